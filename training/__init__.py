@@ -1,0 +1,1 @@
+"""Recipes: data, training, evaluation and plots for models built from `keras_attention`."""

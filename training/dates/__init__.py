@@ -1,0 +1,47 @@
+"""The dates task: dates as people write them in several languages, to ISO 8601.
+
+Pairs are made on the fly from Babel's locale data; which calendar dates are held out for testing
+never changes. Every source string has exactly one right answer although no locale is given: see
+`training.dates.patterns` for the rules.
+"""
+
+from __future__ import annotations
+
+from training.dates.alignment import field_hits
+from training.dates.generate import (
+    FIRST_DAY,
+    LAST_DAY,
+    SPLITS,
+    DateExample,
+    generate,
+    split_of,
+    variants,
+)
+from training.dates.locales import LOCALES
+from training.dates.patterns import (
+    Template,
+    maximum_source_length,
+    source_characters,
+    templates,
+)
+
+TARGET_CHARACTERS = "-0123456789"
+TARGET_LENGTH = 10
+
+__all__ = [
+    "FIRST_DAY",
+    "LAST_DAY",
+    "LOCALES",
+    "SPLITS",
+    "TARGET_CHARACTERS",
+    "TARGET_LENGTH",
+    "DateExample",
+    "Template",
+    "field_hits",
+    "generate",
+    "maximum_source_length",
+    "source_characters",
+    "split_of",
+    "templates",
+    "variants",
+]

@@ -1,0 +1,67 @@
+"""How well attention weights agree with the known fields of a date."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+
+_OUTPUT_FIELDS = "ymd"
+
+
+def _accepted(fields: str, letter: str) -> set[int]:
+    """Positions of a field and of the whole separators that touch it."""
+    runs: list[tuple[str, range]] = []
+    for run_letter, group in groupby(fields):
+        start = runs[-1][1].stop if runs else 0
+        runs.append((run_letter, range(start, start + len(list(group)))))
+    accepted: set[int] = set()
+    for place, (run_letter, positions) in enumerate(runs):
+        neighbors = {name for name, _ in runs[max(place - 1, 0) : place + 2]}
+        if run_letter == letter or (run_letter == "-" and letter in neighbors):
+            accepted.update(positions)
+    return accepted
+
+
+def field_hits(fields: str, output: str, weights: npt.ArrayLike) -> tuple[int, int]:
+    """Count the output digits whose strongest weight lies in the right field of the source.
+
+    The digits before the first dash of the output belong to the year, those after it to the month,
+    those after the second dash to the day; digits after a third dash have no right field. The
+    separator directly before or after the field counts too, however long it is. Of equally strong
+    weights the first is taken. A strongest weight on the end token or on padding is a miss, and so
+    is a row without any weight.
+
+    Args:
+        fields: the field letters of the source (`DateExample.fields`).
+        output: the model's output, one character for each row of `weights`.
+        weights: attention weights (T, S), with T at least `len(output)` and S at least
+            `len(fields)`: an end token and padding may follow.
+
+    Returns:
+        How many digits hit, and how many there are (the dashes are not counted).
+
+    Raises:
+        ValueError: if the weights are not a matrix of at least that size.
+    """
+    matrix = np.asarray(weights)
+    if matrix.ndim != 2 or matrix.shape[0] < len(output) or matrix.shape[1] < len(fields):
+        raise ValueError(
+            f"`weights` must be a matrix of at least {len(output)} output by {len(fields)} source "
+            f"positions. Received: weights.shape={matrix.shape}"
+        )
+    if not output or not fields:
+        return 0, sum(character.isdigit() for character in output)
+    accepted = [_accepted(fields, letter) for letter in _OUTPUT_FIELDS]
+    strongest = matrix.argmax(axis=1)
+    hits = digits = dashes = 0
+    for row, character in enumerate(output):
+        position = int(strongest[row])
+        if character == "-":
+            dashes += 1
+        elif character.isdigit():
+            digits += 1
+            inside = dashes < len(accepted) and position in accepted[dashes]
+            hits += inside and bool(matrix[row, position] > 0)
+    return hits, digits
