@@ -1,0 +1,10 @@
+"""Attention mechanisms, one a file over one base layer."""
+
+from __future__ import annotations
+
+from keras_attention.attention.alignments import Softmax
+from keras_attention.attention.bahdanau import BahdanauAttention
+from keras_attention.attention.base import Attention, Memory
+from keras_attention.attention.luong import LuongAttention
+
+__all__ = ["Attention", "BahdanauAttention", "LuongAttention", "Memory", "Softmax"]

@@ -1,0 +1,152 @@
+"""Multiplicative attention and its relatives (Luong et al. 2015)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from keras_attention import scores
+from keras_attention.attention.alignments import Softmax
+from keras_attention.attention.base import Attention
+from keras_attention.checks import check_one_of, check_positive
+from keras_attention.types import Tensor
+
+Score = Literal["dot", "scaled_dot", "cosine", "general", "concat"]
+SCORES = ("dot", "scaled_dot", "cosine", "general", "concat")
+_SAME_SIZE = ("dot", "scaled_dot", "cosine")
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class LuongAttention(Attention):
+    """Attention that scores by a product of query and key, or by Luong's concatenation.
+
+    Formula, by `score`:
+
+    - `"dot"`: `q . k`
+    - `"scaled_dot"`: `q . k / sqrt(D)`
+    - `"cosine"`: `q . k / (|q| |k|)`
+    - `"general"`: `q . (k W)`; query and key may differ in size
+    - `"concat"`: `v . tanh([q; k] W)`; query and key may differ in size
+
+    Then `weights = softmax(score)` over the places that may be attended and
+    `context = sum_j weights_j value_j`.
+
+    Args:
+        score: One of the names above.
+        units: Size U of the hidden layer of `"concat"`; for the others None.
+        scale: Multiply the score by a learned scalar g, initially 1.
+        alignment: How scores become weights; None for a softmax.
+        dropout: Fraction of the weights that are dropped in training.
+        seed: Seed of the dropout, or None.
+
+    Call arguments:
+        query: (B, T, D), or one query for each row, (B, D).
+        value: (B, S, M).
+        key: (B, S, E), or None for the values.
+        query_mask: Not used; passed on to the next layer as the mask of the result.
+        value_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask
+            that `value` carries.
+        key_mask: Like `value_mask`, for `key`; both must allow a place.
+        return_attention_scores: Also return the weights (Keras calls them scores), those before
+            dropout.
+        training: Whether to drop weights.
+
+    Returns:
+        Context (B, T, M) or (B, M), with the weights (B, T, S) or (B, S) if asked for. A row with
+        nothing to attend gets zero weights and a zero context.
+
+    Raises:
+        ValueError: If an argument is out of range, or shapes do not fit together; in particular if
+            query and key differ in size under `"dot"`, `"scaled_dot"` or `"cosine"`.
+
+    Attributes:
+        query_kernel: The rows of W for the query, (D, U), only for `"concat"`.
+        memory_kernel: W, (E, D), for `"general"`; the rows of W for the key, (E, U), for
+            `"concat"`.
+        v: (U,), only for `"concat"`.
+        g: Scalar, only if `scale`.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> attention = ka.LuongAttention(score="dot")
+        >>> query = np.array([[1.0, 0.0]], "float32")
+        >>> value = np.array([[[2.0, 0.0], [0.0, 2.0]]], "float32")
+        >>> _, weights = attention(query, value, return_attention_scores=True)
+        >>> print([f"{float(w):.2f}" for w in weights[0]])
+        ['0.88', '0.12']
+
+    Reference: Luong, Pham and Manning 2015, "Effective approaches to attention-based neural machine
+    translation", section 3.1. `"scaled_dot"`: Vaswani et al. 2017, equation 1. `"cosine"`: Graves
+    et al. 2014, equation 6.
+    """
+
+    def __init__(
+        self,
+        score: Score = "general",
+        units: int | None = None,
+        scale: bool = False,
+        alignment: Softmax | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(alignment=alignment, dropout=dropout, seed=seed, **kwargs)
+        check_one_of("score", score, SCORES)
+        if score == "concat":
+            check_positive("units", units)
+        if score != "concat" and units is not None:
+            raise ValueError(
+                "Argument `units` is for score='concat' only. "
+                f"Received: units={units}, score={score!r}"
+            )
+        self.score = score
+        self.units = units
+        self.scale = scale
+
+    def build_score(self, query_size: int, key_size: int) -> None:
+        """Make the weights of the score, and g."""
+        if self.score in _SAME_SIZE and query_size != key_size:
+            raise ValueError(
+                f"score={self.score!r} needs queries and keys of one size; "
+                "score='general' projects the keys to the queries' size. "
+                f"Received: query size={query_size}, key size={key_size}"
+            )
+        if self.score == "general":
+            self.memory_kernel = self.add_weight(name="memory_kernel", shape=(key_size, query_size))
+        if self.score == "concat":
+            self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
+            self.memory_kernel = self.add_weight(name="memory_kernel", shape=(key_size, self.units))
+            self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+        if self.scale:
+            self.g = self.add_weight(name="g", shape=(), initializer="ones")
+
+    def project_query(self, query: Tensor) -> Tensor:
+        """The query's part of the score; for the products also their scale."""
+        if self.score == "concat":
+            return ops.matmul(query, ops.cast(self.query_kernel, query.dtype))
+        if self.score == "scaled_dot":
+            return query * (1.0 / math.sqrt(query.shape[-1]))
+        return scores.unit_vectors(query) if self.score == "cosine" else query
+
+    def project_key(self, key: Tensor) -> Tensor:
+        """The key's part of the score, the same for every step."""
+        if self.score in ("general", "concat"):
+            return ops.matmul(key, ops.cast(self.memory_kernel, key.dtype))
+        return scores.unit_vectors(key) if self.score == "cosine" else key
+
+    def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """After projection every product is a dot product, and concat is additive."""
+        if self.score == "concat":
+            result = scores.additive(query, key, self.v)
+        else:
+            result = scores.dot(query, key)
+        return result * ops.cast(self.g, result.dtype) if self.scale else result
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = {"score": self.score, "units": self.units, "scale": self.scale}
+        return {**super().get_config(), **config}

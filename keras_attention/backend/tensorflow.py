@@ -1,0 +1,53 @@
+"""TensorFlow's own formulation of the recurrence and of compilation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from keras_attention.types import Nest
+
+
+def scan(
+    step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest
+) -> tuple[Nest, Nest]:
+    """`keras_attention.backend.scan` as a `tf.while_loop` over tensor arrays.
+
+    The number of iterations is bounded, as XLA asks of a loop with a gradient. The first step is
+    traced once beforehand to learn the structure of the results; that trace is unused, and pruned
+    from graphs.
+    """
+    flat_xs = [tf.convert_to_tensor(x) for x in tf.nest.flatten(xs)]
+    length = flat_xs[0].shape[0]
+    if length is None:
+        length = tf.shape(flat_xs[0])[0]
+    carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
+    _, example = step(carry, tf.nest.pack_sequence_as(xs, [x[0] for x in flat_xs]))
+
+    sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat_xs]
+    targets = [_array(y.dtype, length, y.shape) for y in tf.nest.flatten(example)]
+
+    def body(time: tf.Tensor, carry: Nest, targets: list[tf.TensorArray]) -> tuple[Any, ...]:
+        carry, y = step(carry, tf.nest.pack_sequence_as(xs, [s.read(time) for s in sources]))
+        flat_y = tf.nest.flatten(y)
+        written = [target.write(time, value) for target, value in zip(targets, flat_y, strict=True)]
+        return time + 1, carry, written
+
+    _, carry, targets = tf.while_loop(
+        lambda time, *_: time < length,
+        body,
+        (tf.constant(0), carry, targets),
+        maximum_iterations=length,
+    )
+    return carry, tf.nest.pack_sequence_as(example, [target.stack() for target in targets])
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A `tf.function` that is traced once for any batch and length."""
+    return tf.function(function, reduce_retracing=True)
+
+
+def _array(dtype: tf.DType, size: Any, shape: tf.TensorShape) -> tf.TensorArray:
+    return tf.TensorArray(dtype, size=size, element_shape=shape)

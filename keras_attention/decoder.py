@@ -1,0 +1,406 @@
+"""The attention decoder: recurrent cells with attention in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from keras_attention.attention import Attention, Memory
+from keras_attention.backend import scan
+from keras_attention.checks import check_one_of, check_shape
+from keras_attention.recurrence import (
+    build_stack,
+    dropout_drawn_before,
+    output_size,
+    run_stack,
+    run_stack_over_sequence,
+    sequence_layer,
+    state_sizes,
+    symbolic_states,
+    zero_states,
+)
+from keras_attention.types import Shape, Tensor
+
+Query = Literal["current", "previous"]
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class AttentionDecoder(keras.layers.Layer):
+    """Recurrent cells that attend to a memory at every step.
+
+    Formula, with x_t the step's input, s_t the cells' output, c_t the context, o_t the step's
+    output and f the attention layer (or none):
+
+    - `query="previous"` (Bahdanau): `c_t = attend(s_{t-1})`, `s_t = cell([x_t; c_t], s_{t-1})`
+    - `query="current"` (Luong): `s_t = cell([x_t; a_{t-1}], s_{t-1})`, `c_t = attend(s_t)`, where
+      the fed-back a_t is o_t if there is an attention layer, c_t if not, and a_0 is zero
+    - both: `o_t = f([s_t; c_t])`, or `[s_t; c_t]` without an attention layer
+
+    Without attention it is a plain decoder: `o_t = f(s_t)`.
+
+    The state is a flat list of tensors: the cells' states from the bottom to the top, then what is
+    fed back (if anything is), then the alignment's state (if it has one). Nothing of a batch is
+    kept on the layer.
+
+    Args:
+        cell: A Keras RNN cell, or a list of them, the first at the bottom.
+        attention: An attention layer, or None for a decoder without attention.
+        query: `"current"` queries with the new output of the top cell, `"previous"` with the first
+            state of the top cell before the step.
+        input_feeding: Whether the previous attention vector is concatenated to the next input. None
+            for the usual choice: True for `"current"`, False for `"previous"`, where c_t enters the
+            cell anyway and only the output of an attention layer can be fed back in addition.
+        attention_layer: A layer over `[s_t; c_t]`, for example
+            `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
+            None.
+
+    Call arguments:
+        inputs: (B, T, D).
+        memory: (B, S, M), what is attended to; not given without attention.
+        inputs_mask: Boolean (B, T). Where it is False the state stays as it is and the output and
+            the weights are zero. Keras fills it from the mask that `inputs` carries.
+        memory_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the
+            mask that `memory` carries.
+        initial_state: The cells' states, or a full state; None for zeros.
+        return_attention_scores: Also return the weights (B, T, S).
+        return_state: Also return the state after the last step, as further results.
+        training: Whether dropout is applied.
+
+    Returns:
+        Outputs (B, T, .), followed by the weights and the state if asked for.
+
+    Raises:
+        ValueError: If arguments do not fit together: no memory for the attention, or a memory
+            without attention; weights asked for without attention; a state of another length;
+            `input_feeding=True` where there is nothing to feed back.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> import keras_attention as ka
+        >>> decoder = ka.AttentionDecoder(
+        ...     keras.layers.LSTMCell(8), ka.BahdanauAttention(units=5), query="previous"
+        ... )
+        >>> inputs, memory = np.ones((2, 3, 4), "float32"), np.ones((2, 7, 6), "float32")
+        >>> outputs, weights = decoder(inputs, memory=memory, return_attention_scores=True)
+        >>> tuple(outputs.shape), tuple(weights.shape)
+        ((2, 3, 14), (2, 3, 7))
+
+    Reference: Bahdanau, Cho and Bengio 2015, section 3.1 and appendix A.2; Luong, Pham and Manning
+    2015, sections 3 (equation 5) and 3.3 (input feeding).
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        attention: Attention | None,
+        query: Query = "current",
+        input_feeding: bool | None = None,
+        attention_layer: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_one_of("query", query, ("current", "previous"))
+        if attention is None and input_feeding:
+            raise ValueError(
+                "Argument `input_feeding` needs an attention: without one nothing is fed back. "
+                f"Received: input_feeding={input_feeding}, attention=None"
+            )
+        if query == "previous" and input_feeding and attention_layer is None:
+            raise ValueError(
+                "With query='previous' the context enters the cell already; input feeding needs an "
+                "`attention_layer` whose output is fed back. "
+                f"Received: input_feeding={input_feeding}, attention_layer=None"
+            )
+        self.cell = list(cell) if isinstance(cell, list | tuple) else cell
+        self.attention = attention
+        self.query = query
+        self.input_feeding = input_feeding
+        self.attention_layer = attention_layer
+        self.supports_masking = True
+        self.cells = self.cell if isinstance(self.cell, list) else [self.cell]
+        _check_cells(self.cells)
+        if self._runs_over_sequence:
+            self.recurrent_layers = [sequence_layer(c, dtype=c.dtype_policy) for c in self.cells]
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether the state holds an attention vector that joins the next input."""
+        if self.attention is None:
+            return False
+        return self.query == "current" if self.input_feeding is None else self.input_feeding
+
+    @property
+    def _runs_over_sequence(self) -> bool:
+        """Whether the recurrence does not depend on the attention, and so needs no own loop."""
+        return self.attention is None or (self.query == "current" and not self.feeds_back)
+
+    def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
+        """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
+        self._check_memory(memory_shape)
+        top = self.cells[-1]
+        self.context_size = 0 if self.attention is None else memory_shape[-1]
+        if self.attention is not None and not self.attention.built:
+            query_size = output_size(top) if self.query == "current" else state_sizes(top)[0]
+            self.attention.build((None, None, query_size), memory_shape)
+        self.units = output_size(top) + self.context_size
+        if self.attention_layer is not None:
+            if not self.attention_layer.built:
+                self.attention_layer.build((None, self.units))
+            self.units = self.attention_layer.compute_output_shape((None, self.units))[-1]
+        self.cell_input_size = inputs_shape[-1] + self._extra_input_size
+        build_stack(self.cells, self.cell_input_size)
+        self.built = True
+
+    @property
+    def _extra_input_size(self) -> int:
+        context = self.context_size if self.query == "previous" else 0
+        return context + self._feed_size
+
+    @property
+    def _feed_size(self) -> int:
+        if not self.feeds_back:
+            return 0
+        return self.context_size if self.attention_layer is None else self.units
+
+    def call(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        initial_state: Sequence[Tensor] | None = None,
+        return_attention_scores: bool = False,
+        return_state: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        """Decode a whole target at once (teacher forcing); see the class."""
+        self._check_call(memory, return_attention_scores)
+        if inputs_mask is not None:
+            inputs_mask = ops.cast(inputs_mask, "bool")
+            check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
+        prepared = self.prepare(memory, memory_mask)
+        state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
+        steps = inputs.shape[1] or ops.shape(inputs)[1]
+        keep = self.attention and self.attention.dropout_mask(prepared, steps, training)
+        decode = self._sequence if self._runs_over_sequence else self._loop
+        outputs, weights, state = decode(inputs, inputs_mask, prepared, state, keep, training)
+        results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
+        """What `step` attends to: keys projected once. None without attention."""
+        self._check_memory(memory)
+        if self.attention is None:
+            return None
+        return self.attention.prepare(memory, value_mask=memory_mask)
+
+    def initial_state(
+        self,
+        memory: Memory | None = None,
+        cell_states: Sequence[Tensor] | None = None,
+        batch_size: int | Tensor | None = None,
+    ) -> list[Tensor]:
+        """The full state before the first step.
+
+        Args:
+            memory: From `prepare`; None without attention.
+            cell_states: The cells' states from the bottom to the top (or a full state, which is
+                returned as it is); None for zeros.
+            batch_size: B, where it follows neither from `memory` nor from `cell_states`.
+
+        Returns:
+            A flat list of tensors, each with B rows.
+
+        Raises:
+            ValueError: If the number of states is not what the cells (and the feedback) need.
+        """
+        if batch_size is None:
+            known = cell_states[0] if memory is None else memory.values
+            batch_size = ops.shape(known)[0]
+        cells = zero_states(self.cells, batch_size, self.compute_dtype)
+        feed = [ops.zeros((batch_size, self._feed_size), self.compute_dtype)] * self.feeds_back
+        alignment = list(self.attention.initial_state(memory)) if self.attention else []
+        if cell_states is None:
+            return cells + feed + alignment
+        given = [ops.cast(state, self.compute_dtype) for state in cell_states]
+        if len(given) == len(cells):
+            return given + feed + alignment
+        if len(given) == len(cells + feed + alignment):
+            return given
+        raise ValueError(
+            f"Argument `initial_state` must hold the {len(cells)} states of the cells, or all "
+            f"{len(cells + feed + alignment)} of the decoder. Received: {len(given)} states"
+        )
+
+    def step(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor],
+        memory: Memory | None = None,
+        dropout_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """Decode one step.
+
+        Args:
+            inputs: (B, D).
+            state: From `initial_state` or the step before.
+            memory: From `prepare`; None without attention.
+            dropout_mask: (B, S), multiplied into the weights before the sum, or None.
+
+        Returns:
+            Output (B, .), weights (B, S) or None without attention, next state.
+        """
+        inputs = ops.cast(inputs, self.compute_dtype)
+        cells, fed_back, alignment = self._split(state)
+        if self.attention is None:
+            output, cells = run_stack(self.cells, inputs, cells)
+            return self._combine(output), None, cells
+        if self.query == "previous":
+            top = len(cells) - len(state_sizes(self.cells[-1]))
+            context, weights, alignment = self.attention.step(
+                cells[top], memory, alignment, dropout_mask
+            )
+            inputs = ops.concatenate([inputs, context, *fed_back], axis=-1)
+            output, cells = run_stack(self.cells, inputs, cells)
+        else:
+            inputs = ops.concatenate([inputs, *fed_back], axis=-1)
+            output, cells = run_stack(self.cells, inputs, cells)
+            context, weights, alignment = self.attention.step(
+                output, memory, alignment, dropout_mask
+            )
+        output = self._combine(output, context)
+        vector = context if self.attention_layer is None else output
+        return output, weights, [*cells, *([vector] * self.feeds_back), *alignment]
+
+    def _combine(self, *parts: Tensor) -> Tensor:
+        combined = ops.concatenate(parts, axis=-1)
+        return combined if self.attention_layer is None else self.attention_layer(combined)
+
+    def _split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        count = sum(len(state_sizes(cell)) for cell in self.cells)
+        state, fed = list(state), int(self.feeds_back)
+        return state[:count], state[count : count + fed], state[count + fed :]
+
+    def _loop(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None,
+        memory: Memory,
+        state: list[Tensor],
+        keep: Tensor | None,
+        training: bool | None,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The recurrence step by step: what a step attends to enters the next one."""
+        optional = {"mask": mask, "keep": keep}
+        xs = {name: x for name, x in {"inputs": inputs, **optional}.items() if x is not None}
+
+        def body(state: list[Tensor], x: dict[str, Tensor]) -> tuple[list[Tensor], Any]:
+            output, weights, new = self.step(x["inputs"], state, memory, x.get("keep"))
+            if "mask" in x:
+                valid = ops.expand_dims(x["mask"], 1)
+                new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
+                output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
+            return new, (output, weights)
+
+        time_first = {name: ops.swapaxes(x, 0, 1) for name, x in xs.items()}
+        batch = ops.shape(inputs)[0]
+        with dropout_drawn_before(self.cells, self.cell_input_size, batch, training):
+            state, (outputs, weights) = scan(body, state, time_first)
+        return ops.swapaxes(outputs, 0, 1), ops.swapaxes(weights, 0, 1), state
+
+    def _sequence(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None,
+        memory: Memory | None,
+        state: list[Tensor],
+        keep: Tensor | None,
+        training: bool | None,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
+        cells, _, alignment = self._split(state)
+        outputs, cells = run_stack_over_sequence(self.recurrent_layers, inputs, cells, mask)
+        weights = None
+        if self.attention is None:
+            outputs = self._combine(outputs)
+        else:
+            context, weights, alignment = self.attention.attend(
+                outputs, memory, tuple(alignment), keep
+            )
+            outputs = self._combine(outputs, context)
+        if mask is not None:
+            valid = ops.expand_dims(mask, -1)
+            outputs = ops.where(valid, outputs, 0.0)
+            weights = weights if weights is None else ops.where(valid, weights, 0.0)
+        return outputs, weights, [*cells, *alignment]
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        initial_state: Sequence[Tensor] | None = None,
+        return_attention_scores: bool = False,
+        return_state: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        """Symbolic results of `call`."""
+        self._check_call(memory, return_attention_scores)
+        batch, steps = inputs.shape[:2]
+        dtype = self.compute_dtype
+        results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
+        if return_attention_scores:
+            results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=dtype))
+        if return_state:
+            results += symbolic_states(self.cells, batch, dtype)
+            results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "cell": serialize(self.cell),
+            "attention": serialize(self.attention),
+            "query": self.query,
+            "input_feeding": self.input_feeding,
+            "attention_layer": serialize(self.attention_layer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> AttentionDecoder:
+        """A decoder like the one that `get_config` described."""
+        parts = {name: config[name] for name in ("cell", "attention", "attention_layer")}
+        made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
+        return cls(**{**config, **made})
+
+    def _check_call(self, memory: Any, return_attention_scores: bool) -> None:
+        self._check_memory(memory)
+        if return_attention_scores and self.attention is None:
+            raise ValueError(
+                "Argument `return_attention_scores` needs an attention. "
+                "Received: return_attention_scores=True, attention=None"
+            )
+
+    def _check_memory(self, memory: Any) -> None:
+        if (memory is None) != (self.attention is None):
+            expected = "must be given with" if memory is None else "cannot be used without"
+            raise ValueError(
+                f"Argument `memory` {expected} an attention. "
+                f"Received: memory={'None' if memory is None else 'a tensor'}, "
+                f"attention={self.attention}"
+            )
+
+
+def _check_cells(cells: Sequence[Any]) -> None:
+    for cell in cells:
+        if not hasattr(cell, "state_size") or not callable(cell):
+            raise TypeError(
+                "Argument `cell` must be a Keras RNN cell or a list of them, with `state_size`. "
+                f"Received: {cell!r}"
+            )

@@ -1,0 +1,79 @@
+"""The one masked softmax.
+
+In a mask, True means "may be attended".
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+from keras_attention.types import Tensor
+
+_MASKED_SCORE = -1e9
+
+
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Turn scores into weights over the last axis, with exactly nothing on masked places.
+
+    Formula: `weights_j = exp(score_j) / sum_i exp(score_i)` over the places i that may be attended.
+
+    Computed in at least float32, returned in the type of `scores`. A row with nothing to attend
+    gets all zeros (and so a zero context), not an even spread over the padding.
+
+    Args:
+        scores: (B, T, S) or (B, S).
+        mask: Boolean, of the shape of `scores`, or (B, S) for all T queries alike; None attends
+            to every place. True means "may be attended".
+
+    Returns:
+        Weights of the shape of `scores`; each row sums to one, or to zero if nothing may be
+        attended.
+
+    Raises:
+        ValueError: If the shape of `mask` does not fit.
+
+    Example:
+        The lecture's shares of "let's" (score -0.41) and "go" (0.01):
+
+        >>> import keras_attention as ka
+        >>> print([f"{float(w):.2f}" for w in ka.masking.masked_softmax([[-0.41, 0.01]])[0]])
+        ['0.40', '0.60']
+    """
+    scores = ops.convert_to_tensor(scores)
+    dtype = scores.dtype
+    if "float64" not in str(dtype):
+        scores = ops.cast(scores, "float32")
+    if mask is None:
+        return ops.cast(ops.softmax(scores, axis=-1), dtype)
+    mask = _aligned(mask, scores)
+    weights = ops.softmax(ops.where(mask, scores, _MASKED_SCORE), axis=-1)
+    return ops.cast(ops.where(mask, weights, 0.0), dtype)
+
+
+def is_contiguous(mask: Tensor) -> Tensor:
+    """Tell for each row of a mask (B, S) whether its True places form one run, as (B,) booleans.
+
+    Left and right padding are contiguous, a hole is not. A row without any True is contiguous.
+    """
+    mask = ops.cast(mask, "int32")
+    run_starts = ops.concatenate([mask[:, :1], ops.maximum(mask[:, 1:] - mask[:, :-1], 0)], axis=1)
+    return ops.sum(run_starts, axis=1) <= 1
+
+
+def _aligned(mask: Tensor, scores: Tensor) -> Tensor:
+    mask = ops.cast(mask, "bool")
+    shape = tuple(mask.shape)
+    if len(shape) == 2 and len(scores.shape) == 3:
+        mask = ops.expand_dims(mask, 1)
+        expected = (scores.shape[0], 1, scores.shape[2])
+    else:
+        expected = tuple(scores.shape)
+    fits = len(mask.shape) == len(expected) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(mask.shape, expected, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "Argument `mask` must have the shape of `scores`, or (batch, source length). "
+            f"Received: mask.shape={shape}, scores.shape={tuple(scores.shape)}"
+        )
+    return mask

@@ -1,0 +1,112 @@
+"""Stacks of Keras RNN cells: their states as one flat list, one step, or a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.types import Shape, Tensor
+
+Cell = Any
+
+
+def state_sizes(cell: Cell) -> list[int]:
+    """The sizes of a cell's states, as a list also where there is only one."""
+    sizes = cell.state_size
+    return [sizes] if isinstance(sizes, int) else list(sizes)
+
+
+def output_size(cell: Cell) -> int:
+    """The size of a cell's output."""
+    return int(getattr(cell, "output_size", None) or state_sizes(cell)[0])
+
+
+def zero_states(cells: Sequence[Cell], batch: int | Tensor, dtype: str) -> list[Tensor]:
+    """The flat states of a stack before it has read anything."""
+    sizes = [size for cell in cells for size in state_sizes(cell)]
+    return [ops.zeros((batch, size), dtype=dtype) for size in sizes]
+
+
+def build_stack(cells: Sequence[Cell], features: int) -> None:
+    """Make the weights of a stack whose first cell reads `features` numbers."""
+    for cell in cells:
+        if not cell.built:
+            cell.build((None, features))
+            cell.built = True
+        features = output_size(cell)
+
+
+def run_stack(
+    cells: Sequence[Cell], inputs: Tensor, states: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """One step of a stack: inputs (B, D) and flat states to the top output and flat states."""
+    remaining, after = list(states), []
+    for cell in cells:
+        count = len(state_sizes(cell))
+        own, remaining = remaining[:count], remaining[count:]
+        inputs, new = cell(inputs, own)
+        after += list(new) if isinstance(new, list | tuple) else [new]
+    return inputs, after
+
+
+def run_stack_over_sequence(
+    layers: Sequence[keras.layers.RNN],
+    inputs: Tensor,
+    states: Sequence[Tensor],
+    mask: Tensor | None,
+) -> tuple[Tensor, list[Tensor]]:
+    """All steps of a stack at once, in Keras's own (where it can, fused) recurrent layers."""
+    remaining, after = list(states), []
+    for layer in layers:
+        count = len(state_sizes(layer.cell))
+        own, remaining = remaining[:count], remaining[count:]
+        inputs, *new = layer(inputs, initial_state=own, mask=mask)
+        after += new
+    return inputs, after
+
+
+def sequence_layer(cell: Cell, **kwargs: Any) -> keras.layers.RNN:
+    """Keras's recurrent layer over a cell that is given: the fused kind where there is one."""
+    kwargs = {"return_sequences": True, "return_state": True, **kwargs}
+    fused = {keras.layers.LSTMCell: keras.layers.LSTM, keras.layers.GRUCell: keras.layers.GRU}
+    for cell_type, layer_type in fused.items():
+        if isinstance(cell, cell_type):
+            layer = layer_type(cell.units, **kwargs)
+            layer.cell = cell
+            return layer
+    return keras.layers.RNN(cell, **kwargs)
+
+
+@contextmanager
+def dropout_drawn_before(
+    cells: Sequence[Cell], features: int, batch: int | Tensor, training: bool | None
+) -> Iterator[None]:
+    """Draw the cells' own dropout masks before a loop, which has to be pure, and drop them after.
+
+    Keras's cells keep one mask for all steps of a sequence (variational dropout).
+    """
+    dropping = [cell for cell in cells if hasattr(cell, "get_dropout_mask")]
+    try:
+        for cell in cells:
+            if training and cell in dropping:
+                dtype = cell.compute_dtype
+                cell.get_dropout_mask(ops.ones((batch, features), dtype=dtype))
+                cell.get_recurrent_dropout_mask(
+                    ops.ones((batch, state_sizes(cell)[0]), dtype=dtype)
+                )
+            features = output_size(cell)
+        yield
+    finally:
+        for cell in dropping:
+            cell.reset_dropout_mask()
+            cell.reset_recurrent_dropout_mask()
+
+
+def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Shape]:
+    """The flat states of a stack as symbolic tensors."""
+    sizes = [size for cell in cells for size in state_sizes(cell)]
+    return [keras.KerasTensor((batch, size), dtype=dtype) for size in sizes]
