@@ -1,0 +1,92 @@
+# Two commands for everybody: `make demo` and `make test`. `make help` lists the rest.
+# Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN := runs/dates
+OUT := exported/dates
+
+export KERAS_BACKEND := tensorflow
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+INSTALLED := $(VENV)/.installed
+BACKENDS := $(VENV)/.installed-backends
+TRAINED := $(RUN)/.trained
+EXPORTED := $(OUT)/.exported
+VERIFIED := $(OUT)/.verified
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all test-backends lint format wheel clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: $(OUT)/attention.png $(VERIFIED) ## train, export, verify and draw the dates model; again: shows the results
+	@$(PY) -m export.summary $(OUT)
+
+test: $(INSTALLED) ## the core suite
+	$(PY) -m pytest
+
+test-all: test ## the core suite, then the conformance tests on the other backends
+	@$(MAKE) --no-print-directory test-backends
+
+test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX
+	@if $(PY) -c 'import torch' 2>/dev/null; then \
+		KERAS_BACKEND=torch $(PY) -m pytest tests/conformance; \
+	else \
+		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
+	fi
+	KERAS_BACKEND=jax $(PY) -m pytest tests/conformance
+
+lint: $(INSTALLED) ## format, style, types and import directions
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(INSTALLED) ## let ruff put the code in order
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+wheel: $(INSTALLED) ## build the library's wheel into dist/
+	$(PY) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove what the programs made (runs/, exported/), dist/, caches; .venv stays
+	rm -rf runs exported dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Each step of the demo leaves a stamp when it is complete. A step that was interrupted has none: it runs
+# again, and training resumes from its checkpoint.
+$(TRAINED): | $(INSTALLED)
+	$(PY) -m training.train --recipe dates --out $(RUN)
+	@touch $@
+
+$(EXPORTED): $(TRAINED)
+	$(PY) -m export $(RUN) $(OUT)
+	@touch $@
+
+$(VERIFIED): $(EXPORTED)
+	$(PY) -m export.verify $(OUT)
+	@touch $@
+
+$(OUT)/attention.png: $(EXPORTED)
+	$(PY) -m training.plot_attention $(RUN) --out $@
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo 'Python 3.11, 3.12 or 3.13 is needed, and "$(PYTHON)" is not one of them:' >&2; \
+		$(PYTHON) --version >&2; \
+		echo 'Name another, for example: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'Python cannot make virtual environments here (on Debian and Ubuntu: apt install python3-venv).' >&2; \
+		exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --requirement requirements.txt
+	@touch $@
+
+$(BACKENDS): requirements-backends.txt $(INSTALLED)
+	$(PY) -m pip install --requirement requirements-backends.txt
+	@touch $@

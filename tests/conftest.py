@@ -1,0 +1,33 @@
+"""What every test needs before Keras is imported, one seed, and the corpora."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Keras chooses its backend, and TensorFlow its devices, when they are first imported.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Each test starts from the same seed, whichever tests ran before it."""
+    import keras
+
+    keras.utils.set_random_seed(20150406)
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of corpora: `KERAS_ATTENTION_DATA`, else `data/` in the checkout."""
+    folder = Path(os.environ.get("KERAS_ATTENTION_DATA", ROOT / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no corpora in {folder}: set KERAS_ATTENTION_DATA to the folder that has them")
+    return folder

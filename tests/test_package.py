@@ -1,0 +1,158 @@
+"""The package as users get it: the wheel, the import, the public names, the import directions."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import os
+import subprocess
+import sys
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import keras_attention as ka
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = ROOT / "keras_attention"
+MODULES = sorted(LIBRARY.rglob("*.py"))
+CONVERTERS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
+LAZY = {"sentencepiece", "tensorflow", "tensorflow_text"}
+PROGRAMS = {"babel", "export", "matplotlib", "pydantic", "training"}
+
+
+def run(*command: str, cwd: Path = ROOT, backend: str = "tensorflow") -> str:
+    env = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def modules_beyond_keras(backend: str) -> set[str]:
+    code = """
+import sys, keras
+before = set(sys.modules)
+import keras_attention
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    return set(run(sys.executable, "-c", code, backend=backend).split())
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """Dotted names that a module imports when it is itself imported."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    plain = [node for node in body if isinstance(node, ast.Import)]
+    from_ = [node for node in body if isinstance(node, ast.ImportFrom)]
+    return {alias.name for node in plain for alias in node.names} | {
+        f"{node.module}.{alias.name}" for node in from_ for alias in node.names
+    }
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = (
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    )
+    run(*build, "--wheel-dir", str(folder), str(ROOT))
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_wheel_ships_the_library_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    info = f"keras_seq2seq_attention-{ka.__version__}.dist-info/"
+    expected = {path.relative_to(ROOT).as_posix() for path in MODULES}
+    assert {name for name in names if not name.startswith(info)} == expected | {
+        "keras_attention/py.typed"
+    }
+    assert info + "licenses/LICENSE" in names
+
+
+def test_wheel_needs_keras_and_numpy_only(metadata: Message) -> None:
+    assert metadata["Name"] == "keras-seq2seq-attention"
+    assert metadata["Version"] == ka.__version__
+    assert metadata["Requires-Python"] == ">=3.11"
+    required = metadata.get_all("Requires-Dist") or []
+    assert sorted(line for line in required if "extra ==" not in line) == [
+        "keras>=3.15",
+        "numpy>=2.1",
+    ]
+    extras = "gpu jax onnx saved-model tensorflow test text tflite torch training"
+    assert sorted(metadata.get_all("Provides-Extra") or []) == extras.split()
+
+
+def test_wheel_works_away_from_the_repository(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = """
+import keras_attention as ka, numpy as np
+print(ka.__file__)
+print(float(ka.scores.dot(np.array([[[0.91, 0.38]]]), np.array([[[-0.76, 0.75]]]))[0, 0, 0]))
+"""
+    file, score = run(sys.executable, "-c", code, cwd=tmp_path).split()
+    assert Path(file).is_relative_to(tmp_path)
+    assert float(score) == pytest.approx(-0.4066, abs=1e-6)
+
+
+def test_import_brings_no_converter_and_no_program() -> None:
+    new = modules_beyond_keras("tensorflow")
+    assert "keras_attention" in new
+    assert new & (CONVERTERS | PROGRAMS | {"sentencepiece", "tensorflow_text"}) == set()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_import_on_another_backend_brings_no_tensorflow() -> None:
+    new = modules_beyond_keras("jax")
+    assert new & (CONVERTERS | PROGRAMS | LAZY) == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT)) for path in MODULES])
+def test_tensorflow_is_imported_lazily(path: Path) -> None:
+    names = imported_at_once(path)
+    assert not [name for name in names if name.startswith("keras_attention.backend.tensorflow")]
+    if path != LIBRARY / "backend" / "tensorflow.py":  # itself imported inside functions only
+        assert {name.partition(".")[0] for name in names} & (LAZY | CONVERTERS) == set()
+
+
+def test_import_leaves_the_devices_alone() -> None:
+    # TensorFlow refuses this setting with a RuntimeError once anything has touched a device.
+    code = """
+import keras_attention, tensorflow as tf
+tf.config.threading.set_inter_op_parallelism_threads(1)
+"""
+    run(sys.executable, "-c", code)
+
+
+def test_all_names_what_is_public() -> None:
+    public = {
+        name
+        for name, value in vars(ka).items()
+        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value))
+    }
+    listed = {name for name in ka.__all__ if not inspect.ismodule(getattr(ka, name))}
+    assert listed == public
+    assert len(ka.__all__) == len(set(ka.__all__))
+    assert [name for name in ka.__all__ if not inspect.getdoc(getattr(ka, name))] == []
+
+
+def test_imports_point_one_way() -> None:
+    assert "0 broken" in run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
