@@ -24,7 +24,7 @@ VERIFIED := $(OUT)/.verified
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: $(OUT)/attention.png $(VERIFIED) ## train, export, verify and draw the dates model; again: shows the results
+demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates model and show it; again: resumes
 	@$(PY) -m export.summary $(OUT)
 
 test: $(INSTALLED) ## the core suite
