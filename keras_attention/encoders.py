@@ -88,7 +88,10 @@ class _Encoder(keras.layers.Layer):
         """Symbolic results of `call`."""
         batch, length = inputs.shape[:2]
         size, dtype = self.units * len(self.directions), self.compute_dtype
-        states = [keras.KerasTensor((batch, self.units), dtype=dtype)] * (2 * len(self.directions))
+        states = [
+            keras.KerasTensor((batch, self.units), dtype=dtype)
+            for _ in range(2 * len(self.directions))
+        ]
         return (keras.KerasTensor((batch, length, size), dtype=dtype), *states)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Letters: B batch, T target length (queries), S source length (keys), D features,
 from __future__ import annotations
 
 import math
+
 from keras import ops
 
 from keras_attention.backend import scan

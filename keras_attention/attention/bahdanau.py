@@ -25,8 +25,8 @@ class BahdanauAttention(Attention):
 
     Args:
         units: Size U of the hidden layer.
-        normalize: Use `g v / |v|` in the place of v, with a learned length g (initially
-            `sqrt(1 / U)`), and add a learned bias b inside the tanh, as weight normalization has it.
+        normalize: Weight normalization: `g v / |v|` in the place of v, with a learned length g
+            (initially `sqrt(1 / U)`), and a learned bias b added inside the tanh.
         alignment: How scores become weights; None for a softmax.
         dropout: Fraction of the weights that are dropped in training.
         seed: Seed of the dropout, or None.

@@ -1,0 +1,91 @@
+"""What a sequence-to-sequence model is made of, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keras_attention.attention.luong import SCORES, Score
+from keras_attention.bridges import BridgeKind
+from keras_attention.checks import check_dropout, check_one_of, check_positive
+from keras_attention.decoder import Query
+
+PADDING_ID, START_ID, END_ID, UNKNOWN_ID = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """Architecture of a `Seq2Seq` model.
+
+    Args:
+        source_vocabulary: Number of source tokens, ids 0 to 3 (padding, start, end, unknown)
+            included.
+        target_vocabulary: Number of target tokens, likewise.
+        embedding_size: Features of the embedded tokens.
+        encoder: `"bilstm"`, or `"lstm"` for one direction.
+        encoder_units: Units of the encoder's LSTMs, of each direction.
+        encoder_layers: How many are stacked.
+        decoder_cell: `"lstm"` or `"gru"`.
+        decoder_units: Units of the decoder's cells.
+        decoder_layers: How many are stacked.
+        bridge: How the decoder's first state comes from the encoder's last: `"dense"`, `"copy"` or
+            `"zeros"`.
+        attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
+        score: The score of `"luong"`; not used otherwise.
+        attention_units: Hidden units of the additive and concat scores.
+        normalize: Weight normalization of the additive score.
+        scale: A learned scale of Luong's scores.
+        query: When attention queries: `"previous"` or `"current"` state; None for the usual
+            choice, previous for `"bahdanau"`, current for `"luong"`.
+        input_feeding: Whether the attention vector joins the next input; None for the usual choice.
+        attention_layer_units: Units of the tanh layer over state and context; None for no layer.
+        dropout: Fraction of embeddings, encoder layers and outputs that is dropped in training.
+        attention_dropout: Fraction of the attention's weights that is dropped in training.
+        start_id: The token that starts the decoder: 1, or 2 for the end token itself.
+
+    Raises:
+        ValueError: If a value is out of range or not one of those allowed.
+    """
+
+    source_vocabulary: int
+    target_vocabulary: int
+    embedding_size: int = 256
+    encoder: Literal["bilstm", "lstm"] = "bilstm"
+    encoder_units: int = 256
+    encoder_layers: int = 1
+    decoder_cell: Literal["lstm", "gru"] = "lstm"
+    decoder_units: int = 512
+    decoder_layers: int = 1
+    bridge: BridgeKind = "dense"
+    attention: Literal["bahdanau", "luong"] | None = "bahdanau"
+    score: Score = "general"
+    attention_units: int = 512
+    normalize: bool = False
+    scale: bool = False
+    query: Query | None = None
+    input_feeding: bool | None = None
+    attention_layer_units: int | None = None
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    start_id: int = START_ID
+
+    def __post_init__(self) -> None:
+        for name in ("source_vocabulary", "target_vocabulary"):
+            check_positive(name, getattr(self, name))
+            if getattr(self, name) <= UNKNOWN_ID:
+                raise ValueError(
+                    f"Argument `{name}` must be above {UNKNOWN_ID}, the last special id. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        for name in ("embedding_size", "encoder_units", "encoder_layers"):
+            check_positive(name, getattr(self, name))
+        for name in ("decoder_units", "decoder_layers", "attention_units"):
+            check_positive(name, getattr(self, name))
+        check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
+        check_one_of("decoder_cell", self.decoder_cell, ("lstm", "gru"))
+        check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))
+        check_one_of("attention", self.attention, ("bahdanau", "luong", None))
+        check_one_of("score", self.score, SCORES)
+        check_one_of("start_id", self.start_id, (START_ID, END_ID))
+        check_dropout("dropout", self.dropout)
+        check_dropout("attention_dropout", self.attention_dropout)

@@ -1,0 +1,16 @@
+"""Searches: they know a step function, and no model."""
+
+from __future__ import annotations
+
+from keras_attention.decoding.beam import BeamSearch, beam_search
+from keras_attention.decoding.greedy import GreedySearch, greedy_search
+from keras_attention.decoding.types import Hypotheses, StepFunction
+
+__all__ = [
+    "BeamSearch",
+    "GreedySearch",
+    "Hypotheses",
+    "StepFunction",
+    "beam_search",
+    "greedy_search",
+]

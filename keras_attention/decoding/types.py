@@ -1,0 +1,67 @@
+"""What a search takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keras import ops
+
+from keras_attention.types import Nest, Tensor
+
+StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
+"""`step(tokens, state) -> (log_probs, weights, state)`.
+
+Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or None, and a state
+whose tensors all have N rows. All that a search knows of a model.
+"""
+
+
+class Hypotheses(NamedTuple):
+    """The results of a search, best first.
+
+    Attributes:
+        ids: (B, K, T) int32, without the start token, with the end token, padded with 0.
+        lengths: (B, K) int32, counting the end token.
+        scores: (B, K) float32, `log-probability / ((5 + length) / 6) ** length_penalty`. Where
+            fewer than K hypotheses exist, the rest have score -inf, length 0 and no ids.
+        attention: (B, K, T, S) float32, zero after the end, or None without attention.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+    scores: Tensor
+    attention: Tensor | None
+
+
+def write(buffer: Tensor, time: Tensor, value: Tensor) -> Tensor:
+    """`buffer` (N, T, ...) with `value` (N, ...) at one time.
+
+    By a mask, not by a scatter, because every export format and runtime has that.
+    """
+    here = ops.equal(ops.arange(buffer.shape[1]), time)
+    here = ops.reshape(here, (1, -1, *[1] * (len(buffer.shape) - 2)))
+    return ops.where(here, ops.expand_dims(value, 1), buffer)
+
+
+def attention_buffer(
+    rows: int | Tensor, max_length: int, attention_length: int | Tensor | None
+) -> tuple[Tensor, ...]:
+    """A buffer (N, T, S) for the weights, in a tuple that is empty without attention."""
+    if attention_length is None:
+        return ()
+    return (ops.zeros((rows, max_length, attention_length), dtype="float32"),)
+
+
+def record(
+    buffers: tuple[Tensor, ...], time: Tensor, weights: Tensor | None, is_live: Tensor
+) -> tuple[Tensor, ...]:
+    """The buffers with one step's weights (N, S), zeros in rows that are not live (N,)."""
+    return tuple(
+        write(
+            buffer,
+            time,
+            ops.where(ops.expand_dims(is_live, 1), ops.cast(weights, "float32"), 0.0),
+        )
+        for buffer in buffers
+    )

@@ -1,0 +1,259 @@
+"""The whole model: source ids in, target logits out, and the search for the best target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.attention import Attention, BahdanauAttention, LuongAttention, Memory
+from keras_attention.backend import compiled
+from keras_attention.bridges import Bridge
+from keras_attention.checks import check_positive
+from keras_attention.config import END_ID, PADDING_ID, Seq2SeqConfig
+from keras_attention.decoder import AttentionDecoder
+from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.decoding.beam import repeat_rows
+from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.recurrence import state_sizes
+from keras_attention.types import Tensor
+
+Search = GreedySearch | BeamSearch
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Seq2Seq(keras.Model):
+    """A recurrent encoder-decoder with attention, as a functional Keras model.
+
+    `{"source": (B, S), "target": (B, T)}` ids to logits (B, T, V), float32. The source ends with
+    the end token, the target (the decoder's input) starts with the start token; both are padded
+    with 0 on the right. Labels are the target without start and with end token.
+
+    Args:
+        config: The architecture.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> model = ka.Seq2Seq(
+        ...     ka.Seq2SeqConfig(
+        ...         source_vocabulary=11,
+        ...         target_vocabulary=13,
+        ...         embedding_size=4,
+        ...         encoder_units=3,
+        ...         decoder_units=6,
+        ...         attention_units=5,
+        ...     )
+        ... )
+        >>> source, target = np.array([[5, 6, 2]]), np.array([[1, 7]])
+        >>> tuple(model({"source": source, "target": target}).shape)
+        (1, 2, 13)
+        >>> result = model.generate(source, max_length=4)
+        >>> result.ids.shape[:2], result.attention.shape[-1]
+        ((1, 1), 3)
+
+    Reference: Bahdanau, Cho and Bengio 2015; Luong, Pham and Manning 2015.
+    """
+
+    def __init__(self, config: Seq2SeqConfig, **kwargs: Any) -> None:
+        embedding = keras.layers.Embedding
+        source_embedding = embedding(
+            config.source_vocabulary, config.embedding_size, name="source_embedding"
+        )
+        target_embedding = embedding(
+            config.target_vocabulary, config.embedding_size, name="target_embedding"
+        )
+        encoder, decoder = _encoder(config), _decoder(config)
+        sizes = [state_sizes(cell) for cell in decoder.cells]
+        bridge = Bridge(sizes, config.bridge, name="bridge")
+        output = keras.layers.Dense(config.target_vocabulary, dtype="float32", name="logits")
+
+        source = keras.Input((None,), dtype="int32", name="source")
+        target = keras.Input((None,), dtype="int32", name="target")
+        mask = ops.not_equal(source, PADDING_ID)
+        drop = lambda x: keras.layers.Dropout(config.dropout)(x)  # noqa: E731
+        encoded, *states = encoder(drop(source_embedding(source)), mask=mask)
+        attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
+        outputs = decoder(drop(target_embedding(target)), initial_state=bridge(states), **attended)
+        logits = output(drop(outputs))
+        super().__init__({"source": source, "target": target}, logits, **kwargs)
+
+        self.config = config
+        self.source_embedding, self.target_embedding = source_embedding, target_embedding
+        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.logits = output
+        self._compiled: dict[tuple[Search, int], Callable[[Tensor], Hypotheses]] = {}
+
+    def encode(self, source: Tensor) -> tuple[Memory | None, list[Tensor]]:
+        """Read the source, once for all steps.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+
+        Returns:
+            What the decoder attends to (None without attention), and its state before the first
+            step, a flat list.
+        """
+        mask = ops.not_equal(source, PADDING_ID)
+        encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
+        attended = (encoded, mask) if self.config.attention else (None, None)
+        memory = self.decoder.prepare(*attended)
+        return memory, self.decoder.initial_state(memory, self.bridge(states))
+
+    def decode_step(
+        self, tokens: Tensor, state: Sequence[Tensor], memory: Memory | None
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """Decode one step.
+
+        Args:
+            tokens: The tokens before, (B,).
+            state: From `encode` or the step before.
+            memory: From `encode`.
+
+        Returns:
+            Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
+        """
+        output, weights, state = self.decoder.step(self.target_embedding(tokens), state, memory)
+        return ops.log_softmax(self.logits(output), axis=-1), weights, state
+
+    def search(self, source: Tensor, search: Search, max_length: int) -> Hypotheses:
+        """Search for the best targets, in the graph; `generate` is the same for arrays.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()` or `BeamSearch(...)`.
+            max_length: T, the most tokens of a hypothesis, the end token counted.
+
+        Returns:
+            Hypotheses of T tokens, best first.
+        """
+        memory, state = self.encode(source)
+        length = None
+        if memory is not None:
+            length = source.shape[1] or ops.shape(source)[1]
+            memory = Memory(*(None if x is None else repeat_rows(x, search.width) for x in memory))
+        rows = ops.shape(source)[0]
+        return search(
+            lambda tokens, state: self.decode_step(tokens, state, memory),
+            state,
+            ops.full((rows,), self.config.start_id, dtype="int32"),
+            end_id=END_ID,
+            max_length=max_length,
+            attention_length=length,
+        )
+
+    def generate(
+        self, source: Any, search: Search | None = None, max_length: int = 60
+    ) -> Hypotheses:
+        """Search for the best targets of a batch of sources.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()` or `BeamSearch(...)`; None for greedy.
+            max_length: The most tokens of a hypothesis, the end token counted. One that is cut
+                there has no end token.
+
+        Returns:
+            Hypotheses as NumPy arrays, best first; T is the longest of them.
+
+        Raises:
+            ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+                anywhere but on the right.
+        """
+        check_positive("max_length", max_length)
+        search = search or GreedySearch()
+        source = checked_ids(source, self.config.source_vocabulary)
+        key = (search, max_length)
+        if key not in self._compiled:
+            self._compiled[key] = compiled(lambda ids: self.search(ids, search, max_length))
+        found = self._compiled[key](ops.convert_to_tensor(source, dtype="int32"))
+        ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
+        longest = int(lengths.max(initial=0))
+        attention = None
+        if found.attention is not None:
+            attention = ops.convert_to_numpy(found.attention)[:, :, :longest]
+        return Hypotheses(ids[:, :, :longest], lengths, scores, attention)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"name": self.name, "config": asdict(self.config)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
+        """A model like the one that `get_config` described."""
+        return cls(**{**config, "config": Seq2SeqConfig(**config["config"])})
+
+
+def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
+    """Ids as an int32 array, or the error that says what is wrong with them.
+
+    Args:
+        ids: Ids (B, S), padded with 0 on the right.
+        vocabulary: Number of tokens.
+
+    Raises:
+        ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+            anywhere but on the right.
+    """
+    array = np.asarray(ids)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            "Argument `source` must hold integer ids (batch, length). "
+            f"Received: shape={array.shape}, dtype={array.dtype}"
+        )
+    outside = (array < 0) | (array >= vocabulary)
+    if outside.any():
+        row, position = (int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"Argument `source` must hold ids from 0 to {vocabulary - 1}. "
+            f"Received: source[{row}, {position}]={array[row, position]}"
+        )
+    holes = (array[:, 1:] != PADDING_ID) & (array[:, :-1] == PADDING_ID)
+    if holes.any():
+        raise ValueError(
+            "Argument `source` must be padded with 0 on the right only. "
+            f"Received: padding before a token in row {int(np.argwhere(holes)[0, 0])}"
+        )
+    return array.astype("int32")
+
+
+def _encoder(config: Seq2SeqConfig) -> keras.layers.Layer:
+    encoder = BiLSTMEncoder if config.encoder == "bilstm" else LSTMEncoder
+    return encoder(
+        config.encoder_units, config.encoder_layers, dropout=config.dropout, name="encoder"
+    )
+
+
+def _attention(config: Seq2SeqConfig) -> Attention | None:
+    dropout = config.attention_dropout
+    if config.attention == "bahdanau":
+        return BahdanauAttention(
+            config.attention_units, normalize=config.normalize, dropout=dropout, name="attention"
+        )
+    if config.attention == "luong":
+        units = config.attention_units if config.score == "concat" else None
+        return LuongAttention(
+            config.score, units=units, scale=config.scale, dropout=dropout, name="attention"
+        )
+    return None
+
+
+def _decoder(config: Seq2SeqConfig) -> AttentionDecoder:
+    cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
+    layer = None
+    if config.attention_layer_units is not None:
+        layer = keras.layers.Dense(
+            config.attention_layer_units, activation="tanh", use_bias=False, name="attention_layer"
+        )
+    return AttentionDecoder(
+        [cell(config.decoder_units) for _ in range(config.decoder_layers)],
+        _attention(config),
+        query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
+        input_feeding=config.input_feeding,
+        attention_layer=layer,
+        name="decoder",
+    )
