@@ -23,7 +23,10 @@ from keras_attention.decoding import (
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
+from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
+from keras_attention.text import SentencePieceTokenizer
+from keras_attention.translator import Translation, Translator
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,9 +43,13 @@ __all__ = [
     "MaskedAccuracy",
     "MaskedCrossEntropy",
     "Memory",
+    "RunDirectory",
+    "SentencePieceTokenizer",
     "Seq2Seq",
     "Seq2SeqConfig",
     "Softmax",
+    "Translation",
+    "Translator",
     "beam_search",
     "greedy_search",
     "masking",

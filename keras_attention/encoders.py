@@ -8,6 +8,8 @@ there: the cell state passes through padding unchanged, to the last bit.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -184,6 +186,8 @@ class BiLSTMEncoder(_Encoder):
 class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
     """An LSTM cell whose last input feature, 1 on padding, freezes the cell state."""
 
+    _joined: Tensor | None = None
+
     def build(self, input_shape: Shape) -> None:
         super().build((*input_shape[:-1], input_shape[-1] - 1))
         gates = ops.repeat(ops.convert_to_tensor([-1.0, 1.0, 0.0, 0.0]), self.units)
@@ -191,8 +195,19 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
 
     @property
     def kernel(self) -> Tensor:
+        if self._joined is not None:
+            return self._joined
         row = ops.convert_to_tensor(self._gates, dtype=self.compute_dtype)
         return ops.concatenate([ops.cast(self._kernel, self.compute_dtype), row], axis=0)
+
+    @contextmanager
+    def kernel_joined_before(self) -> Iterator[None]:
+        """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it."""
+        self._joined = self.kernel
+        try:
+            yield
+        finally:
+            self._joined = None
 
     @kernel.setter
     def kernel(self, value: Any) -> None:
@@ -205,7 +220,8 @@ def _run(
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
     features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
-    outputs, _, c = lstm(ops.flip(features, axis=1) if backward else features)
+    with lstm.cell.kernel_joined_before():
+        outputs, _, c = lstm(ops.flip(features, axis=1) if backward else features)
     outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid
     return outputs, (_at_end(outputs, valid, backward), c)
 

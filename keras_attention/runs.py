@@ -1,0 +1,89 @@
+"""A run directory: what training leaves, and all that the other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_attention.seq2seq import Seq2Seq
+    from keras_attention.text import SentencePieceTokenizer
+
+
+class RunDirectory:
+    """The files of a run, by name.
+
+    Args:
+        path: The directory; need not exist.
+
+    Attributes:
+        config_file: `config.yaml`, everything about the run, resolved.
+        source_model, target_model: The tokenizers, `source.model` and `target.model`.
+        model_file: `model.keras`, the best by the validation metric.
+        held_out_file: `held_out.tsv`, pairs that training never saw: source TAB target.
+        checkpoints: What an interrupted training resumes from.
+        metrics_file: `metrics.jsonl`, a line for each epoch.
+        logs: TensorBoard's files.
+        environment_file: `environment.json`, versions, seed and commit.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.source_model = self.path / "source.model"
+        self.target_model = self.path / "target.model"
+        self.model_file = self.path / "model.keras"
+        self.held_out_file = self.path / "held_out.tsv"
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.logs = self.path / "logs"
+        self.environment_file = self.path / "environment.json"
+
+    def require_complete(self) -> RunDirectory:
+        """This directory, if it holds all that a finished run needs.
+
+        Raises:
+            FileNotFoundError: If the directory or some of its files are missing.
+        """
+        if not self.path.is_dir():
+            raise FileNotFoundError(
+                f"There is no run directory {self.path}. "
+                "Train first: python -m training.train --recipe NAME --out RUN"
+            )
+        files = (self.config_file, self.source_model, self.target_model, self.model_file)
+        missing = [file.name for file in (*files, self.held_out_file) if not file.exists()]
+        if missing:
+            raise FileNotFoundError(
+                f"The run directory {self.path} is incomplete: {', '.join(missing)} missing. "
+                "Let its training finish: the same command resumes it."
+            )
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """What `config.yaml` says."""
+        import yaml
+
+        return dict(yaml.safe_load(self.config_file.read_text(encoding="utf-8")))
+
+    def tokenizers(self) -> tuple[SentencePieceTokenizer, SentencePieceTokenizer]:
+        """The source's and the target's tokenizer."""
+        from keras_attention.text import SentencePieceTokenizer
+
+        load = SentencePieceTokenizer.from_file
+        return load(self.source_model), load(self.target_model)
+
+    def model(self) -> Seq2Seq:
+        """The trained model."""
+        import keras
+
+        from keras_attention.seq2seq import Seq2Seq
+
+        model = keras.saving.load_model(self.model_file, compile=False)
+        if not isinstance(model, Seq2Seq):
+            raise TypeError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
+        return model
+
+    def held_out(self) -> list[tuple[str, str]]:
+        """Pairs of source and target that training never saw."""
+        lines = self.held_out_file.read_text(encoding="utf-8").splitlines()
+        return [(line.split("\t")[0], line.split("\t")[1]) for line in lines]

@@ -1,0 +1,141 @@
+"""Text to ids and back, by SentencePiece.
+
+The `sentencepiece` package trains and runs on the host; `tensorflow_text` runs the same model inside
+a TensorFlow graph. Both are imported only when used.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from keras_attention.checks import check_one_of
+from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+
+ModelType = Literal["char", "unigram", "bpe", "word"]
+MODEL_TYPES = ("char", "unigram", "bpe", "word")
+_SPACE = "▁"
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece model with this package's ids: 0 padding, 1 start, 2 end, 3 unknown.
+
+    Args:
+        model: The serialized model, what a `.model` file holds.
+
+    Raises:
+        ValueError: If the bytes are not a SentencePiece model, or its special ids are others.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        import sentencepiece
+
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except RuntimeError as error:
+            raise ValueError(
+                "Argument `model` must be a serialized SentencePiece model. "
+                f"Received: {len(model)} bytes that do not load ({error})"
+            ) from error
+        processor = self._processor
+        ids = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
+        if ids != (PADDING_ID, START_ID, END_ID, UNKNOWN_ID):
+            raise ValueError(
+                "Argument `model` must have the ids padding 0, start 1, end 2, unknown 3. "
+                f"Received: a model with padding, start, end, unknown = {ids}"
+            )
+
+    @classmethod
+    def train(
+        cls,
+        sentences: Iterable[str],
+        vocabulary_size: int,
+        model_type: ModelType = "unigram",
+        normalization: str = "nmt_nfkc",
+    ) -> SentencePieceTokenizer:
+        """Train a model.
+
+        Args:
+            sentences: Text to learn from.
+            vocabulary_size: The most tokens, special ones included.
+            model_type: `"char"`, `"unigram"`, `"bpe"` or `"word"`. All but word keep every
+                character they saw; unigram and bpe fall back to bytes for those they did not.
+            normalization: SentencePiece's rule: `"nmt_nfkc"`, `"nfkc"`, `"nmt_nfkc_cf"` (which also
+                lower-cases), `"nfkc_cf"` or `"identity"`.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            ValueError: If `model_type` is unknown.
+        """
+        import sentencepiece
+
+        check_one_of("model_type", model_type, MODEL_TYPES)
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=vocabulary_size,
+            model_type=model_type,
+            normalization_rule_name=normalization,
+            character_coverage=1.0,
+            byte_fallback=model_type in ("unigram", "bpe"),
+            add_dummy_prefix=model_type != "char",
+            hard_vocab_limit=False,
+            pad_id=PADDING_ID,
+            bos_id=START_ID,
+            eos_id=END_ID,
+            unk_id=UNKNOWN_ID,
+            num_threads=1,
+            minloglevel=2,
+        )
+        return cls(model.getvalue())
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SentencePieceTokenizer:
+        """The tokenizer in a `.model` file."""
+        return cls(Path(path).read_bytes())
+
+    def save(self, path: str | Path) -> None:
+        """Write the `.model` file."""
+        Path(path).write_bytes(self.model)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens, special ones included."""
+        return int(self._processor.get_piece_size())
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, without start and end."""
+        return [list(ids) for ids in self._processor.encode(list(texts))]
+
+    def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
+        """Text of each list of ids; special tokens are left out."""
+        skipped = (PADDING_ID, START_ID, END_ID)
+        return [
+            self._processor.decode([int(i) for i in row if int(i) not in skipped]) for row in ids
+        ]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What each id stands for, as one reads it: a space is "␣", the end "⏎"."""
+        names = {PADDING_ID: "", START_ID: "<s>", END_ID: "⏎", UNKNOWN_ID: "�"}
+        return [
+            names.get(int(i)) or self._processor.id_to_piece(int(i)).replace(_SPACE, "␣")
+            for i in ids
+        ]
+
+    def graph(self) -> Any:
+        """The same tokenizer for TensorFlow graphs; a module that wants to save it must track it.
+
+        Returns:
+            A `tensorflow_text.SentencepieceTokenizer`; ids are int32, without start and end.
+        """
+        import tensorflow as tf
+        import tensorflow_text
+
+        return tensorflow_text.SentencepieceTokenizer(model=self.model, out_type=tf.int32)

@@ -1,0 +1,206 @@
+"""What a training is made of: frozen dataclasses, filled from a recipe and `key=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from keras_attention.config import UNKNOWN_ID, Seq2SeqConfig
+from keras_attention.text import ModelType
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class ConfigError(ValueError):
+    """A recipe or an override that does not say what a training needs."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the pairs come from.
+
+    Attributes:
+        task: `"dates"`, pairs made on the fly.
+        seed: Seed of the pairs and of their order.
+        dev_pairs: How many pairs are validated on.
+        held_out_pairs: How many pairs are left in `held_out.tsv` for export and examples.
+        max_source_length: The most source tokens, the end token counted.
+        max_target_length: The most target tokens, the end token counted.
+    """
+
+    task: Literal["dates"] = "dates"
+    seed: int = 1
+    dev_pairs: int = 1000
+    held_out_pairs: int = 1000
+    max_source_length: int = 64
+    max_target_length: int = 16
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """How text becomes tokens.
+
+    Attributes:
+        model_type: SentencePiece's model.
+        source_vocabulary: The most source tokens.
+        target_vocabulary: The most target tokens.
+        normalization: SentencePiece's normalization rule.
+    """
+
+    model_type: ModelType = "unigram"
+    source_vocabulary: int = 8000
+    target_vocabulary: int = 8000
+    normalization: str = "nmt_nfkc"
+
+
+@dataclass(frozen=True)
+class OptimizationConfig:
+    """How the model learns.
+
+    Attributes:
+        batch_size: Pairs in a step.
+        steps: Steps in all.
+        steps_per_epoch: Steps between two validations (and checkpoints).
+        learning_rate: The highest, reached after warm-up.
+        warmup_steps: Steps over which the learning rate rises from 0; it then falls to 0 as a
+            half cosine.
+        clip_norm: Bound of the norm of all gradients together.
+        label_smoothing: Fraction of the target's probability that is spread over all tokens.
+        seed: Seed of the weights and of dropout.
+        jit_compile: Whether XLA compiles the step.
+        dtype: Keras's dtype policy.
+    """
+
+    batch_size: int = 64
+    steps: int = 10000
+    steps_per_epoch: int = 1000
+    learning_rate: float = 1e-3
+    warmup_steps: int = 500
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    seed: int = 1
+    jit_compile: bool = False
+    dtype: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How a trained model searches where nobody says otherwise.
+
+    Attributes:
+        beam_width: Hypotheses side by side; 1 is greedy.
+        length_penalty: Exponent of the length normalization.
+    """
+
+    beam_width: int = 1
+    length_penalty: float = 0.6
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training; what `config.yaml` in a run directory holds.
+
+    Attributes:
+        name: The recipe's name; exports carry it.
+        data: Where the pairs come from.
+        text: How text becomes tokens.
+        model: The architecture. Vocabulary sizes follow from the tokenizers.
+        training: How the model learns.
+        search: How it searches by default.
+    """
+
+    name: str
+    data: DataConfig = field(default_factory=DataConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    model: Seq2SeqConfig = field(
+        default_factory=lambda: Seq2SeqConfig(UNKNOWN_ID + 1, UNKNOWN_ID + 1)
+    )
+    training: OptimizationConfig = field(default_factory=OptimizationConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def to_yaml(self) -> str:
+        """The configuration as a recipe."""
+        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True)
+
+
+def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
+    """The configuration of a recipe.
+
+    Args:
+        recipe: A name in `training/recipes`, or a YAML file.
+        overrides: `section.key=value`, values in YAML.
+
+    Returns:
+        The configuration, checked.
+
+    Raises:
+        ConfigError: If the recipe or a key is unknown, or a value is not what the key takes.
+    """
+    tree = _read_recipe(recipe)
+    for override in overrides:
+        _apply(tree, override)
+    return config_from(tree)
+
+
+def config_from(tree: Mapping[str, Any]) -> TrainConfig:
+    """The configuration in a nested mapping; errors as in `load_config`."""
+    unknown = list(_unknown_keys(tree, TrainConfig))
+    if unknown:
+        raise ConfigError("; ".join(unknown))
+    sizes = {"source_vocabulary": UNKNOWN_ID + 1, "target_vocabulary": UNKNOWN_ID + 1}
+    tree = {**tree, "model": {**sizes, **(tree.get("model") or {})}}
+    try:
+        return TypeAdapter(TrainConfig).validate_python(tree)
+    except ValidationError as error:
+        lines = [
+            f"Key `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}. "
+            f"Received: {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _read_recipe(recipe: str) -> dict[str, Any]:
+    path = Path(recipe)
+    if path.suffix not in (".yaml", ".yml"):
+        path = RECIPES / f"{recipe}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+        raise ConfigError(f"There is no recipe {recipe!r}. Known: {known}, or a YAML file")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The recipe {path} is not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"The recipe {path} must be a mapping. Received: {type(tree).__name__}")
+    return {"name": path.stem, **tree}
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"An override must be key=value. Received: {override!r}")
+    *sections, last = key.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"Key `{key}`: `{section}` is a value, not a section")
+    tree[last] = yaml.safe_load(text)
+
+
+def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterator[str]:
+    known = {item.name for item in fields(kind)}
+    types = get_type_hints(kind)
+    for key, value in tree.items():
+        if key not in known:
+            yield f"Unknown key `{path}{key}`. Known: {', '.join(sorted(known))}"
+        elif is_dataclass(types[key]):
+            if isinstance(value, Mapping):
+                yield from _unknown_keys(value, types[key], f"{path}{key}.")
+            elif value is not None:
+                yield f"Key `{path}{key}` must be a section. Received: {value!r}"

@@ -1,0 +1,101 @@
+"""Pairs of text to batches of ids, by tf.data."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+import tensorflow as tf
+
+from keras_attention.config import END_ID
+from keras_attention.text import SentencePieceTokenizer
+from training.tasks import Pair
+
+Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
+_BATCHES_IN_A_CHUNK = 32
+
+
+def training_batches(
+    pairs: Callable[[], Iterator[Pair]],
+    tokenizers: Tokenizers,
+    start_id: int,
+    batch_size: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Endless batches `({"source", "target"}, labels)` of sources of similar length.
+
+    Pairs are sorted by length within chunks of 32 batches, and the batches of a chunk shuffled:
+    little padding, and every pair is used once.
+
+    Args:
+        pairs: Makes an endless iterator of pairs.
+        tokenizers: The source's and the target's.
+        start_id: The decoder's first token.
+        batch_size: Pairs in a batch.
+        seed: Seed of the order of the batches.
+    """
+
+    def batches() -> Iterator[tuple[list[str], list[str]]]:
+        iterator, order = pairs(), random.Random(seed)
+        while True:
+            chunk = list(itertools.islice(iterator, batch_size * _BATCHES_IN_A_CHUNK))
+            chunk.sort(key=lambda pair: len(pair[0]))
+            starts = list(range(0, len(chunk), batch_size))
+            order.shuffle(starts)
+            for start in starts:
+                sources, targets = zip(*chunk[start : start + batch_size], strict=True)
+                yield list(sources), list(targets)
+
+    texts = tf.TensorSpec((None,), tf.string)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=(texts, texts))
+    encode = encoder(tokenizers, start_id)
+    return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
+
+
+def encoder(
+    tokenizers: Tokenizers, start_id: int
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]:
+    """A graph function from texts (B,) to `({"source", "target"}, labels)`, padded with 0.
+
+    The source ends with the end token; the target starts with the start token and the labels end
+    with the end token.
+    """
+    source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
+
+    def encode(sources: tf.Tensor, targets: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        source, target = source_tokenizer.tokenize(sources), target_tokenizer.tokenize(targets)
+        column = tf.ones_like(target[:, :1].to_tensor(shape=(None, 1)))
+        labels = tf.concat([target, column * END_ID], axis=1)
+        inputs = {
+            "source": tf.concat([source, column * END_ID], axis=1).to_tensor(),
+            "target": tf.concat([column * start_id, target], axis=1).to_tensor(),
+        }
+        return inputs, labels.to_tensor()
+
+    return encode
+
+
+def checked_pairs(
+    pairs: Sequence[Pair], tokenizers: Tokenizers, limits: tuple[int, int]
+) -> list[Pair]:
+    """The pairs, if all fit.
+
+    Args:
+        pairs: Source and target texts.
+        tokenizers: The source's and the target's.
+        limits: The most source and target tokens, the end token counted.
+
+    Raises:
+        ValueError: If a side of a pair is empty or too long.
+    """
+    for side, (tokenizer, limit) in enumerate(zip(tokenizers, limits, strict=True)):
+        rows = tokenizer.encode([pair[side] for pair in pairs])
+        for pair, row in zip(pairs, rows, strict=True):
+            if not 0 < len(row) < limit:
+                name = ("source", "target")[side]
+                raise ValueError(
+                    f"A {name} must have 1 to {limit - 1} tokens (data.max_{name}_length counts "
+                    f"the end token too). Received: {len(row)} tokens, {pair[side]!r}"
+                )
+    return list(pairs)

@@ -1,0 +1,193 @@
+"""The training itself: from a configuration to a complete run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import yaml
+
+import keras_attention as ka
+from keras_attention.runs import RunDirectory
+from keras_attention.translator import search_from
+from training.callbacks import LeaveTrace, Validate, write_whole
+from training.config import OptimizationConfig, TrainConfig, config_from
+from training.data import Tokenizers, checked_pairs, training_batches
+from training.tasks import Task, task_of
+
+
+class RunError(RuntimeError):
+    """A run directory that cannot take this training."""
+
+
+def train(config: TrainConfig, out: str | Path) -> RunDirectory:
+    """Train, or resume where an earlier call was interrupted.
+
+    Args:
+        config: What to train.
+        out: The run directory.
+
+    Returns:
+        The complete run directory.
+
+    Raises:
+        RunError: If the directory holds a run of another configuration.
+    """
+    run = RunDirectory(out)
+    task = task_of(config.data)
+    config = _begin(run, config, task)
+    state = _state(run)
+    epochs = -(-config.training.steps // config.training.steps_per_epoch)
+    if state["epoch"] >= epochs:
+        print(f"{run.path} is complete: nothing to train.")
+        return run
+
+    keras.utils.set_random_seed(config.training.seed)
+    keras.config.set_dtype_policy(config.training.dtype)
+    tokenizers = run.tokenizers()
+    if state["epoch"]:
+        print(f"Resuming {run.path} after epoch {state['epoch']} of {epochs}.")
+        model = keras.saving.load_model(run.checkpoints / state["file"])
+    else:
+        model = compiled_model(config)
+    limits = (config.data.max_source_length, config.data.max_target_length)
+    validation = checked_pairs(task.validation_pairs(), tokenizers, limits)
+    print(
+        f"{config.name}: {model.count_params():,} weights, "
+        f"{config.training.steps:,} steps of {config.training.batch_size} pairs."
+    )
+    _fit(model, config, run, task, tokenizers, validation, state)
+    return run.require_complete()
+
+
+def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
+    """A new model, ready for `fit`."""
+    training = config.training
+    model = ka.Seq2Seq(config.model)
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            learning_rate=learning_rate(training), global_clipnorm=training.clip_norm
+        ),
+        loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
+        metrics=[ka.MaskedAccuracy(name="accuracy")],
+        jit_compile=training.jit_compile,
+    )
+    return model
+
+
+def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.CosineDecay:
+    """Warm-up from 0, then a half cosine to 0."""
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(training.steps - training.warmup_steps, 1),
+        warmup_target=training.learning_rate,
+        warmup_steps=training.warmup_steps,
+    )
+
+
+def _fit(
+    model: ka.Seq2Seq,
+    config: TrainConfig,
+    run: RunDirectory,
+    task: Task,
+    tokenizers: Tokenizers,
+    validation: list[tuple[str, str]],
+    state: dict,
+) -> None:
+    first, training = state["epoch"], config.training
+    batches = training_batches(
+        lambda: task.training_pairs(first),
+        tokenizers,
+        config.model.start_id,
+        training.batch_size,
+        seed=training.seed + first,
+    )
+    translator = ka.Translator(
+        model,
+        *tokenizers,
+        max_source_length=config.data.max_source_length,
+        max_length=config.data.max_target_length,
+        search=search_from(1, 0.0),
+    )
+    model.fit(
+        batches,
+        epochs=-(-training.steps // training.steps_per_epoch),
+        initial_epoch=first,
+        steps_per_epoch=training.steps_per_epoch,
+        callbacks=[
+            Validate(translator, validation),
+            LeaveTrace(run, state["best"]),
+            keras.callbacks.TensorBoard(run.logs, write_graph=False),
+        ],
+    )
+
+
+def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
+    """The configuration with its vocabulary sizes; writes what stands before the first step."""
+    if run.config_file.exists():
+        begun = config_from(run.config())
+        asked = dataclasses.replace(config, model=_with_sizes(config, begun.model))
+        if asked != begun:
+            raise RunError(
+                f"{run.path} holds a run of another configuration ({run.config_file}). "
+                "Choose another --out, or remove it."
+            )
+        return begun
+    run.path.mkdir(parents=True, exist_ok=True)
+    source_text, target_text = task.tokenizer_text()
+    text, train_tokenizer = config.text, ka.SentencePieceTokenizer.train
+    kind, rule = text.model_type, text.normalization
+    source = train_tokenizer(source_text, text.source_vocabulary, kind, rule)
+    target = train_tokenizer(target_text, text.target_vocabulary, kind, rule)
+    source.save(run.source_model)
+    target.save(run.target_model)
+    limits = (config.data.max_source_length, config.data.max_target_length)
+    held_out = checked_pairs(task.held_out_pairs(), (source, target), limits)
+    write_whole(run.held_out_file, "".join(f"{s}\t{t}\n" for s, t in held_out))
+    write_whole(run.environment_file, json.dumps(_environment(config), indent=2) + "\n")
+    model = dataclasses.replace(
+        config.model,
+        source_vocabulary=source.vocabulary_size,
+        target_vocabulary=target.vocabulary_size,
+    )
+    config = dataclasses.replace(config, model=model)
+    write_whole(run.config_file, config.to_yaml())
+    return config
+
+
+def _with_sizes(config: TrainConfig, sizes: ka.Seq2SeqConfig) -> ka.Seq2SeqConfig:
+    return dataclasses.replace(
+        config.model,
+        source_vocabulary=sizes.source_vocabulary,
+        target_vocabulary=sizes.target_vocabulary,
+    )
+
+
+def _state(run: RunDirectory) -> dict:
+    file = run.checkpoints / "state.json"
+    if not file.exists():
+        return {"epoch": 0, "best": -1.0}
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def _environment(config: TrainConfig) -> dict:
+    packages = ("keras", "tensorflow", "tensorflow-text", "sentencepiece", "numpy", "Babel")
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "seed": config.training.seed,
+        "commit": commit.stdout.strip() or None,
+    }
