@@ -141,8 +141,8 @@ class AttentionDecoder(keras.layers.Layer):
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
         self._check_memory(memory_shape)
         top = self.cells[-1]
-        self.context_size = 0 if self.attention is None else memory_shape[-1]
-        if self.attention is not None and not self.attention.built:
+        self.context_size = 0 if memory_shape is None else memory_shape[-1]
+        if self.attention is not None and memory_shape is not None and not self.attention.built:
             query_size = output_size(top) if self.query == "current" else state_sizes(top)[0]
             self.attention.build((None, None, query_size), memory_shape)
         self.units = output_size(top) + self.context_size
@@ -184,7 +184,9 @@ class AttentionDecoder(keras.layers.Layer):
         prepared = self.prepare(memory, memory_mask)
         state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
         steps = inputs.shape[1] or ops.shape(inputs)[1]
-        keep = self.attention and self.attention.dropout_mask(prepared, steps, training)
+        keep = None
+        if self.attention is not None and prepared is not None:
+            keep = self.attention.dropout_mask(prepared, steps, training)
         decode = self._sequence if self._runs_over_sequence else self._loop
         outputs, weights, state = decode(inputs, inputs_mask, prepared, state, keep, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
@@ -217,12 +219,21 @@ class AttentionDecoder(keras.layers.Layer):
         Raises:
             ValueError: If the number of states is not what the cells (and the feedback) need.
         """
+        self._check_memory(memory)
+        known = [x for x in (cell_states or [])[:1] if x is not None]
+        known += [] if memory is None else [memory.values]
+        if batch_size is None and not known:
+            raise ValueError(
+                "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
+                "Received: batch_size=None"
+            )
         if batch_size is None:
-            known = cell_states[0] if memory is None else memory.values
-            batch_size = ops.shape(known)[0]
+            batch_size = ops.shape(known[0])[0]
         cells = zero_states(self.cells, batch_size, self.compute_dtype)
         feed = [ops.zeros((batch_size, self._feed_size), self.compute_dtype)] * self.feeds_back
-        alignment = list(self.attention.initial_state(memory)) if self.attention else []
+        alignment: list[Tensor] = []
+        if self.attention is not None and memory is not None:
+            alignment = list(self.attention.initial_state(memory))
         if cell_states is None:
             return cells + feed + alignment
         given = [ops.cast(state, self.compute_dtype) for state in cell_states]
@@ -255,12 +266,13 @@ class AttentionDecoder(keras.layers.Layer):
         """
         inputs = ops.cast(inputs, self.compute_dtype)
         cells, fed_back, alignment = self._split(state)
-        if self.attention is None:
+        if self.attention is None or memory is None:
+            self._check_memory(memory)
             output, cells = run_stack(self.cells, inputs, cells)
             return self._combine(output), None, cells
         if self.query == "previous":
             top = len(cells) - len(state_sizes(self.cells[-1]))
-            context, weights, alignment = self.attention.step(
+            context, weights, aligned = self.attention.step(
                 cells[top], memory, alignment, dropout_mask
             )
             inputs = ops.concatenate([inputs, context, *fed_back], axis=-1)
@@ -268,12 +280,10 @@ class AttentionDecoder(keras.layers.Layer):
         else:
             inputs = ops.concatenate([inputs, *fed_back], axis=-1)
             output, cells = run_stack(self.cells, inputs, cells)
-            context, weights, alignment = self.attention.step(
-                output, memory, alignment, dropout_mask
-            )
+            context, weights, aligned = self.attention.step(output, memory, alignment, dropout_mask)
         output = self._combine(output, context)
         vector = context if self.attention_layer is None else output
-        return output, weights, [*cells, *([vector] * self.feeds_back), *alignment]
+        return output, weights, [*cells, *([vector] * self.feeds_back), *aligned]
 
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)
@@ -288,7 +298,7 @@ class AttentionDecoder(keras.layers.Layer):
         self,
         inputs: Tensor,
         mask: Tensor | None,
-        memory: Memory,
+        memory: Memory | None,
         state: list[Tensor],
         keep: Tensor | None,
         training: bool | None,
@@ -324,12 +334,13 @@ class AttentionDecoder(keras.layers.Layer):
         cells, _, alignment = self._split(state)
         outputs, cells = run_stack_over_sequence(self.recurrent_layers, inputs, cells, mask)
         weights = None
-        if self.attention is None:
+        if self.attention is None or memory is None:
             outputs = self._combine(outputs)
         else:
-            context, weights, alignment = self.attention.attend(
+            context, weights, aligned = self.attention.attend(
                 outputs, memory, tuple(alignment), keep
             )
+            alignment = list(aligned)
             outputs = self._combine(outputs, context)
         if mask is not None:
             valid = ops.expand_dims(mask, -1)
@@ -353,7 +364,7 @@ class AttentionDecoder(keras.layers.Layer):
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
-        if return_attention_scores:
+        if return_attention_scores and memory is not None:
             results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=dtype))
         if return_state:
             results += symbolic_states(self.cells, batch, dtype)

@@ -200,6 +200,10 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
         row = ops.convert_to_tensor(self._gates, dtype=self.compute_dtype)
         return ops.concatenate([ops.cast(self._kernel, self.compute_dtype), row], axis=0)
 
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._kernel = value
+
     @contextmanager
     def kernel_joined_before(self) -> Iterator[None]:
         """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it."""
@@ -208,10 +212,6 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
             yield
         finally:
             self._joined = None
-
-    @kernel.setter
-    def kernel(self, value: Any) -> None:
-        self._kernel = value
 
 
 def _run(

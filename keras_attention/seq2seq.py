@@ -75,7 +75,10 @@ class Seq2Seq(keras.Model):
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
         mask = ops.not_equal(source, PADDING_ID)
-        drop = lambda x: keras.layers.Dropout(config.dropout)(x)  # noqa: E731
+
+        def drop(x: Tensor) -> Tensor:
+            return keras.layers.Dropout(config.dropout)(x)
+
         encoded, *states = encoder(drop(source_embedding(source)), mask=mask)
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
         outputs = decoder(drop(target_embedding(target)), initial_state=bridge(states), **attended)

@@ -1,7 +1,7 @@
 """Text to ids and back, by SentencePiece.
 
-The `sentencepiece` package trains and runs on the host; `tensorflow_text` runs the same model inside
-a TensorFlow graph. Both are imported only when used.
+The `sentencepiece` package trains and runs on the host; `tensorflow_text` runs the same model in a
+TensorFlow graph. Both are imported only when used.
 """
 
 from __future__ import annotations

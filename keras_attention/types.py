@@ -6,4 +6,4 @@ from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any
 Nest: TypeAlias = Any
-Shape: TypeAlias = tuple[int | None, ...]
+Shape: TypeAlias = tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: validate, keep the best, leave a trace, be ready to resume."""
+"""The end of an epoch: validate, keep the best, leave a trace, be ready to resume."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import keras
 import yaml
@@ -97,7 +98,7 @@ def _fit(
     task: Task,
     tokenizers: Tokenizers,
     validation: list[tuple[str, str]],
-    state: dict,
+    state: dict[str, Any],
 ) -> None:
     first, training = state["epoch"], config.training
     batches = training_batches(
@@ -168,14 +169,14 @@ def _with_sizes(config: TrainConfig, sizes: ka.Seq2SeqConfig) -> ka.Seq2SeqConfi
     )
 
 
-def _state(run: RunDirectory) -> dict:
+def _state(run: RunDirectory) -> dict[str, Any]:
     file = run.checkpoints / "state.json"
     if not file.exists():
         return {"epoch": 0, "best": -1.0}
     return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
-def _environment(config: TrainConfig) -> dict:
+def _environment(config: TrainConfig) -> dict[str, Any]:
     packages = ("keras", "tensorflow", "tensorflow-text", "sentencepiece", "numpy", "Babel")
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"],

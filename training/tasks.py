@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
+from keras_attention import Translator
 from training import dates
 from training.config import DataConfig
 
@@ -26,6 +27,9 @@ class Task(Protocol):
     def held_out_pairs(self) -> list[Pair]:
         """Pairs that neither training nor validation sees."""
 
+    def evaluate(self, translator: Translator, pairs: int) -> Any:
+        """A report, a dataclass that prints itself, on that many held-out pairs."""
+
 
 class Dates:
     """Dates as people write them; see `training.dates`."""
@@ -34,8 +38,8 @@ class Dates:
         self.config = config
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Every character that can occur."""
-        return list(dates.source_characters()), list(dates.TARGET_CHARACTERS)
+        """Every character that can occur, and the space between them."""
+        return [" ".join(dates.source_characters())], [dates.TARGET_CHARACTERS]
 
     def training_pairs(self, epoch: int) -> Iterator[Pair]:
         """Pairs of training dates."""
@@ -50,6 +54,11 @@ class Dates:
         """Pairs of test dates."""
         examples = dates.generate("test", self.config.held_out_pairs, seed=self.config.seed)
         return list(_pairs(examples))
+
+    def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
+        """Exact match, by locale too, and alignment."""
+        examples = list(dates.generate("test", pairs, seed=self.config.seed))
+        return dates.evaluate_dates(translator, examples)
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:

@@ -8,6 +8,7 @@ never changes. Every source string has exactly one right answer although no loca
 from __future__ import annotations
 
 from training.dates.alignment import field_hits
+from training.dates.evaluation import DatesReport, evaluate_dates
 from training.dates.generate import (
     FIRST_DAY,
     LAST_DAY,
@@ -36,7 +37,9 @@ __all__ = [
     "TARGET_CHARACTERS",
     "TARGET_LENGTH",
     "DateExample",
+    "DatesReport",
     "Template",
+    "evaluate_dates",
     "field_hits",
     "generate",
     "maximum_source_length",
