@@ -1,0 +1,225 @@
+"""Every public layer and model once: how to make it, and what to call it with.
+
+A new layer gets one more entry here, and with it every test of `test_conformance.py` and
+`test_keras_export.py`. Constructor arguments are chosen to differ from the defaults, because a
+default that is forgotten in `get_config` comes back by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_attention as ka
+from tests.arrays import length_mask, uniform
+
+D, M, U, V = 5, 7, 6, 11
+Tensors = dict[str, Any]
+Spec = tuple[tuple[int | str, ...], str]
+"""Shape without the batch, where "S" and "T" are the lengths, and type."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A public layer or model, ready to be made and called.
+
+    Attributes:
+        make: Makes a new one.
+        call: Calls it with tensors by name; returns all results as a list.
+        specs: The tensors that `call` takes. `*_mask` are 0 or 1, ids are padded on the right.
+    """
+
+    make: Callable[[], Any]
+    call: Callable[[Any, Tensors], Sequence[Any]]
+    specs: dict[str, Spec]
+
+    def arrays(self, batch: int, source: int, target: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Inputs of these sizes, padded to mixed lengths (the first row is full)."""
+        sizes = {"S": source, "T": target}
+        arrays = {}
+        for place, (name, (shape, dtype)) in enumerate(sorted(self.specs.items())):
+            full = [batch, *(sizes[n] if isinstance(n, str) else n for n in shape)]
+            if dtype == "float32":
+                arrays[name] = uniform(*full, seed=seed + place)
+                continue
+            lengths = [max(1, full[1] - 2 * row) for row in range(batch)]
+            least, below = (1, 2) if name.endswith("mask") else (4, V)
+            values = np.random.default_rng(seed + place).integers(least, below, full)
+            arrays[name] = np.where(length_mask(lengths, full[1]), values, 0).astype("int32")
+        return arrays
+
+    def model(self, layer: Any = None) -> keras.Model:
+        """A functional model of nothing but the layer, for any batch and lengths."""
+        layer = self.make() if layer is None else layer
+        if isinstance(layer, keras.Model):
+            return layer
+        inputs = {
+            name: keras.Input(
+                [None if isinstance(n, str) else n for n in shape], None, dtype, name=name
+            )
+            for name, (shape, dtype) in sorted(self.specs.items())
+        }
+        return keras.Model(inputs, list(self.call(layer, inputs)))
+
+
+def _attend(layer: Any, x: Tensors) -> Sequence[Any]:
+    mask = ops.not_equal(x["value_mask"], 0)
+    return layer(x["query"], x["value"], value_mask=mask, return_attention_scores=True)
+
+
+def _encode(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(x["inputs"], mask=ops.not_equal(x["mask"], 0))
+
+
+def _decode(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(
+        x["inputs"],
+        memory=x["memory"],
+        memory_mask=ops.not_equal(x["memory_mask"], 0),
+        initial_state=[x["h"], x["c"]],
+        return_attention_scores=True,
+        return_state=True,
+    )
+
+
+def _decode_alone(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(x["inputs"], initial_state=[x["h"], x["c"]], return_state=True)
+
+
+ATTENDING = {
+    "query": (("T", D), "float32"),
+    "value": (("S", M), "float32"),
+    "value_mask": (("S",), "int32"),
+}
+SAME_SIZE = {**ATTENDING, "value": (("S", D), "float32")}
+ENCODING = {"inputs": (("S", D), "float32"), "mask": (("S",), "int32")}
+DECODING_ALONE = {
+    "inputs": (("T", D), "float32"),
+    "h": ((U,), "float32"),
+    "c": ((U,), "float32"),
+}
+DECODING = {
+    **DECODING_ALONE,
+    "memory": (("S", M), "float32"),
+    "memory_mask": (("S",), "int32"),
+}
+IDS = {"source": (("S",), "int32"), "target": (("T",), "int32")}
+
+
+def _seq2seq(**options: Any) -> ka.Seq2Seq:
+    sizes = {"embedding_size": D, "encoder_units": 3, "decoder_units": U, "attention_units": 4}
+    return ka.Seq2Seq(ka.Seq2SeqConfig(V, V + 2, **{**sizes, **options}))
+
+
+REGISTRY: dict[str, Entry] = {
+    "BahdanauAttention": Entry(
+        lambda: ka.BahdanauAttention(
+            U, normalize=True, alignment=ka.Softmax(0.7), dropout=0.2, seed=3
+        ),
+        _attend,
+        ATTENDING,
+    ),
+    "LuongAttention-general": Entry(
+        lambda: ka.LuongAttention("general", scale=True), _attend, ATTENDING
+    ),
+    "LuongAttention-concat": Entry(
+        lambda: ka.LuongAttention(
+            "concat", units=U, alignment=ka.Softmax(0.7), dropout=0.2, seed=3
+        ),
+        _attend,
+        ATTENDING,
+    ),
+    "LuongAttention-dot": Entry(lambda: ka.LuongAttention("dot"), _attend, SAME_SIZE),
+    "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
+    "LuongAttention-cosine": Entry(lambda: ka.LuongAttention("cosine"), _attend, SAME_SIZE),
+    "LSTMEncoder": Entry(
+        lambda: ka.LSTMEncoder(U, num_layers=2, dropout=0.1, seed=3), _encode, ENCODING
+    ),
+    "BiLSTMEncoder": Entry(
+        lambda: ka.BiLSTMEncoder(U, num_layers=2, dropout=0.1, seed=3), _encode, ENCODING
+    ),
+    "AttentionDecoder-luong": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.LSTMCell(U)],
+            ka.LuongAttention("general"),
+            attention_layer=keras.layers.Dense(4, activation="tanh"),
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-bahdanau": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.BahdanauAttention(4),
+            query="previous",
+            input_feeding=True,
+            attention_layer=keras.layers.Dense(4, activation="tanh"),
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-nothing-fed-back": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U), ka.BahdanauAttention(4), input_feeding=False
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-gru": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.GRUCell(U), keras.layers.GRUCell(U)],
+            ka.LuongAttention("concat", units=4),
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-without-attention": Entry(
+        lambda: ka.AttentionDecoder(keras.layers.LSTMCell(U), None),
+        _decode_alone,
+        DECODING_ALONE,
+    ),
+    "Bridge": Entry(
+        lambda: ka.Bridge([[U, U], [4]], kind="zeros"),
+        lambda layer, x: layer([x["h"], x["c"]]),
+        {"h": ((U,), "float32"), "c": ((U,), "float32")},
+    ),
+    "Bridge-dense": Entry(
+        lambda: ka.Bridge([[U, U], [4]]),
+        lambda layer, x: layer([x["h"], x["c"]]),
+        {"h": ((U,), "float32"), "c": ((U,), "float32")},
+    ),
+    "Seq2Seq-bahdanau": Entry(
+        lambda: _seq2seq(attention="bahdanau", normalize=True, dropout=0.1, attention_dropout=0.1),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+    "Seq2Seq-luong": Entry(
+        lambda: _seq2seq(
+            attention="luong", attention_layer_units=7, decoder_layers=2, decoder_cell="gru"
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+    "Seq2Seq-without-attention": Entry(
+        lambda: _seq2seq(
+            attention=None, encoder="lstm", encoder_units=U, bridge="copy", start_id=2
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+}
+
+ABSTRACT = {"Attention"}
+"""Public layers that cannot be called, because subclasses say how they score."""
+
+CONFIGURABLE: dict[str, Callable[[], Any]] = {
+    "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
+    "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
+    "Softmax": lambda: ka.Softmax(temperature=0.7),
+}
+"""What is public, has a config, and is no layer."""

@@ -1,0 +1,184 @@
+"""What every public layer and model promises, on every backend: one test for each promise.
+
+``KERAS_BACKEND=jax pytest tests/conformance`` runs the same on JAX.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from tests.arrays import dtype_policy, randomize, to_numpy
+from tests.conformance.registry import ABSTRACT, CONFIGURABLE, REGISTRY, Entry
+
+each_entry = pytest.mark.parametrize("name", REGISTRY)
+TOLERANCE = 5e-6
+
+
+def public(kind: type | tuple[type, ...]) -> set[str]:
+    values = {name: getattr(ka, name) for name in ka.__all__}
+    return {n for n, value in values.items() if inspect.isclass(value) and issubclass(value, kind)}
+
+
+def random_model(entry: Entry) -> keras.Model:
+    model = entry.model()
+    randomize(model, seed=17)
+    return model
+
+
+def predict(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    results = model.predict(dict(arrays), verbose=0)
+    return list(results) if isinstance(results, list | tuple) else [results]
+
+
+def eager(entry: Entry, layer: Any, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    tensors = {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
+    return [to_numpy(result) for result in entry.call(layer, tensors)]
+
+
+def assert_equal(results: list[np.ndarray], expected: list[np.ndarray], atol: float) -> None:
+    for one, other in zip(results, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one.astype("float32"), other, atol=atol)
+
+
+def arguments(cls: type) -> dict[str, Any]:
+    """The constructor's arguments by name, with their defaults; `**kwargs` is Keras's own."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+def test_every_public_layer_and_model_is_registered() -> None:
+    assert {type(entry.make()).__name__ for entry in REGISTRY.values()} | ABSTRACT == public(
+        keras.layers.Layer
+    )
+
+
+def test_everything_else_with_a_config_is_registered() -> None:
+    values = {name: getattr(ka, name) for name in ka.__all__}
+    configurable = {name for name, value in values.items() if hasattr(value, "get_config")}
+    assert set(CONFIGURABLE) == configurable - public(keras.layers.Layer)
+
+
+@pytest.mark.parametrize("name", [*REGISTRY, *CONFIGURABLE])
+def test_every_constructor_argument_is_an_attribute_and_in_the_config(name: str) -> None:
+    made = REGISTRY[name].make() if name in REGISTRY else CONFIGURABLE[name]()
+    for argument in arguments(type(made)):
+        assert hasattr(made, argument)
+        assert argument in made.get_config()
+
+
+def test_the_registry_gives_every_argument_a_value_of_its_own() -> None:
+    given: dict[type, set[str]] = {}
+    makers = [entry.make for entry in REGISTRY.values()] + list(CONFIGURABLE.values())
+    for make in makers:
+        made = make()
+        config, defaults = made.get_config(), arguments(type(made))
+        unusual = {argument for argument in defaults if config[argument] != defaults[argument]}
+        given.setdefault(type(made), set()).update(unusual)
+    forgotten = {cls.__name__: set(arguments(cls)) - names for cls, names in given.items()}
+    assert {name: names for name, names in forgotten.items() if names} == {}
+
+
+@pytest.mark.parametrize("name", [*REGISTRY, *CONFIGURABLE])
+def test_the_config_round_trips_through_json(name: str) -> None:
+    made = REGISTRY[name].make() if name in REGISTRY else CONFIGURABLE[name]()
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(made)
+    assert json.loads(json.dumps(keras.saving.serialize_keras_object(again))) == config
+
+
+@each_entry
+def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
+    entry = REGISTRY[name]
+    model, arrays = random_model(entry), entry.arrays(3, source=5, target=4)
+    expected = predict(model, arrays)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_equal(predict(loaded, arrays), expected, TOLERANCE)
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = entry.model()
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    assert_equal(predict(fresh, arrays), expected, TOLERANCE)
+
+
+@each_entry
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
+    entry = REGISTRY[name]
+    layer = entry.make()
+    model = entry.model(layer)
+    randomize(model, seed=17)
+    model.compile(jit_compile=jit_compile)
+    for sizes in ((3, 5, 4), (2, 7, 1)):
+        arrays = entry.arrays(*sizes)
+        assert_equal(predict(model, arrays), eager(entry, layer, arrays), TOLERANCE)
+
+
+@each_entry
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_low_precision_is_finite_and_close(name: str, policy: str) -> None:
+    entry = REGISTRY[name]
+    model, arrays = random_model(entry), entry.arrays(3, source=5, target=4)
+    expected = predict(model, arrays)
+    with dtype_policy(policy):
+        low = entry.model()
+    low.set_weights(model.get_weights())
+    results = [array.astype("float32") for array in predict(low, arrays)]
+    assert all(np.isfinite(array).all() for array in results)
+    assert_equal(results, expected, atol=0.06 if "bfloat16" in policy else 0.01)
+
+
+@each_entry
+def test_interleaved_calls_equal_separate_ones(name: str) -> None:
+    entry = REGISTRY[name]
+    layer = entry.make()
+    randomize(entry.model(layer), seed=17)
+    one, other = entry.arrays(3, 5, 4, seed=1), entry.arrays(2, 7, 3, seed=2)
+    first = eager(entry, layer, one)
+    second = eager(entry, layer, other)
+    assert_equal(eager(entry, layer, one), first, 0.0)
+    assert_equal(eager(entry, layer, other), second, 0.0)
+
+
+@each_entry
+def test_rows_do_not_know_each_other(name: str) -> None:
+    entry = REGISTRY[name]
+    layer = entry.make()
+    randomize(entry.model(layer), seed=17)
+    arrays = entry.arrays(3, 5, 4)
+    together = eager(entry, layer, arrays)
+    for row in range(3):
+        alone = eager(entry, layer, {key: array[row : row + 1] for key, array in arrays.items()})
+        assert_equal(alone, [array[row : row + 1] for array in together], TOLERANCE)
+
+
+@each_entry
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
+    entry = REGISTRY[name]
+    model, arrays = random_model(entry), entry.arrays(3, 5, 4)
+    if not model.trainable_variables:
+        pytest.skip("nothing to train")
+    targets = [np.ones_like(array) for array in predict(model, arrays)]
+    model.compile(keras.optimizers.SGD(0.5), ["mse"] * len(targets), jit_compile=jit_compile)
+    before = [to_numpy(variable).copy() for variable in model.trainable_variables]
+    loss = model.train_on_batch(arrays, targets)
+    assert np.isfinite(loss).all()
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert np.abs(to_numpy(variable) - old).max() > 0.0, variable.path
+
+
+@each_entry
+def test_the_weights_have_names_of_their_own(name: str) -> None:
+    paths = [variable.path for variable in REGISTRY[name].model().weights]
+    assert len(set(paths)) == len(paths)

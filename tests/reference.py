@@ -1,0 +1,245 @@
+"""What the library computes, once more, in plain NumPy: one sentence, one step, one vector a time.
+
+Nothing here knows a batch, padding, a mask for padding, or Keras. Every function is the formula
+of the paper in float64 and loops where the library vectorizes, so that an error in one cannot hide
+in the other. Weights have Keras's layout and can be passed as ``layer.get_weights()`` gives them.
+
+Shapes: `S` source length, `T` target length, `D` features, `U` units, `V` vocabulary. A query is a
+vector (D,), the keys and values of a sentence are matrices (S, D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+State = list[Array]
+Cell = Callable[[Array, State], tuple[Array, State]]
+"""``output, state = cell(x, state)``."""
+Attend = Callable[[Array], tuple[Array, Array]]
+"""``context, weights = attend(query)``."""
+NextLogProbs = Callable[[tuple[int, ...]], Array]
+"""Log-probabilities (V,) of the token after the tokens so far (without the start token)."""
+
+
+def dot(query: Array, keys: Array) -> Array:
+    """score_s = q . k_s"""
+    return np.array([np.sum(query * key) for key in keys])
+
+
+def scaled_dot(query: Array, keys: Array) -> Array:
+    """score_s = q . k_s / sqrt(D)"""
+    return dot(query, keys) / np.sqrt(len(query))
+
+
+def cosine(query: Array, keys: Array) -> Array:
+    """score_s = q . k_s / (|q| |k_s|)"""
+    lengths = [np.sqrt(np.sum(query**2)) * np.sqrt(np.sum(key**2)) for key in keys]
+    return dot(query, keys) / np.array(lengths)
+
+
+def general(query: Array, keys: Array, kernel: Array) -> Array:
+    """score_s = q . (W k_s); `kernel` (D of a key, D of a query)."""
+    return np.array([np.sum(query * (key @ kernel)) for key in keys])
+
+
+def additive(
+    query: Array,
+    keys: Array,
+    v: Array,
+    query_kernel: Array,
+    memory_kernel: Array,
+    b: Array | float = 0.0,
+) -> Array:
+    """score_s = v . tanh(W_q q + W_m k_s + b)"""
+    return np.array([v @ np.tanh(query @ query_kernel + key @ memory_kernel + b) for key in keys])
+
+
+def concat(query: Array, keys: Array, kernel: Array, v: Array) -> Array:
+    """score_s = v . tanh(W [q; k_s])"""
+    return np.array([v @ np.tanh(np.concatenate([query, key]) @ kernel) for key in keys])
+
+
+def normalized(v: Array, g: float) -> Array:
+    """Weight normalization: the direction of `v` with the length `g`."""
+    return g * v / np.sqrt(np.sum(v**2))
+
+
+def softmax(scores: Array, mask: Array | None = None) -> Array:
+    """Softmax over the places where `mask` is True; zero elsewhere, also if there are none."""
+    allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)
+    weights = np.zeros(len(scores))
+    if allowed.any():
+        powers = np.exp(scores[allowed] - np.max(scores[allowed]))
+        weights[allowed] = powers / np.sum(powers)
+    return weights
+
+
+def attend(scores: Array, values: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """The context (D,), which is the weighted sum of the values, and the weights (S,)."""
+    weights = softmax(np.asarray(scores, np.float64), mask)
+    return sum(w * value for w, value in zip(weights, values, strict=True)), weights
+
+
+def sigmoid(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def lstm(kernel: Array, recurrent_kernel: Array, bias: Array) -> Cell:
+    """An LSTM cell; state [h, c]; gates in Keras's order: input, forget, candidate, output."""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        h, c = state
+        i, f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        return h, [h, c]
+
+    return cell
+
+
+def gru(kernel: Array, recurrent_kernel: Array, bias: Array) -> Cell:
+    """A GRU cell with ``reset_after=True``; state [h]; gates: update, reset, candidate."""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        (h,) = state
+        xz, xr, xh = np.split(x @ kernel + bias[0], 3)
+        hz, hr, hh = np.split(h @ recurrent_kernel + bias[1], 3)
+        z, r = sigmoid(xz + hz), sigmoid(xr + hr)
+        h = z * h + (1.0 - z) * np.tanh(xh + r * hh)
+        return h, [h]
+
+    return cell
+
+
+def stacked(cells: Sequence[Cell], states_per_cell: Sequence[int]) -> Cell:
+    """Cells on top of each other as one; the flat state holds the bottom cell's entries first."""
+    ends = np.cumsum(states_per_cell)
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        new: State = []
+        for one, count, end in zip(cells, states_per_cell, ends, strict=True):
+            x, part = one(x, state[end - count : end])
+            new += part
+        return x, new
+
+    return cell
+
+
+def run(cell: Cell, inputs: Array, state: State) -> tuple[Array, State]:
+    """The outputs (T, U) of a cell over inputs (T, D), and its last state."""
+    outputs = []
+    for x in inputs:
+        output, state = cell(x, state)
+        outputs.append(output)
+    return np.array(outputs), state
+
+
+def bilstm(inputs: Array, forward: Cell, backward: Cell, units: int) -> tuple[Array, State]:
+    """One bidirectional layer: outputs (S, 2 U) and the last states [fh, fc, bh, bc]."""
+    zeros = [np.zeros(units), np.zeros(units)]
+    ahead, forward_state = run(forward, inputs, zeros)
+    back, backward_state = run(backward, inputs[::-1], zeros)
+    return np.concatenate([ahead, back[::-1]], axis=-1), forward_state + backward_state
+
+
+def decode(
+    cell: Cell,
+    inputs: Array,
+    state: State,
+    attend: Attend | None = None,
+    *,
+    query: str = "current",
+    query_index: int = 0,
+    feed_size: int = 0,
+    layer: Callable[[Array], Array] | None = None,
+) -> tuple[Array, Array, State]:
+    """The decoder loop: outputs (T, .), weights (T, S) and the last cell state.
+
+    Args:
+        attend: Attention over one sentence; None for a decoder without attention.
+        query: "current": the cell's new output asks (Luong); "previous": the state before the step
+            asks, and its context goes into the cell (Bahdanau).
+        query_index: Where the top cell's first state lies in `state`.
+        feed_size: Size of the attention vector that is concatenated to the next input, 0 for none.
+        layer: The attention layer over concat(cell output, context).
+    """
+    outputs, all_weights = [], []
+    fed = np.zeros(feed_size)
+    for x in inputs:
+        context, weights = np.zeros(0), np.zeros(0)
+        if attend is not None and query == "previous":
+            context, weights = attend(state[query_index])
+            x = np.concatenate([x, context])
+        cell_output, state = cell(np.concatenate([x, fed]), state)
+        if attend is not None and query == "current":
+            context, weights = attend(cell_output)
+        joined = np.concatenate([cell_output, context])
+        output = joined if layer is None else layer(joined)
+        if feed_size:
+            fed = context if layer is None else output
+        outputs.append(output)
+        all_weights.append(weights)
+    return np.array(outputs), np.array(all_weights), state
+
+
+class Hypothesis(NamedTuple):
+    """Tokens with the end token where there is one, and their summed log-probability."""
+
+    ids: tuple[int, ...]
+    log_prob: float
+
+    def score(self, length_penalty: float) -> float:
+        """log-probability / ((5 + length) / 6) ** length_penalty (Wu et al. 2016, eq. 14)"""
+        return float(self.log_prob / ((5.0 + len(self.ids)) / 6.0) ** length_penalty)
+
+
+def greedy(next_log_probs: NextLogProbs, end_id: int, max_length: int) -> Hypothesis:
+    """The likeliest token, again and again."""
+    ids: tuple[int, ...] = ()
+    log_prob = 0.0
+    while len(ids) < max_length and end_id not in ids:
+        log_probs = next_log_probs(ids)
+        token = int(np.argmax(log_probs))
+        ids, log_prob = (*ids, token), log_prob + log_probs[token]
+    return Hypothesis(ids, log_prob)
+
+
+def every_hypothesis(
+    next_log_probs: NextLogProbs, vocabulary: int, end_id: int, max_length: int
+) -> Iterator[Hypothesis]:
+    """All there are: those that end, and those that are cut at the maximal length."""
+    words = [token for token in range(vocabulary) if token != end_id]
+    for length in range(1, max_length + 1):
+        last = range(vocabulary) if length == max_length else [end_id]
+        for ids in product(*[words] * (length - 1), last):
+            log_prob = sum(next_log_probs(ids[:place])[ids[place]] for place in range(length))
+            yield Hypothesis(ids, float(log_prob))
+
+
+def beam(
+    next_log_probs: NextLogProbs, end_id: int, max_length: int, width: int, length_penalty: float
+) -> list[Hypothesis]:
+    """Beam search as one would do it by hand: a list of hypotheses, sorted anew at every step.
+
+    Finished hypotheses stay as they are, but may be pushed out. Python's sort is stable, so of two
+    with equal scores the one from the better-ranked hypothesis comes first, then the lower id.
+    """
+    hypotheses = [Hypothesis((), 0.0)]
+    for _ in range(max_length):
+        candidates = []
+        for hypothesis in hypotheses:
+            if end_id in hypothesis.ids:
+                candidates.append(hypothesis)
+                continue
+            for token, log_prob in enumerate(next_log_probs(hypothesis.ids)):
+                if log_prob > -np.inf:
+                    longer = Hypothesis((*hypothesis.ids, token), hypothesis.log_prob + log_prob)
+                    candidates.append(longer)
+        candidates.sort(key=lambda one: -one.score(length_penalty))
+        hypotheses = candidates[:width]
+    return hypotheses
