@@ -1,0 +1,128 @@
+"""What lies beside the artefacts: tokenizers, `config.json`, `examples.json`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from export.reference import Rows, greedy_ids
+from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.runs import RunDirectory
+from keras_attention.serving import ID_SIGNATURES, ServingModule
+from keras_attention.translator import Translator
+
+MOST_EXAMPLES = 100
+_VERSIONED = (
+    "keras",
+    "tensorflow",
+    "tensorflow-text",
+    "sentencepiece",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+)
+
+
+def copy_tokenizers(run: RunDirectory, out: Path) -> None:
+    """`source.model` and `target.model`."""
+    for file in (run.source_model, run.target_model):
+        shutil.copyfile(file, out / file.name)
+
+
+def describe(
+    run: RunDirectory, serving: ServingModule, translator: Translator, artefacts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`config.json`: what somebody who has only the export needs to know.
+
+    Args:
+        run: The run.
+        serving: With tokenizers, for any batch and length.
+        translator: Of the run.
+        artefacts: Files or folders of each format, relative to the export.
+    """
+    config, model = run.config(), serving.model.config
+    text = config.get("text") or {}
+    return {
+        "name": config["name"],
+        "formats": list(artefacts),
+        "artefacts": dict(artefacts),
+        "ids": {"padding": PADDING_ID, "start": START_ID, "end": END_ID, "unknown": UNKNOWN_ID},
+        "decoder_start_id": model.start_id,
+        "source_vocabulary": model.source_vocabulary,
+        "target_vocabulary": model.target_vocabulary,
+        "max_source_length": translator.max_source_length,
+        "max_target_length": serving.max_length,
+        "tokenizer": text.get("model_type"),
+        "normalization": text.get("normalization"),
+        "search": _search(translator.search),
+        "beam": _search(serving.beam),
+        "signatures": _signatures(serving),
+        "model": asdict(model),
+        "versions": _versions(),
+    }
+
+
+def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> list[dict[str, Any]]:
+    """`examples.json`: texts and ids with the Keras model's own greedy output, end token included.
+
+    Args:
+        translator: Of the run.
+        texts: Source texts.
+        sources: Their ids with the end token.
+    """
+    texts, sources = texts[:MOST_EXAMPLES], sources[:MOST_EXAMPLES]
+    targets = greedy_ids(translator.model, sources, translator.max_length)
+    decoded = translator.target_tokenizer.decode(targets)
+    return [
+        {"source": text, "target": target, "source_ids": source_ids, "target_ids": target_ids}
+        for text, target, source_ids, target_ids in zip(
+            texts, decoded, sources, targets, strict=True
+        )
+    ]
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write readable JSON."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _search(search: Any) -> dict[str, Any]:
+    return {"beam_width": search.width, "length_penalty": getattr(search, "length_penalty", 0.0)}
+
+
+def _signatures(serving: ServingModule) -> dict[str, Any]:
+    functions = serving.functions((*ID_SIGNATURES, "translate"))
+    return {
+        name: {
+            "inputs": _tensors(function.structured_input_signature[1]),
+            "outputs": _tensors(function.structured_outputs),
+        }
+        for name, function in functions.items()
+    }
+
+
+def _tensors(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Type and shape of each tensor; null where a size is open."""
+    return {
+        name: {"dtype": specs[name].dtype.name, "shape": specs[name].shape.as_list()}
+        for name in sorted(specs)
+    }
+
+
+def _versions() -> dict[str, str]:
+    from keras_attention import __version__
+
+    versions = {"keras-seq2seq-attention": __version__}
+    for name in _VERSIONED:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,138 @@
+"""From a run directory to everything that an export leaves."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from export import assets, reference
+from export.readme import readme
+from keras_attention.config import END_ID
+from keras_attention.decoding import BeamSearch
+from keras_attention.runs import RunDirectory
+from keras_attention.serving import ServingModule
+from keras_attention.translator import Translator
+
+FORMATS = ("saved_model", "tflite", "onnx")
+UNFINISHED = ".unfinished"
+
+
+def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMATS) -> Path:
+    """Export a trained model.
+
+    Args:
+        run: The run directory that training left.
+        out: The folder of the export. An earlier export in it is replaced.
+        formats: Of `saved_model`, `tflite` and `onnx`.
+
+    Returns:
+        The folder of the export.
+
+    Raises:
+        FileNotFoundError: If the run directory is incomplete.
+        FileExistsError: If the folder holds something that is not an export.
+        ValueError: If a format is unknown, or no held-out source fits the model.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ValueError(f"Argument `formats` must be of {FORMATS}. Received: {list(formats)}")
+    directory, out = RunDirectory(run).require_complete(), Path(out)
+    _make_room(out)
+    translator = Translator.from_run(directory.path)
+    search = translator.search
+    beam = search if isinstance(search, BeamSearch) else BeamSearch()
+    serving = ServingModule(
+        translator.model,
+        translator.max_length,
+        beam=beam,
+        search=search,
+        tokenizers=(translator.source_tokenizer, translator.target_tokenizer),
+        max_source_length=translator.max_source_length,
+    )
+    name = directory.config()["name"]
+    artefacts = {kind: _export(kind, serving, out, name) for kind in FORMATS if kind in formats}
+    relative = {
+        kind: [path.relative_to(out).as_posix() for path in paths]
+        for kind, paths in artefacts.items()
+    }
+    _write_assets(directory, out, serving, translator, relative)
+    (out / UNFINISHED).unlink()
+    return out
+
+
+def _export(kind: str, serving: ServingModule, out: Path, name: str) -> list[Path]:
+    print(f"{kind} ...", flush=True)
+    if kind == "saved_model":
+        from export.saved_model import export_saved_models
+
+        return export_saved_models(serving, out / kind, name)
+    if kind == "tflite":
+        from export.tflite import export_tflite
+
+        one = ServingModule(serving.model, serving.max_length, serving.beam, batch_size=1)
+        return [export_tflite(one, out / kind / "model.tflite")]
+    from export.onnx import export_onnx
+
+    return export_onnx(serving.model, out, max_length=serving.max_length, search=serving.beam)
+
+
+def _write_assets(
+    run: RunDirectory, out: Path, serving: ServingModule, translator: Translator, artefacts: Any
+) -> None:
+    print("reference ...", flush=True)
+    texts, rows = _held_out(run, translator)
+    arrays = reference.reference(
+        serving.model, rows, translator.max_source_length, serving.max_length, serving.beam
+    )
+    reference.write_reference(out / "reference.npz", arrays)
+    assets.copy_tokenizers(run, out)
+    config = assets.describe(run, serving, translator, artefacts)
+    made = assets.examples(translator, texts, rows)
+    assets.write_json(out / "examples.json", made)
+    (out / "README.md").write_text(readme(config, made[0]["source"]), encoding="utf-8")
+    assets.write_json(out / "config.json", config)
+    _warn_about_cut(made)
+
+
+def _held_out(run: RunDirectory, translator: Translator) -> tuple[list[str], reference.Rows]:
+    """Held-out source texts that fit the model, and their ids with the end token."""
+    texts = list(dict.fromkeys(source for source, _ in run.held_out()))
+    encoded = translator.source_tokenizer.encode(texts)
+    fitting = [
+        (text, [*ids, END_ID])
+        for text, ids in zip(texts, encoded, strict=True)
+        if 0 < len(ids) < translator.max_source_length
+    ][: reference.MOST_ROWS]
+    if not fitting:
+        raise ValueError(
+            f"No source in {run.held_out_file} has 1 to {translator.max_source_length - 1} tokens."
+        )
+    return [text for text, _ in fitting], [ids for _, ids in fitting]
+
+
+def _warn_about_cut(made: Sequence[dict[str, Any]]) -> None:
+    cut = sum(example["target_ids"][-1] != END_ID for example in made)
+    if cut:
+        print(
+            f"warning: {cut} of {len(made)} examples were cut at the maximum target length.",
+            file=sys.stderr,
+        )
+
+
+def _make_room(out: Path) -> None:
+    """Remove an earlier export's artefacts, so that nothing of another model stays."""
+    folders = [out / kind for kind in FORMATS if (out / kind).exists()]
+    ours = any((out / name).exists() for name in ("config.json", UNFINISHED))
+    if folders and not ours:
+        raise FileExistsError(
+            f"{out} holds {folders[0].name}, but no config.json: it is not an earlier export. "
+            "Choose another folder, or remove that."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / UNFINISHED).touch()
+    (out / "config.json").unlink(missing_ok=True)
+    for folder in folders:
+        shutil.rmtree(folder)

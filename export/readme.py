@@ -1,0 +1,47 @@
+"""The README of an export, from `readme_template.md`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+_TEMPLATE = Path(__file__).with_name("readme_template.md")
+_SECTION = re.compile(r"<!-- format: (\w+) -->\n")
+
+
+def readme(config: Mapping[str, Any], text: str) -> str:
+    """The text of `README.md`.
+
+    Args:
+        config: What `config.json` holds.
+        text: A source text for the examples.
+    """
+    kept = {"end", *config["formats"]}
+    if config["model"]["attention"] is not None:
+        kept.add("attention")
+    quoted = json.dumps(text, ensure_ascii=False)
+    return Template(_choose(_TEMPLATE.read_text(encoding="utf-8"), kept)).substitute(
+        name=config["name"],
+        start=config["decoder_start_id"],
+        end=config["ids"]["end"],
+        max_source=config["max_source_length"],
+        max_target=config["max_target_length"],
+        width=config["beam"]["beam_width"],
+        penalty=config["beam"]["length_penalty"],
+        text=quoted,
+        text_in_shell=quoted.replace("'", "'\\''"),
+    )
+
+
+def _choose(template: str, kept: Collection[str]) -> str:
+    """The template without the sections of formats that were not exported.
+
+    A section goes from `<!-- format: NAME -->` to the next such line; `end` is always kept.
+    """
+    head, *rest = _SECTION.split(template)
+    sections = zip(rest[::2], rest[1::2], strict=True)
+    return head + "".join(text for name, text in sections if name in kept)

@@ -1,0 +1,98 @@
+"""Held-out inputs with the Keras model's own answers: what every artefact is compared with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_attention.config import END_ID
+from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.seq2seq import Search, Seq2Seq
+from keras_attention.translator import pad
+
+Rows = list[list[int]]
+MOST_ROWS = 512
+_BATCH_SIZES = (5, 64, 1, 32)
+
+
+def reference(
+    model: Seq2Seq, rows: Rows, max_source_length: int, max_length: int, beam: BeamSearch
+) -> dict[str, np.ndarray]:
+    """Inputs in padded batches of several sizes and lengths, and the model's answers to them.
+
+    The first batch mixes the longest allowed source, a source of one token, and the end token
+    alone.
+
+    Args:
+        model: The Keras model.
+        rows: Source ids with the end token.
+        max_source_length: The most source tokens, the end token counted.
+        max_length: T, the most target tokens, the end token counted.
+        beam: The search that `beam` stands for.
+
+    Returns:
+        Arrays named `NNN/source`, and `NNN/SEARCH/NAME` for the searches greedy and beam and the
+        names ids, lengths, scores and (with attention) attention, with T = `max_length`.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": beam}
+    for number, source in enumerate(batches(rows, max_source_length)):
+        arrays[f"{number:03d}/source"] = source
+        for search_name, search in searches.items():
+            found = padded(model.generate(source, search, max_length), max_length)
+            for name, array in found._asdict().items():
+                if array is not None:
+                    arrays[f"{number:03d}/{search_name}/{name}"] = array
+    return arrays
+
+
+def batches(rows: Rows, max_source_length: int) -> Iterator[np.ndarray]:
+    """Padded batches of all rows and of the extreme ones, `extremes`, which come first."""
+    remaining = iter([*extremes(rows, max_source_length), *rows])
+    for size in itertools.cycle(_BATCH_SIZES):
+        batch = list(itertools.islice(remaining, size))
+        if not batch:
+            return
+        yield pad(batch)
+
+
+def extremes(rows: Rows, max_source_length: int) -> Rows:
+    """The longest allowed source, a source of one token, and the end token alone."""
+    tokens = list(itertools.islice(_tokens(rows), max_source_length - 1))
+    return [[*tokens, END_ID], [tokens[0], END_ID], [END_ID]]
+
+
+def _tokens(rows: Rows) -> Iterator[int]:
+    """The tokens of the rows without their end tokens, over and over."""
+    return itertools.cycle(token for row in rows for token in row[:-1])
+
+
+def padded(found: Hypotheses, max_length: int) -> Hypotheses:
+    """Hypotheses of `max_length` tokens, as artefacts give them; `generate` cuts to the longest."""
+    missing = max_length - found.ids.shape[2]
+    attention = found.attention
+    if attention is not None:
+        attention = np.pad(attention, ((0, 0), (0, 0), (0, missing), (0, 0)))
+    ids = np.pad(found.ids, ((0, 0), (0, 0), (0, missing)))
+    return Hypotheses(ids, found.lengths, found.scores, attention)
+
+
+def greedy_ids(model: Seq2Seq, rows: Rows, max_length: int) -> Rows:
+    """The model's greedy output for each source, with the end token, without padding."""
+    targets: Rows = []
+    for start in range(0, len(rows), 64):
+        found = model.generate(pad(rows[start : start + 64]), GreedySearch(), max_length)
+        lengths = found.lengths[:, 0]
+        targets += [ids[0, :n].tolist() for ids, n in zip(found.ids, lengths, strict=True)]
+    return targets
+
+
+def write_reference(path: Path, arrays: dict[str, Any]) -> Path:
+    """Write the arrays as a compressed `.npz`."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return path

@@ -1,0 +1,72 @@
+"""SavedModels in the layout of TensorFlow Serving."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_attention.serving import ID_SIGNATURES, ServingModule
+
+
+def export_saved_models(serving: ServingModule, out: Path, name: str) -> list[Path]:
+    """Write `NAME/1`, strings in and out, and `NAME-ids/1`, ids in and out.
+
+    Both take any batch size and source length. The first needs the ops of `tensorflow_text` where
+    it is loaded, the second plain TensorFlow only.
+
+    Args:
+        serving: With tokenizers.
+        out: The folder that holds both.
+        name: Of the model.
+
+    Returns:
+        The folders of the two versions.
+
+    Raises:
+        RuntimeError: If what was written has not each weight exactly once.
+    """
+    text = save(serving, out / name / "1", ["translate"], default="translate")
+    ids = save(serving, out / f"{name}-ids" / "1", ID_SIGNATURES, default="greedy")
+    return [text, ids]
+
+
+def save(
+    serving: ServingModule, path: Path, names: Sequence[str], default: str | None = None
+) -> Path:
+    """Write one SavedModel with the functions `names` as its signatures.
+
+    Args:
+        serving: The model.
+        path: The folder, replaced if it exists.
+        names: Of the signatures.
+        default: The one that is also the `serving_default`.
+
+    Returns:
+        The path.
+
+    Raises:
+        RuntimeError: If what was written has not each weight exactly once.
+    """
+    import tensorflow as tf
+
+    signatures = serving.functions(names)
+    if default is not None:
+        signatures["serving_default"] = signatures[default]
+    shutil.rmtree(path, ignore_errors=True)
+    module = serving.module(names)
+    options = tf.saved_model.SaveOptions(save_debug_info=False)
+    tf.saved_model.save(module, str(path), signatures=signatures, options=options)
+    _check_size(serving, path)
+    return path
+
+
+def _check_size(serving: ServingModule, path: Path) -> None:
+    """Weights saved twice, or not at all, are the two ways in which saving goes wrong silently."""
+    expected = sum(weight.shape.num_elements() * weight.dtype.size for weight in serving.weights)
+    written = sum(file.stat().st_size for file in path.glob("variables/*.data-*"))
+    if not expected <= written <= expected * 1.1 + 100_000:
+        raise RuntimeError(
+            f"The SavedModel {path} must hold {expected} bytes of weights once. "
+            f"Received: {written} bytes"
+        )

@@ -1,0 +1,223 @@
+"""The exportable translator: fixed signatures over a Seq2Seq, for TensorFlow.
+
+A SavedModel of a Keras model object works in Python, but not where a session loads it (as
+TensorFlow Serving does), and not in a converter. So what is saved is a plain `tf.Module` with the
+raw variables and the tokenizers; the Keras model lives only in the functions, which are traced
+before saving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_attention.attention import Memory
+from keras_attention.checks import check_positive
+from keras_attention.config import END_ID, PADDING_ID, START_ID
+from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.seq2seq import Search, Seq2Seq
+from keras_attention.text import SentencePieceTokenizer
+from keras_attention.types import Tensor
+
+Outputs = dict[str, Tensor]
+ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
+
+
+class ServingModule:
+    """Traces the functions that an export offers, with the same names in every format.
+
+    - `greedy`, `beam`: `source` (B, S) int32 to `ids` (B, K, T) int32, `lengths` (B, K) int32,
+      `scores` (B, K) and `attention` (B, K, T, S).
+    - `encode`: `source` to `memory` (B, S, M), `keys` (B, S, U), `memory_mask` (B, S) as float32,
+      and the first state, `state_0`, `state_1`, ...
+    - `decode_step`: `tokens` (B,) int32 and all that `encode` gives to `log_probs` (B, V),
+      `weights` (B, S) and the next state, `next_state_0`, `next_state_1`, ...
+    - `translate`: `text` (B,) strings to `text` (B, K), `scores` (B, K) and `attention`
+      (B, K, T, S).
+
+    The source is padded with 0 on the right and ends with the end token. K is 1 for `greedy`; the
+    best hypothesis comes first. A model without attention has neither `memory`, `keys` and
+    `memory_mask` nor `weights` and `attention`.
+
+    Args:
+        model: The model, on the TensorFlow backend.
+        max_length: T, the most tokens of a hypothesis, the end token counted.
+        beam: The search of `beam`.
+        search: The search of `translate`; None for greedy.
+        tokenizers: The source's and the target's, for `translate`.
+        max_source_length: The most source tokens that `translate` takes, the end token counted; it
+            refuses longer texts. None for no limit.
+        batch_size: B, where a runtime needs to know it; None for any.
+        source_length: S, likewise.
+
+    Attributes:
+        weights: The model's variables, as TensorFlow knows them.
+
+    Raises:
+        ValueError: If Keras runs on another backend, or a size is not positive.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        max_length: int,
+        beam: BeamSearch | None = None,
+        search: Search | None = None,
+        tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None = None,
+        max_source_length: int | None = None,
+        batch_size: int | None = None,
+        source_length: int | None = None,
+    ) -> None:
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "Serving needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
+                f"Received: backend={keras.backend.backend()!r}"
+            )
+        check_positive("max_length", max_length)
+        for name, size in (("batch_size", batch_size), ("source_length", source_length)):
+            if size is not None:
+                check_positive(name, size)
+        self.model, self.max_length = model, max_length
+        self.beam, self.search = beam or BeamSearch(), search or GreedySearch()
+        self.max_source_length = max_source_length
+        self.batch_size, self.source_length = batch_size, source_length
+        self.weights = [variable.value for variable in model.weights]
+        self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
+        self._traced: dict[str, Any] = {}
+
+    def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
+        """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
+        import tensorflow as tf
+
+        module = tf.Module(name="translator")
+        module.weights = self.weights
+        module.tokenizers = self._tokenizers if "translate" in names else []
+        return module
+
+    def functions(self, names: Sequence[str] = ID_SIGNATURES) -> dict[str, Any]:
+        """Concrete functions by name, each traced once.
+
+        Args:
+            names: Which; `translate` needs tokenizers.
+
+        Raises:
+            ValueError: If a name is unknown, or `translate` is asked for without tokenizers.
+        """
+        import tensorflow as tf
+
+        known: dict[str, tuple[Callable[..., Outputs], Callable[[], dict[str, Any]]]] = {
+            "greedy": (self._greedy, self._source_spec),
+            "beam": (self._beam, self._source_spec),
+            "encode": (self._encode, self._source_spec),
+            "decode_step": (self._decode_step, self._step_spec),
+            "translate": (self._translate, self._text_spec),
+        }
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"Argument `names` must be of {tuple(known)}. Received: {unknown}")
+        if "translate" in names and not self._tokenizers:
+            raise ValueError("The function `translate` needs tokenizers. Received: tokenizers=None")
+        for name in names:
+            if name not in self._traced:
+                function, spec = known[name]
+                self._traced[name] = tf.function(function, autograph=False).get_concrete_function(
+                    **spec()
+                )
+        return {name: self._traced[name] for name in names}
+
+    def _greedy(self, source: Tensor) -> Outputs:
+        return _named(self.model.search(source, GreedySearch(), self.max_length))
+
+    def _beam(self, source: Tensor) -> Outputs:
+        return _named(self.model.search(source, self.beam, self.max_length))
+
+    def _encode(self, source: Tensor) -> Outputs:
+        import tensorflow as tf
+
+        memory, state = self.model.encode(source)
+        outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
+        if memory is not None:
+            outputs |= {"memory": memory.values, "keys": memory.keys, "memory_mask": memory.mask}
+        return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
+
+    def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
+        memory = None
+        if "memory" in encoded:
+            mask = encoded["memory_mask"] > 0.5
+            memory = Memory(encoded["memory"], encoded["keys"], mask)
+        state = [encoded[name] for name in _state_names(encoded)]
+        log_probs, weights, state = self.model.decode_step(tokens, state, memory)
+        outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
+        outputs["log_probs"] = log_probs
+        if weights is not None:
+            outputs["weights"] = weights
+        return outputs
+
+    def _translate(self, text: Tensor) -> Outputs:
+        """Strings in and out; as in Python's `Translator`, an empty text gives an empty one."""
+        import tensorflow as tf
+
+        source_tokenizer, target_tokenizer = self._tokenizers
+        rows = source_tokenizer.tokenize(text)
+        ends = tf.fill([tf.shape(text)[0], 1], END_ID)
+        rows = tf.concat([rows, ends], axis=1)
+        checks = [] if self.max_source_length is None else [self._check_length(rows)]
+        with tf.control_dependencies(checks):
+            source = rows.to_tensor(default_value=PADDING_ID)
+        found = self.model.search(source, self.search, self.max_length)
+        ids = tf.reshape(found.ids, [-1, self.max_length])
+        special = [tf.equal(ids, token) for token in (PADDING_ID, START_ID, END_ID)]
+        kept = tf.ragged.boolean_mask(ids, tf.logical_not(tf.reduce_any(special, axis=0)))
+        texts = tf.reshape(target_tokenizer.detokenize(kept), tf.shape(found.scores))
+        is_empty = tf.equal(rows.row_lengths(), 1)[:, None]
+        outputs = {
+            "text": tf.where(is_empty, "", texts),
+            "scores": tf.where(is_empty, 0.0, found.scores),
+        }
+        if found.attention is not None:
+            outputs["attention"] = tf.where(is_empty[:, :, None, None], 0.0, found.attention)
+        return outputs
+
+    def _check_length(self, rows: Any) -> Any:
+        import tensorflow as tf
+
+        longest = tf.reduce_max(tf.concat([[0], tf.cast(rows.row_lengths(), tf.int32)], axis=0))
+        return tf.debugging.Assert(
+            longest <= self.max_source_length,
+            [
+                f"A text must have at most {self.max_source_length} tokens, its end token counted. "
+                "Received a text whose number of tokens is:",
+                longest,
+            ],
+        )
+
+    def _source_spec(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        shape = (self.batch_size, self.source_length)
+        return {"source": tf.TensorSpec(shape, tf.int32, name="source")}
+
+    def _text_spec(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        return {"text": tf.TensorSpec((self.batch_size,), tf.string, name="text")}
+
+    def _step_spec(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        encoded = self.functions(["encode"])["encode"].structured_outputs
+        specs = {
+            name: tf.TensorSpec((self.batch_size, *output.shape[1:]), output.dtype, name=name)
+            for name, output in encoded.items()
+        }
+        return {"tokens": tf.TensorSpec((self.batch_size,), tf.int32, name="tokens")} | specs
+
+
+def _state_names(names: Any) -> list[str]:
+    return [f"state_{i}" for i in range(sum(name.startswith("state_") for name in names))]
+
+
+def _named(found: Hypotheses) -> Outputs:
+    return {name: value for name, value in found._asdict().items() if value is not None}
