@@ -1,0 +1,135 @@
+"""ONNX: the whole search as one graph, for any batch and length."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
+from keras_attention.decoding import BeamSearch, GreedySearch
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from keras_attention.seq2seq import Search, Seq2Seq
+
+OPSET = 18  # the highest that tf2onnx writes
+_OPEN_DIMENSIONS = {
+    "source": {0: "batch", 1: "length"},
+    "ids": {0: "batch"},
+    "lengths": {0: "batch"},
+    "scores": {0: "batch"},
+    "attention": {0: "batch", 3: "length"},
+}
+
+
+def export_onnx(
+    model: Seq2Seq, out_dir: str | Path, *, max_length: int, search: BeamSearch
+) -> list[Path]:
+    """Write `onnx/greedy.onnx` and `onnx/beam.onnx`, and a Triton model repository beside them.
+
+    Each takes `source` (B, S) int32 and gives `ids` (B, K, T) int32, `lengths` (B, K) int32,
+    `scores` (B, K) float32 and, with attention, `attention` (B, K, T, S) float32.
+
+    Args:
+        model: The trained model, with float32 as its policy.
+        out_dir: The folder of all artefacts; `onnx/` is made in it.
+        max_length: T, the most target tokens, the end token counted.
+        search: The beam search of `beam.onnx`.
+
+    Returns:
+        The two files.
+    """
+    import onnx
+
+    folder = Path(out_dir) / "onnx"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": search}
+    for name, used in searches.items():
+        converted = convert(model, used, max_length)
+        file = folder / f"{name}.onnx"
+        file.unlink(missing_ok=True)
+        onnx.save(converted, file)
+        _write_for_triton(file, converted, folder / "triton" / name)
+        files.append(file)
+    return files
+
+
+def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
+    """A search over a model as one ONNX model, checked.
+
+    Args:
+        model: The trained model, with float32 as its policy.
+        search: `GreedySearch()` or `BeamSearch(...)`.
+        max_length: T, the most target tokens, the end token counted.
+
+    Returns:
+        The ONNX model; its inputs and outputs are those of `export_onnx`.
+    """
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    @tf.function(autograph=False)
+    def searched(source: Any) -> dict[str, Any]:
+        found = model.search(source, search, max_length)._asdict()
+        return {name: tf.identity(x, name) for name, x in found.items() if x is not None}
+
+    source = tf.TensorSpec((None, None), tf.int32, name="source")
+    with _without_cudnn(model):
+        converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
+    graph = converted.graph
+    graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
+    loop_constants_to_outer_scope(graph)
+    for value in (*graph.input, *graph.output):
+        name_dimensions(value, _OPEN_DIMENSIONS[value.name])
+    onnx.checker.check_model(converted)
+    return converted
+
+
+@contextmanager
+def _without_cudnn(model: Seq2Seq) -> Iterator[None]:
+    """On a machine with a GPU, Keras would trace cuDNN's recurrence, which has no ONNX form."""
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    before = [layer.use_cudnn for layer in layers]
+    try:
+        for layer in layers:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
+
+
+def _write_for_triton(file: Path, model: ModelProto, folder: Path) -> None:
+    """Triton's layout: `<name>/1/model.onnx`, the same file once more, and `config.pbtxt`.
+
+    The batch stays an ordinary dimension: requests have sources of different lengths, which
+    Triton could not join anyway.
+    """
+    version = folder / "1"
+    version.mkdir(parents=True, exist_ok=True)
+    target = version / "model.onnx"
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(file, target)
+    lines = [f'name: "{folder.name}"', 'backend: "onnxruntime"', "max_batch_size: 0"]
+    for kind, values in {"input": model.graph.input, "output": model.graph.output}.items():
+        lines += [f"{kind} {_triton_tensor(value)}" for value in values]
+    (folder / "config.pbtxt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _triton_tensor(value: Any) -> str:
+    import onnx
+
+    tensor = value.type.tensor_type
+    types = {onnx.TensorProto.INT32: "TYPE_INT32", onnx.TensorProto.FLOAT: "TYPE_FP32"}
+    sizes = ", ".join(str(dim.dim_value or -1) for dim in tensor.shape.dim)
+    return f'[ {{ name: "{value.name}" data_type: {types[tensor.elem_type]} dims: [ {sizes} ] }} ]'

@@ -1,0 +1,39 @@
+"""Verify an export in its runtimes: `python -m export.verify OUT [--run RUN]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.verify import report
+from export.verify.expected import VerificationError
+from export.verify.verification import verify
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; 1 if anything differs, is missing or does not run."""
+    parser = argparse.ArgumentParser(prog="python -m export.verify", description=__doc__)
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder that the export wrote")
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        type=Path,
+        help="the run directory: its Keras model answers anew, instead of OUT/reference.npz",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        rows = verify(options.out, options.run)
+    except (VerificationError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    report.write(options.out, rows)
+    print(report.table(rows))
+    for line in report.problems(rows):
+        print(f"error: {line}", file=sys.stderr)
+    return 0 if report.passed(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

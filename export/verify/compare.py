@@ -1,0 +1,95 @@
+"""What an artefact gave against what the Keras model gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.verify.runner import Arrays
+
+TOLERANCE = 1e-4
+_EXACT = ("ids", "lengths", "text")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How well answers agree.
+
+    Attributes:
+        inputs: How many there were.
+        equal: For how many all ids and lengths (or texts) of all hypotheses are equal.
+        score_difference: The largest of all scores.
+        attention_difference: The largest of all weights; None without attention.
+        problem: What makes them incomparable, or None.
+    """
+
+    inputs: int
+    equal: int = 0
+    score_difference: float | None = None
+    attention_difference: float | None = None
+    problem: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is equal, and numbers differ by no more than `TOLERANCE`."""
+        differences = (self.score_difference, self.attention_difference)
+        return (
+            self.problem is None
+            and self.inputs == self.equal
+            and all(x is None or x <= TOLERANCE for x in differences)
+        )
+
+
+def compare(expected: Mapping[str, Arrays], found: Mapping[str, Arrays]) -> Comparison:
+    """Compare the answers to all batches.
+
+    Args:
+        expected: Of each batch, the outputs by name, first axis B.
+        found: The same of an artefact.
+    """
+    inputs = sum(len(next(iter(batch.values()))) for batch in expected.values())
+    for number, batch in expected.items():
+        problem = _mismatch(batch, found.get(number, {}))
+        if problem:
+            return Comparison(inputs, problem=problem)
+    pairs = [(batch, found[number]) for number, batch in expected.items()]
+    return Comparison(
+        inputs,
+        equal=sum(int(_equal_rows(*pair).sum()) for pair in pairs),
+        score_difference=_largest_difference("scores", pairs),
+        attention_difference=_largest_difference("attention", pairs),
+    )
+
+
+def _mismatch(expected: Arrays, found: Arrays) -> str | None:
+    for name, array in expected.items():
+        if name not in found:
+            return f"it has no output `{name}`"
+        if found[name].shape != array.shape:
+            return f"output `{name}` has shape {found[name].shape}, expected {array.shape}"
+        if found[name].dtype.kind != array.dtype.kind:
+            return f"output `{name}` has type {found[name].dtype}, expected {array.dtype}"
+    return None
+
+
+def _equal_rows(expected: Arrays, found: Arrays) -> np.ndarray:
+    names = [name for name in _EXACT if name in expected]
+    equal = [(expected[n] == found[n]).reshape(len(expected[n]), -1).all(axis=1) for n in names]
+    return np.logical_and.reduce(equal)
+
+
+def _largest_difference(name: str, pairs: Sequence[tuple[Arrays, Arrays]]) -> float | None:
+    """Equal infinities do not differ; a NaN differs infinitely."""
+    differences = [
+        _difference(expected[name], found[name]) for expected, found in pairs if name in expected
+    ]
+    return max(differences, default=None)
+
+
+def _difference(expected: np.ndarray, found: np.ndarray) -> float:
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(expected.astype("float64") - found.astype("float64"))
+    difference = np.where(expected == found, 0.0, difference)
+    return float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max(initial=0.0))

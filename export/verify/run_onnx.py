@@ -1,0 +1,30 @@
+"""Runs an ONNX file in ONNX Runtime."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnxruntime
+
+from export.verify.runner import Arrays, Function, main
+
+_ERRORS_ONLY = 3
+
+
+def open_artefact(path: str, signature: str, threads: int) -> Function:
+    """The search in an ONNX file; `signature` is in its name."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def call(source: np.ndarray) -> Arrays:
+        return dict(zip(names, session.run(names, {"source": source}), strict=True))
+
+    return call
+
+
+if __name__ == "__main__":
+    sys.exit(main(open_artefact, forbidden=("keras", "keras_attention", "tensorflow")))

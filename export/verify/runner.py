@@ -1,0 +1,164 @@
+"""What all runners share: the job they get as a file, and the answers they leave in one.
+
+A runner is a process that opens an artefact in its runtime and knows no answer: its inputs come
+without them. It may import NumPy and its runtime, and fails if anything forbidden was imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+Function = Callable[..., Arrays]
+Opener = Callable[[str, str, int], Function]
+HOST_LOOP = "encode + decode_step"
+FAILED = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a runner is asked to do.
+
+    Attributes:
+        artefact: The file or folder.
+        signatures: Names of functions, or `HOST_LOOP`.
+        inputs: `.npz` of `NNN/NAME`: the input NAME of each batch.
+        outputs: `.npz` to write: `SIGNATURE/NNN/NAME`, and `SIGNATURE/latency` in ms.
+        timed: `.npz` of single inputs, without padding, that are timed one by one.
+        threads: Of the runtime.
+        start_id, end_id, max_length: For the loop on the host.
+    """
+
+    artefact: str
+    signatures: tuple[str, ...]
+    inputs: str
+    outputs: str
+    timed: str
+    threads: int
+    start_id: int
+    end_id: int
+    max_length: int
+
+    def write(self, path: Path) -> None:
+        """Write the job for `main`."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def main(
+    opener: Opener,
+    forbidden: Sequence[str],
+    one_row_at_a_time: bool = False,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Do the job in the file that the command line names.
+
+    Args:
+        opener: `opener(artefact, signature, threads)` gives a function of named arrays.
+        forbidden: Modules that the runtime must not need.
+        one_row_at_a_time: Whether the artefact takes a batch of 1 only.
+        arguments: The command line.
+
+    Returns:
+        0, or `FAILED` after one line on stderr.
+    """
+    (path,) = sys.argv[1:] if arguments is None else arguments
+    job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
+    try:
+        outputs = _run(job, opener, one_row_at_a_time)
+        imported = [name for name in forbidden if name in sys.modules]
+        if imported:
+            raise RuntimeError(f"the runtime must not need {', '.join(imported)}")
+    except Exception as error:
+        print(_one_line(error), file=sys.stderr)
+        return FAILED
+    with Path(job.outputs).open("wb") as file:
+        np.savez(file, **outputs)  # type: ignore[arg-type]  # its stub takes names for flags
+    return 0
+
+
+def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
+    outputs: Arrays = {}
+    inputs, timed = read_batches(job.inputs), read_batches(job.timed)
+    for signature in job.signatures:
+        function = _function(job, signature, opener)
+        for number, batch in inputs.items():
+            found = _row_by_row(function, batch) if one_row_at_a_time else function(**batch)
+            outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
+        outputs[f"{signature}/latency"] = _latency(function, list(timed.values()))
+    return outputs
+
+
+def read_batches(path: str | Path) -> dict[str, Arrays]:
+    """The arrays `NNN/NAME` of a file as NNN to NAME to array."""
+    batches: dict[str, Arrays] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            number, _, name = key.partition("/")
+            batches.setdefault(number, {})[name] = arrays[key]
+    return batches
+
+
+def _function(job: Job, signature: str, opener: Opener) -> Function:
+    if signature != HOST_LOOP:
+        return opener(job.artefact, signature, job.threads)
+    encode, decode_step = (
+        opener(job.artefact, name, job.threads) for name in ("encode", "decode_step")
+    )
+    return lambda source: greedy_on_host(encode, decode_step, source, job)
+
+
+def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, job: Job) -> Arrays:
+    """Greedy search as an application writes it that has `encode` and `decode_step` only."""
+    carried = encode(source=source)
+    rows = len(source)
+    ids = np.zeros((rows, 1, job.max_length), "int32")
+    scores, lengths = np.zeros((rows, 1), "float32"), np.zeros((rows, 1), "int32")
+    weights = np.zeros((rows, 1, job.max_length, source.shape[1]), "float32")
+    tokens, live = np.full(rows, job.start_id, "int32"), np.ones(rows, bool)
+    for time_step in range(job.max_length):
+        found = decode_step(tokens=tokens, **carried)
+        best = found["log_probs"].argmax(axis=-1)
+        tokens = np.where(live, best, 0).astype("int32")
+        ids[:, 0, time_step] = tokens
+        scores[live, 0] += found["log_probs"].max(axis=-1)[live]
+        if "weights" in found:
+            weights[live, 0, time_step] = found["weights"][live]
+        lengths[live] += 1
+        live &= tokens != job.end_id
+        if not live.any():
+            break
+        states = {name: x for name, x in found.items() if name.startswith("next_state_")}
+        carried |= {name.removeprefix("next_"): x for name, x in states.items()}
+    attention = {"attention": weights} if "memory" in carried else {}
+    return {"ids": ids, "lengths": lengths, "scores": scores, **attention}
+
+
+def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:
+    size = len(next(iter(batch.values())))
+    rows = [function(**{k: x[i : i + 1] for k, x in batch.items()}) for i in range(size)]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def _latency(function: Function, singles: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Milliseconds of each call, after each was made once to warm up."""
+    for single in singles:
+        function(**single)
+    elapsed = []
+    for single in singles:
+        begin = time.perf_counter()
+        function(**single)
+        elapsed.append(1e3 * (time.perf_counter() - begin))
+    return np.array(elapsed)
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]

@@ -1,0 +1,179 @@
+"""The verification: each artefact in a process of its own, against what is expected."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.verify.compare import Comparison, compare
+from export.verify.expected import Batches, Expected, read_config, read_expected
+from export.verify.runner import HOST_LOOP, Job
+
+THREADS = 1
+_ROOT = Path(__file__).parents[2]
+_RUNNERS = {
+    "saved_model": ("TensorFlow", "run_tensorflow"),
+    "tflite": ("LiteRT", "run_litert"),
+    "onnx": ("ONNX Runtime", "run_onnx"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        format: `saved_model`, `tflite` or `onnx`.
+        file: The artefact, relative to the export.
+        signature: The function of the artefact.
+        comparison: Its answers against the Keras model's.
+        latency_ms: The median of single inputs, one thread; None where nothing ran.
+        size_bytes: Of the file, or of all files of the folder.
+    """
+
+    format: str
+    file: str
+    signature: str
+    comparison: Comparison
+    latency_ms: float | None
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class _Artefact:
+    format: str
+    file: str
+    signatures: tuple[str, ...]
+
+
+def verify(out: str | Path, run: str | Path | None = None) -> list[Row]:
+    """Run every artefact of an export in its own runtime.
+
+    Args:
+        out: The export.
+        run: The run directory whose Keras model answers anew; None for the answers that were stored
+            when the export was made.
+
+    Returns:
+        A row for each artefact and signature; those that did not run say why.
+
+    Raises:
+        VerificationError: If there is no export, or what it is compared with is missing or broken.
+    """
+    out = Path(out).resolve()
+    config = read_config(out)
+    expected = read_expected(out, config, None if run is None else Path(run))
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            row
+            for artefact in _artefacts(config)
+            for row in _verify_one(out, artefact, expected, config, Path(folder))
+        ]
+
+
+def _artefacts(config: Mapping[str, Any]) -> Iterator[_Artefact]:
+    on_ids = ("greedy", "beam", HOST_LOOP)
+    for kind, files in config["artefacts"].items():
+        for file in files:
+            if kind == "onnx":
+                yield _Artefact(kind, file, (Path(file).stem,))
+            elif kind == "saved_model" and not file.endswith("-ids/1"):
+                yield _Artefact(kind, file, ("translate",))
+            else:
+                yield _Artefact(kind, file, on_ids)
+
+
+def _verify_one(
+    out: Path, artefact: _Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
+) -> list[Row]:
+    answers = {name: expected.answers[name] for name in artefact.signatures}
+    found: dict[str, np.ndarray] = {}
+    problem = None
+    if not (out / artefact.file).exists():
+        problem = "is missing"
+    else:
+        try:
+            found = _run(out, artefact, expected, config, folder)
+        except RuntimeError as error:
+            problem = str(error)
+    rows = []
+    for signature, batches in answers.items():
+        if problem is None:
+            comparison = compare(batches, _outputs(found, signature))
+        else:
+            inputs = sum(len(batch["scores"]) for batch in batches.values())
+            comparison = Comparison(inputs, problem=problem)
+        elapsed = found.get(f"{signature}/latency")
+        latency = None if elapsed is None else float(np.median(elapsed))
+        size = _size(out / artefact.file)
+        rows.append(Row(artefact.format, artefact.file, signature, comparison, latency, size))
+    return rows
+
+
+def _run(
+    out: Path, artefact: _Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
+) -> dict[str, np.ndarray]:
+    """What the artefact gives, by `SIGNATURE/NNN/NAME`.
+
+    Raises:
+        RuntimeError: If its runtime does not open it, or does not get through.
+    """
+    files = {name: folder / f"{name}.npz" for name in ("inputs", "timed", "outputs")}
+    _save(files["inputs"], expected.inputs(artefact.signatures[0]))
+    _save(files["timed"], expected.timed(artefact.signatures[0]))
+    files["outputs"].unlink(missing_ok=True)
+    job = Job(
+        artefact=str(out / artefact.file),
+        signatures=artefact.signatures,
+        **{name: str(path) for name, path in files.items()},
+        threads=THREADS,
+        start_id=config["decoder_start_id"],
+        end_id=config["ids"]["end"],
+        max_length=config["max_target_length"],
+    )
+    job.write(folder / "job.json")
+    runtime, module = _RUNNERS[artefact.format]
+    command = [sys.executable, "-m", f"export.verify.{module}", str(folder / "job.json")]
+    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        command, cwd=_ROOT, env={**os.environ, **quiet}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"does not run in {runtime}: {_reason(done)}")
+    with np.load(files["outputs"]) as outputs:
+        return dict(outputs)
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"the process crashed (signal {-done.returncode})"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit status {done.returncode}"
+
+
+def _save(path: Path, batches: Batches) -> None:
+    arrays = {f"{number}/{k}": x for number, batch in batches.items() for k, x in batch.items()}
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes names for flags
+
+
+def _outputs(found: Mapping[str, np.ndarray], signature: str) -> Batches:
+    batches: Batches = {}
+    for key, array in found.items():
+        first, *rest = key.split("/")
+        if first == signature and len(rest) == 2:
+            batches.setdefault(rest[0], {})[rest[1]] = array
+    return batches
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
