@@ -89,7 +89,7 @@ class Seq2Seq(keras.Model):
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.logits = output
-        self._compiled: dict[tuple[Search, int], Callable[[Tensor], Hypotheses]] = {}
+        self._compiled = _CompiledSearches()
 
     def encode(self, source: Tensor) -> tuple[Memory | None, list[Tensor]]:
         """Read the source, once for all steps.
@@ -170,10 +170,10 @@ class Seq2Seq(keras.Model):
         check_positive("max_length", max_length)
         search = search or GreedySearch()
         source = checked_ids(source, self.config.source_vocabulary)
-        key = (search, max_length)
-        if key not in self._compiled:
-            self._compiled[key] = compiled(lambda ids: self.search(ids, search, max_length))
-        found = self._compiled[key](ops.convert_to_tensor(source, dtype="int32"))
+        run = self._compiled.by_key.setdefault(
+            (search, max_length), compiled(lambda ids: self.search(ids, search, max_length))
+        )
+        found = run(ops.convert_to_tensor(source, dtype="int32"))
         ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
         longest = int(lengths.max(initial=0))
         attention = None
@@ -189,6 +189,16 @@ class Seq2Seq(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """A model like the one that `get_config` described."""
         return cls(**{**config, "config": Seq2SeqConfig(**config["config"])})
+
+
+class _CompiledSearches:
+    """Searches that were compiled, by search and maximum length.
+
+    An object of its own, since exporters save every dictionary that is an attribute of a model.
+    """
+
+    def __init__(self) -> None:
+        self.by_key: dict[tuple[Search, int], Callable[[Tensor], Hypotheses]] = {}
 
 
 def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
