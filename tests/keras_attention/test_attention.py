@@ -267,6 +267,14 @@ def test_dropout_falls_on_the_weights_in_training_only() -> None:
     assert 0.1 < np.mean(ratio > 1.0) < 0.9
 
 
+def test_the_seed_fixes_the_dropout() -> None:
+    query, value, _ = inputs("dot")
+    layers = [ka.LuongAttention("dot", dropout=0.5, seed=seed) for seed in (3, 3, 4)]
+    one, same, other = (to_numpy(layer(query, value, training=True)) for layer in layers)
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 1e-3
+
+
 @pytest.mark.parametrize(
     ("mechanism", "shapes"),
     [

@@ -283,9 +283,10 @@ def test_dropout_is_for_training_only(feeding: bool) -> None:
     assert np.all(different > 1e-6)  # every step drops
 
 
-def test_dropout_of_the_cell_is_for_training_only() -> None:
+@pytest.mark.parametrize("feeding", [True, False])
+def test_dropout_of_the_cell_is_for_training_only(feeding: bool) -> None:
     cell = keras.layers.LSTMCell(U, dropout=0.4, recurrent_dropout=0.3)
-    decoder = ka.AttentionDecoder(cell, ka.LuongAttention("general"))
+    decoder = ka.AttentionDecoder(cell, ka.LuongAttention("general"), input_feeding=feeding)
     still = to_numpy(decoder(inputs(), memory=memory()))
     one, other = (to_numpy(decoder(inputs(), memory=memory(), training=True)) for _ in range(2))
     assert np.abs(one - still).max() > 1e-3
