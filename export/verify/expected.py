@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from export.verify.runner import HOST_LOOP, Arrays, read_batches
 
 Batches = dict[str, Arrays]
+_SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
 _TIMED = 30
 
 
@@ -43,7 +44,7 @@ class Expected:
         """Single inputs without padding, taken from all over."""
         if signature == "translate":
             rows = [x for batch in self.texts.values() for x in batch["text"]]
-            singles = [{"text": row[None]} for row in _spread(rows)]
+            singles = [{"text": np.array([row])} for row in _spread(rows)]
         else:
             rows = [x[x != 0] for batch in self.ids.values() for x in batch["source"]]
             singles = [{"source": row[None]} for row in _spread(rows)]
@@ -76,8 +77,7 @@ def read_expected(out: Path, config: Mapping[str, Any], run: Path | None = None)
     stored = _read_reference(out / "reference.npz")
     sources = {number: {"source": arrays["source"]} for number, arrays in stored.items()}
     if run is None:
-        names = ("greedy", "beam")
-        answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in names}
+        answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in _SEARCHES}
     else:
         answers = _answer_anew(run, sources, config)
     texts, translations = _examples(out, config, sources, answers)
@@ -93,7 +93,7 @@ def _read_reference(path: Path) -> Batches:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise VerificationError(f"{path} cannot be read: {error}") from error
     complete = all(
-        {"source", "greedy/ids", "greedy/scores", "beam/ids", "beam/scores"} <= set(batch)
+        {"source", *(f"{search}/{x}" for search in _SEARCHES for x in _NEEDED)} <= set(batch)
         for batch in stored.values()
     )
     if not stored or not complete:
@@ -157,9 +157,8 @@ def _examples(
     found = []
     for example in examples:
         key = tuple(example["source_ids"])
-        greedy = by_source.get(key, {}).get("ids", np.zeros((1, 0)))[0]
-        text = _decoded(tokenizer, greedy)
-        if greedy[greedy != 0].tolist() != example["target_ids"] or text != example["target"]:
+        greedy = _best(by_source[key]) if key in by_source else []
+        if greedy != example["target_ids"] or _decoded(tokenizer, greedy) != example["target"]:
             raise VerificationError(
                 f"{path}: the example {example['source']!r} is not what the Keras model gives"
             )
@@ -181,7 +180,12 @@ def _by_source(sources: Batches, answers: Batches) -> dict[tuple[int, ...], Arra
     return rows
 
 
-def _decoded(tokenizer: Any, ids: np.ndarray) -> str:
+def _best(answer: Arrays) -> list[int]:
+    """The ids of the best hypothesis, as many as its length."""
+    return [int(i) for i in answer["ids"][0, : answer["lengths"][0]]]
+
+
+def _decoded(tokenizer: Any, ids: Iterable[int]) -> str:
     special = (tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id())
     return str(tokenizer.decode([int(i) for i in ids if int(i) not in special]))
 

@@ -127,7 +127,9 @@ def _cells(row: Row) -> list[str]:
 
 
 def _difference(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1e}"
+    if value is None:
+        return "-"
+    return f"{value:.1e}" if value else "0"
 
 
 def _is_installed(name: str) -> bool:
