@@ -88,9 +88,30 @@ def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> lis
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write readable JSON."""
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    """Write JSON that a person can read: what is flat stands on one line."""
+    path.write_text(_readable(content) + "\n", encoding="utf-8")
     return path
+
+
+def _readable(value: Any, indent: str = "") -> str:
+    if not isinstance(value, dict | list) or _is_flat(value):
+        return json.dumps(value, ensure_ascii=False)
+    inner = indent + "  "
+    if isinstance(value, list):
+        lines, brackets = [_readable(item, inner) for item in value], "[]"
+    else:
+        brackets = "{}"
+        lines = [f"{json.dumps(key)}: {_readable(item, inner)}" for key, item in value.items()]
+    body = ",\n".join(inner + line for line in lines)
+    return f"{brackets[0]}\n{body}\n{indent}{brackets[1]}"
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether it nests nothing but lists of plain values."""
+    items = list(value.values()) if isinstance(value, dict) else value
+    lists = [item for item in items if isinstance(item, list)]
+    nested = [item for row in lists for item in row if isinstance(item, dict | list)]
+    return not nested and not any(isinstance(item, dict) for item in items)
 
 
 def _search(search: Any) -> dict[str, Any]:
@@ -101,11 +122,16 @@ def _signatures(serving: ServingModule) -> dict[str, Any]:
     functions = serving.functions((*ID_SIGNATURES, "translate"))
     return {
         name: {
-            "inputs": _tensors(function.structured_input_signature[1]),
+            "inputs": _tensors({spec.name: spec for spec in _specs(function)}),
             "outputs": _tensors(function.structured_outputs),
         }
         for name, function in functions.items()
     }
+
+
+def _specs(function: Any) -> list[Any]:
+    positional, named = function.structured_input_signature
+    return [*positional, *named.values()]
 
 
 def _tensors(specs: Mapping[str, Any]) -> dict[str, Any]:

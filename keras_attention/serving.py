@@ -166,6 +166,8 @@ class ServingModule:
         checks = [] if self.max_source_length is None else [self._check_length(rows)]
         with tf.control_dependencies(checks):
             source = rows.to_tensor(default_value=PADDING_ID)
+        no_rows = tf.maximum(1 - tf.shape(source)[1], 0)
+        source = tf.pad(source, [[0, 0], [0, no_rows]], constant_values=PADDING_ID)
         found = self.model.search(source, self.search, self.max_length)
         ids = tf.reshape(found.ids, [-1, self.max_length])
         special = [tf.equal(ids, token) for token in (PADDING_ID, START_ID, END_ID)]

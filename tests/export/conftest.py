@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export.pipeline import export_run
+from keras_attention.runs import RunDirectory
+from tests.export.toy import toy_run
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+
+
+@pytest.fixture(scope="session")
+def exported(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy run's export to SavedModel and TFLite, with all assets."""
+    return export_run(run.path, tmp_path_factory.mktemp("out") / "toy", ["saved_model", "tflite"])

@@ -1,0 +1,93 @@
+"""A toy run directory: a small model with random weights, as a training would leave it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import keras_attention as ka
+from keras_attention.runs import RunDirectory
+from keras_attention.text import SentencePieceTokenizer
+from tests.arrays import randomize
+
+ALPHABET = "abcdefgh ijklé0123456789"
+MAX_SOURCE, MAX_TARGET = 13, 11
+BEAM = ka.BeamSearch(3, 0.6)
+
+
+def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:
+    return SentencePieceTokenizer.train([*text, text], 64, "char")
+
+
+def toy_model(vocabulary: int = 29, end_bias: float = 2.0, **changes: Any) -> ka.Seq2Seq:
+    """Random weights, the end token likely enough that some hypotheses end and some are cut."""
+    sizes = {
+        "source_vocabulary": vocabulary,
+        "target_vocabulary": vocabulary,
+        "embedding_size": 7,
+        "encoder_units": 5,
+        "decoder_units": 11,
+        "attention_units": 6,
+    }
+    model = ka.Seq2Seq(ka.Seq2SeqConfig(**{**sizes, **changes}))
+    randomize(model, seed=7, scale=1.3)
+    bias = model.logits.bias.numpy()
+    bias[2] += end_bias
+    model.logits.bias.assign(bias)
+    return model
+
+
+def sources(lengths: list[int], vocabulary: int, seed: int, pad_to: int = 0) -> np.ndarray:
+    """Random ids (B, S) that end with the end token, of the lengths given, padded on the right."""
+    batch = np.zeros((len(lengths), max(*lengths, pad_to)), "int32")
+    rng = np.random.default_rng(seed)
+    for row, length in zip(batch, lengths, strict=True):
+        row[:length] = [*rng.integers(4, vocabulary, length - 1), 2]
+    return batch
+
+
+def texts(count: int, seed: int = 5) -> list[str]:
+    """Different texts of random letters, all short enough."""
+    rng = np.random.default_rng(seed)
+    letters = list(ALPHABET.replace(" ", ""))
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found["".join(rng.choice(letters, rng.integers(1, MAX_SOURCE)))] = None
+    return list(found)
+
+
+def toy_run(path: Path, **changes: Any) -> RunDirectory:
+    """Write a complete run directory."""
+    path.mkdir(parents=True)
+    run = RunDirectory(path)
+    pieces = tokenizer()
+    pieces.save(run.source_model)
+    pieces.save(run.target_model)
+    toy_model(pieces.vocabulary_size, **{"end_bias": 2.6, **changes}).save(run.model_file)
+    config = {
+        "name": "toy",
+        "data": {"max_source_length": MAX_SOURCE, "max_target_length": MAX_TARGET},
+        "text": {"model_type": "char", "normalization": "nmt_nfkc"},
+        "search": {"beam_width": BEAM.width, "length_penalty": BEAM.length_penalty},
+    }
+    run.config_file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    lines = [f"{text}\t{text[::-1]}\n" for text in [*texts(53), "e" * (MAX_SOURCE + 1)]]
+    run.held_out_file.write_text("".join(lines), encoding="utf-8")
+    return run
+
+
+def fresh_python(code: str, *arguments: str | Path, cwd: Path) -> str:
+    """Run code in a fresh process away from the repository; its standard output."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
