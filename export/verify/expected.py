@@ -148,9 +148,10 @@ def _examples(
     path, tokenizer = out / "examples.json", sentencepiece.SentencePieceProcessor()
     examples = _read_json(path)
     try:
-        tokenizer.Load(str(out / "target.model"))
-    except OSError as error:
-        raise VerificationError(f"{out / 'target.model'} cannot be read: {error}") from None
+        tokenizer.LoadFromSerializedProto((out / "target.model").read_bytes())
+    except (OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise VerificationError(f"{out / 'target.model'} cannot be read: {reason}") from error
     by_source = _by_source(sources, answers["greedy"])
     search = "greedy" if config["search"]["beam_width"] == 1 else "beam"
     searched = _by_source(sources, answers[search])

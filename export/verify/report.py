@@ -39,7 +39,7 @@ def content(rows: Sequence[Row]) -> dict[str, Any]:
         "runtimes": {name: metadata.version(name) for name in _RUNTIMES if _is_installed(name)},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "rows": [{**asdict(row), "passed": row.comparison.passed} for row in rows],
+        "rows": [_finite({**asdict(row), "passed": row.comparison.passed}) for row in rows],
         "table": table(rows),
     }
 
@@ -84,7 +84,7 @@ def problems(rows: Sequence[Row]) -> list[str]:
 
 def write(out: Path, rows: Sequence[Row]) -> None:
     """Write `verification.json`, and the table into `README.md` between its marks."""
-    text = json.dumps(content(rows), indent=1, allow_nan=True) + "\n"
+    text = json.dumps(content(rows), indent=1, allow_nan=False) + "\n"
     (out / "verification.json").write_text(text, encoding="utf-8")
     readme = out / "README.md"
     before = readme.read_text(encoding="utf-8") if readme.exists() else ""
@@ -98,6 +98,13 @@ def with_table(text: str, section: str) -> str:
     if not (begins and ends):
         head, tail = (text.rstrip() + "\n\n").lstrip("\n"), "\n"
     return f"{head}{_BEGINS}\n{section}\n{_ENDS}{tail}"
+
+
+def _finite(x: Any) -> Any:
+    """JSON has no infinity: a word instead."""
+    if isinstance(x, dict):
+        return {key: _finite(value) for key, value in x.items()}
+    return "infinite" if x == float("inf") else x
 
 
 def _section(rows: Sequence[Row]) -> str:

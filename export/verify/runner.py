@@ -100,7 +100,7 @@ def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
 def read_batches(path: str | Path) -> dict[str, Arrays]:
     """The arrays `NNN/NAME` of a file as NNN to NAME to array."""
     batches: dict[str, Arrays] = {}
-    with np.load(path) as arrays:
+    with Path(path).open("rb") as file, np.load(file) as arrays:
         for key in arrays.files:
             number, _, name = key.partition("/")
             batches.setdefault(number, {})[name] = arrays[key]

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export import summary
+from export.onnx import export_onnx
+from export.verify.__main__ import main
+from export.verify.compare import compare
+from export.verify.report import with_table
+from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
+from export.verify.runner import main as runner_main
+from keras_attention.runs import RunDirectory
+from tests.export.toy import BEAM, MAX_TARGET
+
+INPUTS = 53 + 3
+
+
+@pytest.fixture(scope="module")
+def everything(exported: Path, run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy export in all formats."""
+    out = tmp_path_factory.mktemp("verify") / "out"
+    shutil.copytree(exported, out)
+    files = export_onnx(run.model(), out, max_length=MAX_TARGET, search=BEAM)
+    names = [file.relative_to(out).as_posix() for file in files]
+    edit_config(out, lambda artefacts: {**artefacts, "onnx": names})
+    return out
+
+
+@pytest.fixture
+def out(everything: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break; of its formats a test chooses one, to be quick."""
+    shutil.copytree(everything, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def edit_config(out: Path, change: Callable[[dict], dict]) -> None:
+    path = out / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["artefacts"] = change(config["artefacts"])
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def keep(out: Path, kind: str, *files: str) -> None:
+    edit_config(out, lambda artefacts: {kind: list(files) or artefacts[kind]})
+
+
+def edit_reference(out: Path, **arrays: Callable[[np.ndarray], np.ndarray]) -> None:
+    with np.load(out / "reference.npz") as stored:
+        content = dict(stored)
+    for key, change in arrays.items():
+        content[key] = change(content[key].copy())
+    np.savez(out / "reference.npz", **content)
+
+
+def results(out: Path) -> dict[tuple[str, str], dict]:
+    verification = json.loads((out / "verification.json").read_text(encoding="utf-8"))
+    return {(row["format"], row["signature"]): row for row in verification["rows"]}
+
+
+def test_every_artefact_in_its_runtime(
+    everything: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(everything)]) == 0
+    rows = results(everything)
+    on_ids = ["greedy", "beam", HOST_LOOP]
+    assert list(rows) == [
+        ("saved_model", "translate"),
+        *(("saved_model", name) for name in on_ids),
+        *(("tflite", name) for name in on_ids),
+        ("onnx", "greedy"),
+        ("onnx", "beam"),
+    ]
+    for (_, signature), row in rows.items():
+        inputs = 53 if signature == "translate" else INPUTS
+        assert (row["comparison"]["inputs"], row["comparison"]["equal"]) == (inputs, inputs)
+        assert row["comparison"]["score_difference"] < 1e-4
+        assert row["comparison"]["attention_difference"] < 1e-4
+        assert 0 < row["latency_ms"] < 1000
+        assert row["size_bytes"] > 10_000
+    printed = capsys.readouterr().out
+    assert printed.count("| ok ") == len(rows)
+    readme = (everything / "README.md").read_text(encoding="utf-8")
+    assert printed.strip() in readme
+    assert "Not verified yet" not in readme
+    assert str(everything) not in readme + (everything / "verification.json").read_text()
+    words = summary.summary(everything)
+    assert printed.strip() in words
+    assert "Every artefact gives the answers of the Keras model." in words
+    example = json.loads((everything / "examples.json").read_text(encoding="utf-8"))[0]
+    assert f"->  {example['target']}" in words
+    assert f"{everything / 'tflite' / 'model.tflite'}" in words
+
+
+def flip_a_weight(path: Path) -> None:
+    model = onnx.load(path)
+    largest = max(model.graph.initializer, key=lambda tensor: int(np.prod(tensor.dims)))
+    largest.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(largest), largest.name))
+    onnx.save(model, path)
+
+
+def test_flipped_weights_differ(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(out, "onnx")
+    flip_a_weight(out / "onnx" / "greedy.onnx")
+    assert main([str(out)]) == 1
+    rows = results(out)
+    assert not rows["onnx", "greedy"]["passed"]
+    assert rows["onnx", "beam"]["passed"]
+    captured = capsys.readouterr()
+    assert "DIFFERS" in captured.out
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: onnx/greedy.onnx (greedy) differs from the Keras model: ")
+    assert "Some artefacts do NOT give the answers of the Keras model." in summary.summary(out)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "runtime"),
+    [
+        ("onnx", "onnx/beam.onnx", "ONNX Runtime"),
+        ("tflite", "tflite/model.tflite", "LiteRT"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "empty"])
+def test_files_that_do_not_open(
+    out: Path, capsys: pytest.CaptureFixture[str], kind: str, file: str, runtime: str, damage: str
+) -> None:
+    keep(out, kind, file)
+    whole = (out / file).read_bytes()
+    content = {"truncated": whole[: len(whole) // 2], "foreign": b"a shopping list\n" * 999}
+    (out / file).write_bytes(content.get(damage, b""))
+    assert main([str(out)]) == 1
+    captured = capsys.readouterr()
+    assert "FAILED" in captured.out
+    (line,) = captured.err.splitlines()
+    assert line.startswith(f"error: {file} does not run in {runtime}: ")
+
+
+def test_a_saved_model_without_its_variables(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(out, "saved_model", "saved_model/toy-ids/1")
+    shutil.rmtree(out / "saved_model" / "toy-ids" / "1" / "variables")
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: saved_model/toy-ids/1 does not run in TensorFlow: ")
+
+
+def test_a_missing_artefact(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(out, "onnx")
+    (out / "onnx" / "beam.onnx").unlink()
+    assert main([str(out)]) == 1
+    assert capsys.readouterr().err == "error: onnx/beam.onnx is missing\n"
+    assert results(out)["onnx", "greedy"]["passed"]
+
+
+@pytest.mark.parametrize("name", ["ids", "lengths", "scores", "attention"])
+def test_an_altered_reference_differs_unless_keras_answers_anew(
+    out: Path, run: RunDirectory, name: str
+) -> None:
+    def alter(array: np.ndarray) -> np.ndarray:
+        array[3, 0, ...] += 1 if array.dtype.kind == "i" else 2e-4
+        return array
+
+    keep(out, "onnx")
+    edit_reference(out, **{f"001/beam/{name}": alter})
+    assert main([str(out)]) == 1
+    assert results(out)["onnx", "greedy"]["passed"]
+    comparison = results(out)["onnx", "beam"]["comparison"]
+    is_exact = name in ("ids", "lengths")
+    assert comparison["equal"] == INPUTS - is_exact
+    if not is_exact:
+        assert 1e-4 < comparison[f"{name.removesuffix('s')}_difference"] < 3e-4
+    if name == "scores":
+        edit_reference(out, **{"001/beam/scores": lambda x: np.full_like(x, np.nan)})
+        assert main([str(out)]) == 1
+        assert results(out)["onnx", "beam"]["comparison"]["score_difference"] == "infinite"
+    if name == "ids":
+        assert main([str(out), "--run", str(run.path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("reference.npz", None, "reference.npz is missing"),
+        ("reference.npz", b"PK\x03\x04 half", "reference.npz cannot be read: "),
+        ("reference.npz", b"words", "reference.npz cannot be read: "),
+        ("config.json", None, "config.json is missing"),
+        ("config.json", b"{", "config.json is not JSON: "),
+        ("config.json", b"{}", "config.json names no artefacts"),
+        ("examples.json", b"[1,", "examples.json is not JSON: "),
+        ("target.model", None, "target.model cannot be read: "),
+        ("target.model", b"words", "target.model cannot be read: "),
+    ],
+)
+def test_nothing_to_compare_with(
+    out: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes | None, message: str
+) -> None:
+    (out / file).unlink()
+    if content is not None:
+        (out / file).write_bytes(content)
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {out.resolve() / message}")
+
+
+def test_examples_of_another_model(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = out / "examples.json"
+    examples = json.loads(path.read_text(encoding="utf-8"))
+    examples[5]["target"] += "x"
+    path.write_text(json.dumps(examples), encoding="utf-8")
+    assert main([str(out)]) == 1
+    message = f"the example {examples[5]['source']!r} is not what the Keras model gives"
+    assert message in capsys.readouterr().err
+
+
+def test_a_runtime_that_needs_what_it_should_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def opener(path: str, signature: str, threads: int) -> Callable[..., Arrays]:
+        return lambda source: {"ids": source}
+
+    for name in ("inputs", "timed"):
+        np.savez(tmp_path / f"{name}.npz", **{"000/source": np.array([[5, 2]])})
+    paths = {name: str(tmp_path / f"{name}.npz") for name in ("inputs", "timed", "outputs")}
+    job = Job("x", ("greedy",), **paths, threads=1, start_id=1, end_id=2, max_length=3)
+    job.write(tmp_path / "job.json")
+    arguments = [str(tmp_path / "job.json")]
+    assert runner_main(opener, forbidden=["a_module_nobody_has"], arguments=arguments) == 0
+    assert runner_main(opener, forbidden=["keras"], arguments=arguments) == FAILED
+    assert capsys.readouterr().err == "RuntimeError: the runtime must not need keras\n"
+
+
+def answers(**changes: np.ndarray) -> dict[str, Arrays]:
+    arrays = {
+        "ids": np.array([[[5, 2, 0]], [[7, 2, 0]]], "int32"),
+        "lengths": np.array([[2], [2]], "int32"),
+        "scores": np.array([[-0.5], [-np.inf]], "float32"),
+    }
+    return {"000": {**arrays, **changes}}
+
+
+def test_comparison_of_equal_answers() -> None:
+    comparison = compare(answers(), answers())
+    assert (comparison.inputs, comparison.equal, comparison.score_difference) == (2, 2, 0.0)
+    assert comparison.attention_difference is None
+    assert comparison.passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "equal", "difference"),
+    [
+        ({"ids": np.array([[[5, 2, 0]], [[7, 2, 4]]], "int32")}, 1, 0.0),
+        ({"lengths": np.array([[3], [2]], "int32")}, 1, 0.0),
+        ({"scores": np.array([[-0.25], [-np.inf]], "float32")}, 2, 0.25),
+        ({"scores": np.array([[-0.5], [np.nan]], "float32")}, 2, np.inf),
+        ({"scores": np.array([[-0.5], [-3.0]], "float32")}, 2, np.inf),
+    ],
+)
+def test_comparison_of_other_answers(changes: dict, equal: int, difference: float) -> None:
+    comparison = compare(answers(), answers(**changes))
+    assert not comparison.passed
+    assert comparison.equal == equal
+    assert comparison.score_difference == pytest.approx(difference)
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ({"000": {"ids": np.zeros((2, 1, 3), "int32")}}, "it has no output `lengths`"),
+        ({}, "it has no output `ids`"),
+        (answers(ids=np.zeros((2, 1, 4), "int32")), "shape (2, 1, 4), expected (2, 1, 3)"),
+        (answers(ids=np.zeros((2, 1, 3), "float32")), "type float32, expected int32"),
+    ],
+)
+def test_answers_of_another_form(found: dict, problem: str) -> None:
+    comparison = compare(answers(), found)
+    assert not comparison.passed
+    assert problem in str(comparison.problem)
+
+
+def test_the_table_replaces_the_one_before() -> None:
+    marked = "# A\n\n<!-- verification -->\nold\n<!-- /verification -->\n\nB\n"
+    once = with_table(marked, "new")
+    assert once == "# A\n\n<!-- verification -->\nnew\n<!-- /verification -->\n\nB\n"
+    assert with_table(once, "new") == once
+    appended = with_table("# A\n", "new")
+    assert appended == "# A\n\n<!-- verification -->\nnew\n<!-- /verification -->\n"
+    assert with_table(appended, "newer").count("verification") == 2
+
+
+def test_a_summary_before_the_verification(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "verification.json").unlink(missing_ok=True)
+    assert summary.main([str(out)]) == 1
+    assert "Verify first: python -m export.verify" in capsys.readouterr().err
