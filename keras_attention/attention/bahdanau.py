@@ -27,8 +27,8 @@ class BahdanauAttention(Attention):
         units: Size U of the hidden layer.
         normalize: Weight normalization: `g v / |v|` in the place of v, with a learned length g
             (initially `sqrt(1 / U)`), and a learned bias b added inside the tanh.
-        alignment: How scores become weights; None for a softmax.
         dropout: Fraction of the weights that are dropped in training.
+        alignment: How scores become weights; None for a softmax.
         seed: Seed of the dropout, or None.
 
     Call arguments:
@@ -75,8 +75,8 @@ class BahdanauAttention(Attention):
         self,
         units: int,
         normalize: bool = False,
-        alignment: Softmax | None = None,
         dropout: float = 0.0,
+        alignment: Softmax | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:

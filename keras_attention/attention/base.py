@@ -34,15 +34,15 @@ class Attention(keras.layers.Layer):
     projected (`compute_scores`), and which weights that takes (`build_score`).
 
     Args:
-        alignment: How scores become weights; None for a softmax.
         dropout: Fraction of the weights that are dropped in training, between 0 and 1.
+        alignment: How scores become weights; None for a softmax.
         seed: Seed of the dropout, or None.
     """
 
     def __init__(
         self,
-        alignment: Softmax | None = None,
         dropout: float = 0.0,
+        alignment: Softmax | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:

@@ -38,8 +38,8 @@ class LuongAttention(Attention):
         score: One of the names above.
         units: Size U of the hidden layer of `"concat"`; for the others None.
         scale: Multiply the score by a learned scalar g, initially 1.
-        alignment: How scores become weights; None for a softmax.
         dropout: Fraction of the weights that are dropped in training.
+        alignment: How scores become weights; None for a softmax.
         seed: Seed of the dropout, or None.
 
     Call arguments:
@@ -89,8 +89,8 @@ class LuongAttention(Attention):
         score: Score = "general",
         units: int | None = None,
         scale: bool = False,
-        alignment: Softmax | None = None,
         dropout: float = 0.0,
+        alignment: Softmax | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
