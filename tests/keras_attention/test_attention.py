@@ -232,6 +232,14 @@ def test_prepare_takes_keys_of_their_own(mechanism: str) -> None:
     np.testing.assert_allclose(to_numpy(one), to_numpy(context)[:, 0], atol=1e-6)
 
 
+@pytest.mark.parametrize("mechanism", ["bahdanau", "general"])
+def test_a_place_must_be_allowed_as_value_and_as_key(mechanism: str) -> None:
+    query, value, _ = inputs(mechanism)
+    masks = {"value_mask": length_mask([4, 5], S), "key_mask": length_mask([5, 3], S)}
+    weights = built(mechanism)(query, value, key=value, **masks, return_attention_scores=True)[1]
+    np.testing.assert_array_equal(to_numpy(weights)[:, 0] > 0.0, length_mask([4, 3], S))
+
+
 def test_prepare_before_build_says_so() -> None:
     with pytest.raises(ValueError, match=r"no weights yet.*`build\(query_shape, value_shape\)`"):
         ka.BahdanauAttention(U).prepare(uniform(B, S, D, seed=1))
