@@ -85,5 +85,6 @@ class RunDirectory:
 
     def held_out(self) -> list[tuple[str, str]]:
         """Pairs of source and target that training never saw."""
-        lines = self.held_out_file.read_text(encoding="utf-8").splitlines()
-        return [(line.split("\t")[0], line.split("\t")[1]) for line in lines]
+        # Only "\n" ends a line: sources may hold what else Python takes for a line's end.
+        lines = self.held_out_file.read_bytes().decode("utf-8").split("\n")
+        return [(line.split("\t")[0], line.split("\t")[1]) for line in lines if line]

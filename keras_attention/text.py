@@ -6,16 +6,19 @@ TensorFlow graph. Both are imported only when used.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from keras_attention.checks import check_one_of
 from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 ModelType = Literal["char", "unigram", "bpe", "word"]
-MODEL_TYPES = ("char", "unigram", "bpe", "word")
+Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]
+MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
+NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 _SPACE = "▁"
 
 
@@ -55,15 +58,16 @@ class SentencePieceTokenizer:
         sentences: Iterable[str],
         vocabulary_size: int,
         model_type: ModelType = "unigram",
-        normalization: str = "nmt_nfkc",
+        normalization: Normalization = "nmt_nfkc",
     ) -> SentencePieceTokenizer:
         """Train a model.
 
         Args:
             sentences: Text to learn from.
             vocabulary_size: The most tokens, special ones included.
-            model_type: `"char"`, `"unigram"`, `"bpe"` or `"word"`. All but word keep every
-                character they saw; unigram and bpe fall back to bytes for those they did not.
+            model_type: `"char"`, `"unigram"`, `"bpe"` or `"word"`. Unigram and bpe keep every
+                character they saw and fall back to bytes for those they did not; char and word
+                keep the most frequent characters and words, what does not fit is unknown.
             normalization: SentencePiece's rule: `"nmt_nfkc"`, `"nfkc"`, `"nmt_nfkc_cf"` (which also
                 lower-cases), `"nfkc_cf"` or `"identity"`.
 
@@ -71,29 +75,38 @@ class SentencePieceTokenizer:
             The tokenizer.
 
         Raises:
-            ValueError: If `model_type` is unknown.
+            ValueError: If `model_type` or `normalization` is unknown, or SentencePiece cannot train
+                with these arguments: there is no text, or `vocabulary_size` is too small for it.
         """
         import sentencepiece
 
         check_one_of("model_type", model_type, MODEL_TYPES)
+        check_one_of("normalization", normalization, NORMALIZATIONS)
         model = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences),
-            model_writer=model,
-            vocab_size=vocabulary_size,
-            model_type=model_type,
-            normalization_rule_name=normalization,
-            character_coverage=1.0,
-            byte_fallback=model_type in ("unigram", "bpe"),
-            add_dummy_prefix=model_type != "char",
-            hard_vocab_limit=False,
-            pad_id=PADDING_ID,
-            bos_id=START_ID,
-            eos_id=END_ID,
-            unk_id=UNKNOWN_ID,
-            num_threads=1,
-            minloglevel=2,
-        )
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(sentences),
+                model_writer=model,
+                vocab_size=vocabulary_size,
+                model_type=model_type,
+                normalization_rule_name=normalization,
+                character_coverage=1.0,
+                byte_fallback=model_type in ("unigram", "bpe"),
+                add_dummy_prefix=model_type != "char",
+                hard_vocab_limit=False,
+                pad_id=PADDING_ID,
+                bos_id=START_ID,
+                eos_id=END_ID,
+                unk_id=UNKNOWN_ID,
+                num_threads=1,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                "Argument `vocabulary_size` must hold the special tokens and, for unigram and bpe, "
+                "every character and byte, and there must be text. "
+                f"Received: vocabulary_size={vocabulary_size}, model_type={model_type!r} ({error})"
+            ) from error
         return cls(model.getvalue())
 
     @classmethod
@@ -123,7 +136,7 @@ class SentencePieceTokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each id stands for, as one reads it: a space is "␣", the end "⏎"."""
-        names = {PADDING_ID: "", START_ID: "<s>", END_ID: "⏎", UNKNOWN_ID: "�"}
+        names = {END_ID: "⏎", UNKNOWN_ID: "�"}
         return [
             names.get(int(i)) or self._processor.id_to_piece(int(i)).replace(_SPACE, "␣")
             for i in ids
@@ -132,10 +145,14 @@ class SentencePieceTokenizer:
     def graph(self) -> Any:
         """The same tokenizer for TensorFlow graphs; a module that wants to save it must track it.
 
+        It is named after its content, because TensorFlow takes two tokenizers of a loaded model
+        for one where their names are equal.
+
         Returns:
             A `tensorflow_text.SentencepieceTokenizer`; ids are int32, without start and end.
         """
         import tensorflow as tf
         import tensorflow_text
 
-        return tensorflow_text.SentencepieceTokenizer(model=self.model, out_type=tf.int32)
+        name = f"sentencepiece_{hashlib.sha256(self.model).hexdigest()[:16]}"
+        return tensorflow_text.SentencepieceTokenizer(self.model, out_type=tf.int32, name=name)

@@ -112,7 +112,7 @@ class Translator:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Source ids of each text with the end token."""
-        if isinstance(texts, str):
+        if isinstance(texts, str | bytes):
             raise TypeError(f"Argument `texts` must be a list of strings. Received: {texts!r}")
         ids = [[*row, END_ID] for row in self.source_tokenizer.encode(texts)]
         for number, row in enumerate(ids, start=1):

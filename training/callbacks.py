@@ -1,4 +1,4 @@
-"""The end of an epoch: validate, keep the best, leave a trace, be ready to resume."""
+"""Around an epoch: seed, validate, keep the best, leave a trace, be ready to resume."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_attention import Translator
 from keras_attention.runs import RunDirectory
@@ -38,10 +39,33 @@ class Validate(keras.callbacks.Callback):
             logs[METRIC] = sum(right) / len(right)
 
 
+class SeedDropout(keras.callbacks.Callback):
+    """Let what dropout drops in an epoch follow from the seed and the epoch's number alone.
+
+    Keras saves no state of its random numbers, so a resumed training would drop other places.
+
+    Args:
+        seed: The seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Seed every dropout of the model."""
+        random = np.random.default_rng([self.seed, epoch])
+        for variable in self.model.variables:
+            if "seed_generator" in variable.path:
+                variable.assign(random.integers(2**32, size=variable.shape, dtype="uint32"))
+
+
 class LeaveTrace(keras.callbacks.Callback):
     """Keep the best model, a checkpoint to resume from, and a line of metrics for each epoch.
 
-    Files appear whole or not at all: a run that is killed can always be resumed.
+    Files appear whole or not at all, `state.json` last: a run that is killed can always be resumed,
+    and an epoch that it had not finished leaves no trace. `seconds` of a line are those of the
+    epoch, validation included.
 
     Args:
         run: The run directory.
@@ -52,6 +76,10 @@ class LeaveTrace(keras.callbacks.Callback):
         super().__init__()
         self.run = run
         self.best = best
+        self.started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -61,22 +89,32 @@ class LeaveTrace(keras.callbacks.Callback):
             self.best = logs[METRIC]
             _save(self.model, self.run.model_file)
         seconds = round(time.perf_counter() - self.started, 1)
-        line = json.dumps({"epoch": epoch + 1, "seconds": seconds, **logs})
-        with self.run.metrics_file.open("a", encoding="utf-8") as metrics:
-            metrics.write(line + "\n")
+        self._add_metrics(epoch, json.dumps({"epoch": epoch + 1, "seconds": seconds, **logs}))
         self.run.checkpoints.mkdir(exist_ok=True)
         name = f"epoch-{epoch + 1:04d}.keras"
         _save(self.model, self.run.checkpoints / name)
         state = {"epoch": epoch + 1, "best": self.best, "file": name}
         write_whole(self.run.checkpoints / "state.json", json.dumps(state))
-        for old in self.run.checkpoints.glob("epoch-*.keras"):
-            if old.name != name:
-                old.unlink()
+        sweep(self.run, name)
+
+    def _add_metrics(self, epoch: int, line: str) -> None:
+        """A line after those of the epochs before: one of a killed attempt is replaced."""
+        file = self.run.metrics_file
+        before = file.read_text(encoding="utf-8").splitlines()[:epoch] if file.exists() else []
+        write_whole(file, "".join(f"{row}\n" for row in [*before, line]))
+
+
+def sweep(run: RunDirectory, checkpoint: str | None) -> None:
+    """Remove partial files, and all checkpoints but the one of that name."""
+    partial = [*run.path.glob("partial-*"), *run.checkpoints.glob("partial-*")]
+    for file in {*partial, *run.checkpoints.glob("*.keras")}:
+        if file.name != checkpoint:
+            file.unlink()
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is either the old or the new one, whenever the program is killed."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name("partial-" + path.name)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 

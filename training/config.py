@@ -10,8 +10,9 @@ from typing import Any, Literal, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from keras_attention.checks import check_dropout, check_positive
 from keras_attention.config import UNKNOWN_ID, Seq2SeqConfig
-from keras_attention.text import ModelType
+from keras_attention.text import ModelType, Normalization
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -40,6 +41,11 @@ class DataConfig:
     max_source_length: int = 64
     max_target_length: int = 16
 
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "seed")
+        _check_all_positive(self, "dev_pairs", "held_out_pairs")
+        _check_all_positive(self, "max_source_length", "max_target_length")
+
 
 @dataclass(frozen=True)
 class TextConfig:
@@ -55,7 +61,10 @@ class TextConfig:
     model_type: ModelType = "unigram"
     source_vocabulary: int = 8000
     target_vocabulary: int = 8000
-    normalization: str = "nmt_nfkc"
+    normalization: Normalization = "nmt_nfkc"
+
+    def __post_init__(self) -> None:
+        _check_all_positive(self, "source_vocabulary", "target_vocabulary")
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class OptimizationConfig:
 
     Attributes:
         batch_size: Pairs in a step.
-        steps: Steps in all.
+        steps: Steps in all, a multiple of `steps_per_epoch`.
         steps_per_epoch: Steps between two validations (and checkpoints).
         learning_rate: The highest, reached after warm-up.
         warmup_steps: Steps over which the learning rate rises from 0; it then falls to 0 as a
@@ -87,6 +96,22 @@ class OptimizationConfig:
     jit_compile: bool = False
     dtype: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
+    def __post_init__(self) -> None:
+        _check_all_positive(self, "batch_size", "steps", "steps_per_epoch")
+        if self.steps % self.steps_per_epoch:
+            raise ValueError(
+                "Argument `steps` must be a multiple of `steps_per_epoch`. "
+                f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
+            )
+        _check_above_zero(self, "learning_rate", "clip_norm")
+        _check_not_negative(self, "warmup_steps", "seed")
+        check_dropout("label_smoothing", self.label_smoothing)
+
+    @property
+    def epochs(self) -> int:
+        """Validations in all."""
+        return self.steps // self.steps_per_epoch
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -99,6 +124,10 @@ class SearchConfig:
 
     beam_width: int = 1
     length_penalty: float = 0.6
+
+    def __post_init__(self) -> None:
+        _check_all_positive(self, "beam_width")
+        _check_not_negative(self, "length_penalty")
 
 
 @dataclass(frozen=True)
@@ -157,12 +186,33 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
     try:
         return TypeAdapter(TrainConfig).validate_python(tree)
     except ValidationError as error:
-        lines = [
-            f"Key `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}. "
-            f"Received: {problem['input']!r}"
-            for problem in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from error
+        raise ConfigError("\n".join(_problem(item) for item in error.errors())) from error
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # raised by a section, which says what it received
+        return f"Key `{key}`: {problem['ctx']['error']}"
+    return f"Key `{key}`: {problem['msg']}. Received: {problem['input']!r}"
+
+
+def _check_all_positive(section: object, *names: str) -> None:
+    for name in names:
+        check_positive(name, getattr(section, name))
+
+
+def _check_above_zero(section: object, *names: str) -> None:
+    for name in names:
+        value = getattr(section, name)
+        if not value > 0:
+            raise ValueError(f"Argument `{name}` must be above 0. Received: {name}={value}")
+
+
+def _check_not_negative(section: object, *names: str) -> None:
+    for name in names:
+        value = getattr(section, name)
+        if not value >= 0:
+            raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
 
 
 def _read_recipe(recipe: str) -> dict[str, Any]:
@@ -187,10 +237,15 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"An override must be key=value. Received: {override!r}")
     *sections, last = key.split(".")
     for section in sections:
-        tree = tree.setdefault(section, {})
+        if tree.get(section) is None:  # absent, or a section without a line
+            tree[section] = {}
+        tree = tree[section]
         if not isinstance(tree, dict):
             raise ConfigError(f"Key `{key}`: `{section}` is a value, not a section")
-    tree[last] = yaml.safe_load(text)
+    try:
+        tree[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"Key `{key}`: the value is not YAML. Received: {text!r}") from error
 
 
 def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterator[str]:

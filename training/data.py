@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_attention.config import END_ID
 from keras_attention.text import SentencePieceTokenizer
+from training.config import ConfigError, OptimizationConfig
 from training.tasks import Pair
 
 Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
@@ -17,40 +18,59 @@ _BATCHES_IN_A_CHUNK = 32
 
 
 def training_batches(
-    pairs: Callable[[], Iterator[Pair]],
+    pairs: Callable[[int], Iterator[Pair]],
     tokenizers: Tokenizers,
     start_id: int,
-    batch_size: int,
-    seed: int,
+    training: OptimizationConfig,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Endless batches `({"source", "target"}, labels)` of sources of similar length.
+    """Endless batches `({"source", "target"}, labels)`, epoch after epoch.
 
-    Pairs are sorted by length within chunks of 32 batches, and the batches of a chunk shuffled:
-    little padding, and every pair is used once.
+    What an epoch holds follows from its number alone: a resumed training sees what it would have
+    seen without the interruption.
 
     Args:
-        pairs: Makes an endless iterator of pairs.
+        pairs: Makes an endless iterator of the pairs of an epoch.
         tokenizers: The source's and the target's.
         start_id: The decoder's first token.
-        batch_size: Pairs in a batch.
-        seed: Seed of the order of the batches.
+        training: Batch size, steps in an epoch, and the seed of the order of the batches.
+        first_epoch: The epoch to begin with.
     """
 
     def batches() -> Iterator[tuple[list[str], list[str]]]:
-        iterator, order = pairs(), random.Random(seed)
-        while True:
-            chunk = list(itertools.islice(iterator, batch_size * _BATCHES_IN_A_CHUNK))
-            chunk.sort(key=lambda pair: len(pair[0]))
-            starts = list(range(0, len(chunk), batch_size))
-            order.shuffle(starts)
-            for start in starts:
-                sources, targets = zip(*chunk[start : start + batch_size], strict=True)
+        steps, size = training.steps_per_epoch, training.batch_size
+        for epoch in itertools.count(first_epoch):
+            for batch in epoch_batches(pairs(epoch), steps, size, f"{training.seed}:{epoch}"):
+                sources, targets = zip(*batch, strict=True)
                 yield list(sources), list(targets)
 
     texts = tf.TensorSpec((None,), tf.string)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=(texts, texts))
     encode = encoder(tokenizers, start_id)
     return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
+
+
+def epoch_batches(
+    pairs: Iterator[Pair], steps: int, batch_size: int, seed: str
+) -> Iterator[list[Pair]]:
+    """Batches of sources of similar length.
+
+    Pairs are sorted by length within chunks of 32 batches (the last may be smaller), and the
+    batches of a chunk shuffled: little padding, and every pair is used once.
+
+    Args:
+        pairs: An endless iterator.
+        steps: How many batches.
+        batch_size: Pairs in a batch.
+        seed: Seed of the order of the batches.
+    """
+    order = random.Random(seed)
+    for done in range(0, steps, _BATCHES_IN_A_CHUNK):
+        size = batch_size * min(_BATCHES_IN_A_CHUNK, steps - done)
+        chunk = sorted(itertools.islice(pairs, size), key=lambda pair: len(pair[0]))
+        batches = [chunk[start : start + batch_size] for start in range(0, size, batch_size)]
+        order.shuffle(batches)
+        yield from batches
 
 
 def encoder(
@@ -87,14 +107,14 @@ def checked_pairs(
         limits: The most source and target tokens, the end token counted.
 
     Raises:
-        ValueError: If a side of a pair is empty or too long.
+        ConfigError: If a side of a pair is empty or too long.
     """
     for side, (tokenizer, limit) in enumerate(zip(tokenizers, limits, strict=True)):
         rows = tokenizer.encode([pair[side] for pair in pairs])
         for pair, row in zip(pairs, rows, strict=True):
             if not 0 < len(row) < limit:
                 name = ("source", "target")[side]
-                raise ValueError(
+                raise ConfigError(
                     f"A {name} must have 1 to {limit - 1} tokens (data.max_{name}_length counts "
                     f"the end token too). Received: {len(row)} tokens, {pair[side]!r}"
                 )

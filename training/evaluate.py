@@ -13,29 +13,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     parser.add_argument("run", help="a run directory")
-    parser.add_argument("--pairs", type=int, default=10_000, help="how many held-out pairs")
+    parser.add_argument("--pairs", type=_count, default=10_000, help="how many held-out pairs")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     options = parser.parse_args(arguments)
 
     from keras_attention import Translator
+    from keras_attention.runs import RunDirectory
     from training.config import config_from
     from training.tasks import task_of
 
     try:
         translator = Translator.from_run(options.run)
-    except FileNotFoundError as error:
+        config = config_from(RunDirectory(options.run).config())
+        report = task_of(config.data).evaluate(translator, options.pairs)
+    except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    config = config_from(_config(options.run))
-    report = task_of(config.data).evaluate(translator, options.pairs)
     print(json.dumps(dataclasses.asdict(report)) if options.json else report)
     return 0
 
 
-def _config(run: str) -> dict[str, object]:
-    from keras_attention.runs import RunDirectory
-
-    return RunDirectory(run).config()
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

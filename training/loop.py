@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import yaml
 
 import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from keras_attention.translator import search_from
-from training.callbacks import LeaveTrace, Validate, write_whole
-from training.config import OptimizationConfig, TrainConfig, config_from
+from training.callbacks import LeaveTrace, SeedDropout, Validate, sweep, write_whole
+from training.config import ConfigError, OptimizationConfig, TextConfig, TrainConfig, config_from
 from training.data import Tokenizers, checked_pairs, training_batches
 from training.tasks import Task, task_of
 
@@ -37,32 +36,29 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         The complete run directory.
 
     Raises:
-        RunError: If the directory holds a run of another configuration.
+        RunError: If the directory holds a run of another configuration, or is a file.
+        ConfigError: If the configuration does not fit the data.
     """
     run = RunDirectory(out)
     task = task_of(config.data)
     config = _begin(run, config, task)
     state = _state(run)
-    epochs = -(-config.training.steps // config.training.steps_per_epoch)
-    if state["epoch"] >= epochs:
+    sweep(run, state["file"])
+    if state["epoch"] >= config.training.epochs:
         print(f"{run.path} is complete: nothing to train.")
-        return run
+        return run.require_complete()
 
-    keras.utils.set_random_seed(config.training.seed)
-    keras.config.set_dtype_policy(config.training.dtype)
     tokenizers = run.tokenizers()
-    if state["epoch"]:
-        print(f"Resuming {run.path} after epoch {state['epoch']} of {epochs}.")
-        model = keras.saving.load_model(run.checkpoints / state["file"])
-    else:
-        model = compiled_model(config)
     limits = (config.data.max_source_length, config.data.max_target_length)
     validation = checked_pairs(task.validation_pairs(), tokenizers, limits)
-    print(
-        f"{config.name}: {model.count_params():,} weights, "
-        f"{config.training.steps:,} steps of {config.training.batch_size} pairs."
-    )
-    _fit(model, config, run, task, tokenizers, validation, state)
+    keras.utils.set_random_seed(config.training.seed)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.training.dtype)
+    try:
+        model = _model(config, run, state)
+        _fit(model, config, run, task, tokenizers, validation, state)
+    finally:
+        keras.config.set_dtype_policy(policy)
     return run.require_complete()
 
 
@@ -91,6 +87,19 @@ def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.Co
     )
 
 
+def _model(config: TrainConfig, run: RunDirectory, state: dict[str, Any]) -> ka.Seq2Seq:
+    training = config.training
+    if state["epoch"]:
+        print(f"Resuming {run.path} after epoch {state['epoch']} of {training.epochs}.")
+        return keras.saving.load_model(run.checkpoints / state["file"])
+    model = compiled_model(config)
+    print(
+        f"{config.name}: {model.count_params():,} weights, "
+        f"{training.steps:,} steps of {training.batch_size} pairs."
+    )
+    return model
+
+
 def _fit(
     model: ka.Seq2Seq,
     config: TrainConfig,
@@ -102,11 +111,7 @@ def _fit(
 ) -> None:
     first, training = state["epoch"], config.training
     batches = training_batches(
-        lambda: task.training_pairs(first),
-        tokenizers,
-        config.model.start_id,
-        training.batch_size,
-        seed=training.seed + first,
+        task.training_pairs, tokenizers, config.model.start_id, training, first
     )
     translator = ka.Translator(
         model,
@@ -117,10 +122,12 @@ def _fit(
     )
     model.fit(
         batches,
-        epochs=-(-training.steps // training.steps_per_epoch),
+        epochs=training.epochs,
         initial_epoch=first,
         steps_per_epoch=training.steps_per_epoch,
+        shuffle=False,
         callbacks=[
+            SeedDropout(training.seed),
             Validate(translator, validation),
             LeaveTrace(run, state["best"]),
             keras.callbacks.TensorBoard(run.logs, write_graph=False),
@@ -139,12 +146,11 @@ def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
                 "Choose another --out, or remove it."
             )
         return begun
-    run.path.mkdir(parents=True, exist_ok=True)
-    source_text, target_text = task.tokenizer_text()
-    text, train_tokenizer = config.text, ka.SentencePieceTokenizer.train
-    kind, rule = text.model_type, text.normalization
-    source = train_tokenizer(source_text, text.source_vocabulary, kind, rule)
-    target = train_tokenizer(target_text, text.target_vocabulary, kind, rule)
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(f"{run.path} is not a directory. Choose another --out.") from error
+    source, target = _tokenizers(config.text, task)
     source.save(run.source_model)
     target.save(run.target_model)
     limits = (config.data.max_source_length, config.data.max_target_length)
@@ -161,6 +167,19 @@ def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
     return config
 
 
+def _tokenizers(text: TextConfig, task: Task) -> Tokenizers:
+    sizes = text.source_vocabulary, text.target_vocabulary
+    kind, rule = text.model_type, text.normalization
+    try:
+        source, target = (
+            ka.SentencePieceTokenizer.train(sentences, size, kind, rule)
+            for sentences, size in zip(task.tokenizer_text(), sizes, strict=True)
+        )
+    except ValueError as error:
+        raise ConfigError(f"Key `text`: {error}") from error
+    return source, target
+
+
 def _with_sizes(config: TrainConfig, sizes: ka.Seq2SeqConfig) -> ka.Seq2SeqConfig:
     return dataclasses.replace(
         config.model,
@@ -172,23 +191,26 @@ def _with_sizes(config: TrainConfig, sizes: ka.Seq2SeqConfig) -> ka.Seq2SeqConfi
 def _state(run: RunDirectory) -> dict[str, Any]:
     file = run.checkpoints / "state.json"
     if not file.exists():
-        return {"epoch": 0, "best": -1.0}
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return {"epoch": 0, "best": -1.0, "file": None}
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def _environment(config: TrainConfig) -> dict[str, Any]:
     packages = ("keras", "tensorflow", "tensorflow-text", "sentencepiece", "numpy", "Babel")
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: metadata.version(name) for name in packages},
         "seed": config.training.seed,
-        "commit": commit.stdout.strip() or None,
+        "commit": _commit(),
     }
+
+
+def _commit() -> str | None:
+    """The commit that is checked out, where there is git and a repository."""
+    command, folder = ["git", "rev-parse", "HEAD"], Path(__file__).parent
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="for example training.batch_size=32"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
 
     from training.config import ConfigError, load_config
     from training.loop import RunError, train
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command resumes after the last epoch.", file=sys.stderr)
+        return 130
     return 0
 
 

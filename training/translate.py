@@ -63,7 +63,12 @@ def _translate(options: argparse.Namespace, lines: list[str]) -> tuple[list[str]
     search = search_from(**{**RunDirectory(options.run).config()["search"], **asked})
     results = translator(lines, search=search)
     cut = [number for number, r in enumerate(results, start=1) if not r.is_complete]
-    return [result.text for result in results], cut
+    return [one_line(result.text) for result in results], cut
+
+
+def one_line(text: str) -> str:
+    """The text without line ends: a model with byte tokens can write them."""
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 if __name__ == "__main__":
