@@ -54,7 +54,7 @@ def _convert(saved_model: Path) -> bytes:
 
 def _check_size(serving: ServingModule, content: bytes) -> None:
     expected = sum(weight.shape.num_elements() * weight.dtype.size for weight in serving.weights)
-    if not expected <= len(content) <= expected * 1.1 + 1_000_000:
+    if not expected <= len(content) <= expected * 1.1 + 500_000:
         raise RuntimeError(
             f"The TFLite file must hold {expected} bytes of weights once. "
             f"Received: {len(content)} bytes"

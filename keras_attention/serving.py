@@ -54,7 +54,8 @@ class ServingModule:
         weights: The model's variables, as TensorFlow knows them.
 
     Raises:
-        ValueError: If Keras runs on another backend, or a size is not positive.
+        ValueError: If Keras runs on another backend, a size is not positive, or a tokenizer has
+            another number of tokens than the model.
     """
 
     def __init__(
@@ -79,12 +80,13 @@ class ServingModule:
         for name, size in (("batch_size", batch_size), ("source_length", source_length)):
             if size is not None:
                 check_positive(name, size)
+        _check_vocabularies(model, tokenizers)
         self.model, self.max_length = model, max_length
         self.beam, self.search = beam or BeamSearch(), search or GreedySearch()
         self.max_source_length = max_source_length
         self.batch_size, self.source_length = batch_size, source_length
         self.weights = [variable.value for variable in model.weights]
-        self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
+        self._tokenizers = [_graph_tokenizer(tokenizer) for tokenizer in tokenizers or ()]
         self._traced: dict[str, Any] = {}
 
     def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
@@ -215,6 +217,35 @@ class ServingModule:
             for name, output in encoded.items()
         }
         return {"tokens": tf.TensorSpec((self.batch_size,), tf.int32, name="tokens")} | specs
+
+
+def _check_vocabularies(
+    model: Seq2Seq, tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None
+) -> None:
+    expected = (model.config.source_vocabulary, model.config.target_vocabulary)
+    received = tuple(tokenizer.vocabulary_size for tokenizer in tokenizers or ())
+    if received and received != expected:
+        raise ValueError(
+            f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
+            f"tokens, as the model has. Received: vocabulary sizes {received}"
+        )
+
+
+def _graph_tokenizer(tokenizer: SentencePieceTokenizer) -> Any:
+    """A tokenizer that stays itself when it is saved and loaded.
+
+    TensorFlow finds a loaded tokenizer by its node's name alone, in the whole process: of two with
+    one name, all calls go to the first. So each model has a name of its own.
+    """
+    import hashlib
+
+    import tensorflow as tf
+    import tensorflow_text
+
+    name = f"sentencepiece_{hashlib.sha256(tokenizer.model).hexdigest()[:16]}"
+    return tensorflow_text.SentencepieceTokenizer(
+        model=tokenizer.model, out_type=tf.int32, name=name
+    )
 
 
 def _state_names(names: Any) -> list[str]:

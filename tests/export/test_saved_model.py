@@ -73,6 +73,27 @@ print(*call("serving_default", text=[t.encode() for t in sys.argv[3:]])["text"][
     assert len(set(expected)) > 3
 
 
+def test_two_models_in_one_process_keep_their_own_tokenizers(
+    exported: Path, run: RunDirectory, tmp_path: Path
+) -> None:
+    source, target = run.tokenizers()
+    model = toy_model(source.vocabulary_size, source_vocabulary=target.vocabulary_size)
+    other = ServingModule(model, 7, tokenizers=(target, source))
+    given = tf.constant(["ΓΔ", "ab 1", "éΣ/"])
+    expected = other.functions(["translate"])["translate"](text=given)["text"].numpy()
+    loaded = [
+        tf.saved_model.load(str(path))
+        for path in (exported / "saved_model/toy/1", save(other, tmp_path / "x", ["translate"]))
+    ]
+    first, second, third = (
+        loaded[i].signatures["translate"](text=given)["text"].numpy() for i in (0, 1, 0)
+    )
+    np.testing.assert_array_equal(second, expected)
+    np.testing.assert_array_equal(third, first)
+    assert any(text.decode().isalnum() and text.isascii() for text in second.ravel())
+    assert not any(text.strip(b" /-_") and text.isascii() for text in first.ravel())
+
+
 def test_signatures_and_their_names(exported: Path) -> None:
     text, ids = (
         tf.saved_model.load(str(exported / "saved_model" / name / "1")).signatures

@@ -15,6 +15,7 @@ from tests.export.toy import (
     BEAM,
     MAX_TARGET,
     sources,
+    tokenizer,
     toy_model,
 )
 
@@ -132,6 +133,7 @@ def test_nothing_of_keras_is_saved(serving: ServingModule) -> None:
         ({"max_length": 0}, ["greedy"], "`max_length`.*Received: max_length=0"),
         ({"batch_size": 0}, ["greedy"], "`batch_size`.*Received: batch_size=0"),
         ({}, ["sample"], r"`names`.*Received: \['sample'\]"),
+        ({"tokenizers": (tokenizer(), tokenizer())}, [], r"29 source and 29 .* sizes \(28, 28\)"),
         ({}, ["translate"], "`translate` needs tokenizers. Received: tokenizers=None"),
     ],
 )
@@ -143,5 +145,5 @@ def test_wrong_use_is_refused(arguments: dict[str, Any], names: list[str], messa
 def test_other_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = toy_model()
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow.*Received: backend='jax'"):
+    with pytest.raises(ValueError, match=r"KERAS_BACKEND=tensorflow.*Received: backend='jax'"):
         ServingModule(model, 5)

@@ -17,6 +17,7 @@ from keras_attention.text import SentencePieceTokenizer
 from tests.arrays import randomize
 
 ALPHABET = "abcdefgh ijklé0123456789"
+TARGET_ALPHABET = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤ-/_"
 MAX_SOURCE, MAX_TARGET = 13, 11
 BEAM = ka.BeamSearch(3, 0.6)
 
@@ -66,10 +67,11 @@ def toy_run(path: Path, **changes: Any) -> RunDirectory:
     """Write a complete run directory."""
     path.mkdir(parents=True)
     run = RunDirectory(path)
-    pieces = tokenizer()
-    pieces.save(run.source_model)
-    pieces.save(run.target_model)
-    toy_model(pieces.vocabulary_size, **{"end_bias": 2.6, **changes}).save(run.model_file)
+    source, target = tokenizer(), tokenizer(TARGET_ALPHABET)
+    source.save(run.source_model)
+    target.save(run.target_model)
+    sizes = {"target_vocabulary": target.vocabulary_size, "end_bias": 2.6}
+    toy_model(source.vocabulary_size, **{**sizes, **changes}).save(run.model_file)
     config = {
         "name": "toy",
         "data": {"max_source_length": MAX_SOURCE, "max_target_length": MAX_TARGET},
