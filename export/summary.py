@@ -29,10 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that the export wrote")
     options = parser.parse_args(arguments)
     try:
-        print(summary(options.out))
+        words = summary(options.out)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    print(words)
     return 0
 
 

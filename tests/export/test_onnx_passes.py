@@ -146,7 +146,9 @@ def test_loops_inside_loops() -> None:
         ],
         [value("go1_on", BOOL, []), value("w1", FLOAT, [2, 2]), value("y", FLOAT, ["B", 2])],
     )
-    loop = helper.make_node("Loop", ["trips", "always", "weight", "x"], ["weight_unused", "z"], body=body)
+    loop = helper.make_node(
+        "Loop", ["trips", "always", "weight", "x"], ["weight_unused", "z"], body=body
+    )
     graph = helper.make_graph(
         [loop],
         "outer",
