@@ -55,7 +55,7 @@ class _Encoder(keras.layers.Layer):
 
     def _lstm(self, name: str) -> keras.layers.Layer:
         cell = _PaddingAwareLSTMCell(self.units, dtype=self.dtype_policy, name="cell")
-        return sequence_layer(cell, dtype=self.dtype_policy, name=name)
+        return sequence_layer(cell, keras.layers.LSTM, dtype=self.dtype_policy, name=name)
 
     def build(self, inputs_shape: Shape) -> None:
         """Make the weights for inputs (B, S, D)."""

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_attention.types import Tensor
 
-_MASKED_SCORE = -1e9
+_LOWEST_SCORE = -3.4e38
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -44,10 +44,15 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     if "float64" not in str(dtype):
         scores = ops.cast(scores, "float32")
     if mask is None:
-        return ops.cast(ops.softmax(scores, axis=-1), dtype)
+        return ops.cast(_softmax(scores), dtype)
     mask = _aligned(mask, scores)
-    weights = ops.softmax(ops.where(mask, scores, _MASKED_SCORE), axis=-1)
+    weights = _softmax(ops.where(mask, scores, _LOWEST_SCORE))
     return ops.cast(ops.where(mask, weights, 0.0), dtype)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax over the last axis; of a single place, where Keras's warns, the weight is one."""
+    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
 
 
 def is_contiguous(mask: Tensor) -> Tensor:

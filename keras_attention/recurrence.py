@@ -69,16 +69,25 @@ def run_stack_over_sequence(
     return inputs, after
 
 
-def sequence_layer(cell: Cell, **kwargs: Any) -> keras.layers.RNN:
-    """Keras's recurrent layer over a cell that is given: the fused kind where there is one."""
+def sequence_layer(
+    cell: Cell, kind: type[keras.layers.RNN] | None = None, **kwargs: Any
+) -> keras.layers.RNN:
+    """Keras's recurrent layer over a cell that is given.
+
+    Args:
+        cell: The cell.
+        kind: The layer's class; None for the fused one of exactly Keras's own cells, the general
+            one for any other, whose `call` a fused layer would not heed.
+        kwargs: The layer's arguments.
+    """
     kwargs = {"return_sequences": True, "return_state": True, **kwargs}
     fused = {keras.layers.LSTMCell: keras.layers.LSTM, keras.layers.GRUCell: keras.layers.GRU}
-    for cell_type, layer_type in fused.items():
-        if isinstance(cell, cell_type):
-            layer = layer_type(cell.units, **kwargs)
-            layer.cell = cell
-            return layer
-    return keras.layers.RNN(cell, **kwargs)
+    kind = kind or fused.get(type(cell))
+    if kind is None:
+        return keras.layers.RNN(cell, **kwargs)
+    layer = kind(cell.units, **kwargs)
+    layer.cell = cell
+    return layer
 
 
 @contextmanager

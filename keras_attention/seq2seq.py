@@ -213,9 +213,9 @@ def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
             anywhere but on the right.
     """
     array = np.asarray(ids)
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
         raise ValueError(
-            "Argument `source` must hold integer ids (batch, length). "
+            "Argument `source` must hold integer ids (batch, length), at least one. "
             f"Received: shape={array.shape}, dtype={array.dtype}"
         )
     outside = (array < 0) | (array >= vocabulary)

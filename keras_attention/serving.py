@@ -86,7 +86,7 @@ class ServingModule:
         self.max_source_length = max_source_length
         self.batch_size, self.source_length = batch_size, source_length
         self.weights = [variable.value for variable in model.weights]
-        self._tokenizers = [_graph_tokenizer(tokenizer) for tokenizer in tokenizers or ()]
+        self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
         self._traced: dict[str, Any] = {}
 
     def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
@@ -229,23 +229,6 @@ def _check_vocabularies(
             f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
             f"tokens, as the model has. Received: vocabulary sizes {received}"
         )
-
-
-def _graph_tokenizer(tokenizer: SentencePieceTokenizer) -> Any:
-    """A tokenizer that stays itself when it is saved and loaded.
-
-    TensorFlow finds a loaded tokenizer by its node's name alone, in the whole process: of two with
-    one name, all calls go to the first. So each model has a name of its own.
-    """
-    import hashlib
-
-    import tensorflow as tf
-    import tensorflow_text
-
-    name = f"sentencepiece_{hashlib.sha256(tokenizer.model).hexdigest()[:16]}"
-    return tensorflow_text.SentencepieceTokenizer(
-        model=tokenizer.model, out_type=tf.int32, name=name
-    )
 
 
 def _state_names(names: Any) -> list[str]:

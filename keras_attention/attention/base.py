@@ -90,6 +90,7 @@ class Attention(keras.layers.Layer):
         one_query = len(query.shape) == 2
         if one_query:
             query = ops.expand_dims(query, 1)
+        check_rank("query", query.shape, "(batch, length, features)")
         memory = self.prepare(value, key, _both(value_mask, key_mask))
         keep = self.dropout_mask(memory, query.shape[1] or ops.shape(query)[1], training)
         context, weights, _ = self.attend(query, memory, self.initial_state(memory), keep)

@@ -374,7 +374,7 @@ def test_bahdanau_refuses(arguments: dict[str, Any], message: str) -> None:
         ka.BahdanauAttention(**arguments)
 
 
-@pytest.mark.parametrize("query_shape", [(B, T, 1, D)])
+@pytest.mark.parametrize("query_shape", [(D,), (B, T, 1, D)])
 def test_a_query_of_another_rank_is_refused(query_shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"`query`.*Received: "):
         ka.BahdanauAttention(U)(uniform(*query_shape, seed=1), uniform(B, S, E, seed=2))

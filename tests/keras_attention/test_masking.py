@@ -69,3 +69,14 @@ def test_adding_a_constant_changes_nothing() -> None:
 def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"`mask`.*shape.*Received: mask.shape="):
         masked_softmax(uniform(B, T, S, seed=1), np.ones(shape, bool))
+
+
+def test_a_source_of_one_word_gets_everything_without_a_warning() -> None:
+    weights = masked_softmax(np.array([[[-3.0]]], "float32"), np.array([[True]]))
+    assert to_numpy(weights).item() == 1.0
+
+
+def test_very_low_scores_still_beat_the_padding() -> None:
+    scores = np.array([[-1e10, -1.1e10, 0.0]], "float32")
+    weights = to_numpy(masked_softmax(scores, np.array([[True, True, False]])))
+    np.testing.assert_array_equal(weights, [[1.0, 0.0, 0.0]])
