@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
     """Held-out sources to show: fairly long ones, in Latin letters, which every font has."""
-    fitting = [source for source, _ in pairs if len(source) > 14 and source[0] < "\u0250"]
+    fitting = [source for source, _ in pairs if len(source) > 14 and max(source) < "\u0250"]
     return (fitting or [source for source, _ in pairs])[:count]
 
 

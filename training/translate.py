@@ -7,6 +7,7 @@ cannot take is an error with its number, before anything is written.
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 from collections.abc import Sequence
 
@@ -40,13 +41,13 @@ def decoded_lines(data: bytes) -> list[str]:
     Raises:
         ValueError: If a line is not UTF-8; the message gives its number.
     """
-    rows = data.split(b"\n")
-    if rows and not rows[-1]:
+    rows = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    if not rows[-1]:
         rows.pop()
     lines = []
     for number, row in enumerate(rows, start=1):
         try:
-            lines.append(row.decode("utf-8").rstrip("\r"))
+            lines.append(row.decode("utf-8").removesuffix("\r"))
         except UnicodeDecodeError as error:
             raise ValueError(f"Line {number} is not UTF-8: {error.reason}") from error
     return lines

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import pytest
+
+from keras_attention import RunDirectory
+
+NEEDED = ("config.yaml", "source.model", "target.model", "model.keras", "held_out.tsv")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """All files by name, with nothing in them."""
+    for name in NEEDED:
+        (tmp_path / name).touch()
+    return RunDirectory(str(tmp_path))
+
+
+def test_a_complete_run_is_given_back(run: RunDirectory) -> None:
+    assert run.require_complete() is run
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_error_names_the_file_that_is_missing(run: RunDirectory, name: str) -> None:
+    (run.path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"{run.path} is incomplete: {name} missing"):
+        run.require_complete()
+
+
+def test_the_error_names_all_files_that_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"incomplete: {', '.join(NEEDED)} missing"):
+        RunDirectory(tmp_path).require_complete()
+
+
+def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"There is no run directory .*nowhere. Train first"
+    ):
+        RunDirectory(tmp_path / "nowhere").require_complete()
+
+
+def test_the_configuration(run: RunDirectory) -> None:
+    run.config_file.write_text("name: größe\nsearch: {beam_width: 3}\n", encoding="utf-8")
+    assert run.config() == {"name": "größe", "search": {"beam_width": 3}}
+
+
+def test_held_out_pairs_are_split_at_line_feeds_alone(run: RunDirectory) -> None:
+    pairs = [("a\u2028b\x85c\x0bd\r", "é"), ("e f", "g"), ("5月", "")]
+    run.held_out_file.write_bytes("".join(f"{s}\t{t}\n" for s, t in pairs).encode())
+    assert run.held_out() == pairs
+
+
+def test_a_model_of_another_kind_is_an_error(run: RunDirectory) -> None:
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(run.model_file)
+    with pytest.raises(TypeError, match=r"model.keras must hold a Seq2Seq. Received: .*Sequential"):
+        run.model()

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count, islice, pairwise
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.text import SentencePieceTokenizer
+from training.config import ConfigError, DataConfig, OptimizationConfig
+from training.data import Tokenizers, checked_pairs, encoder, epoch_batches, training_batches
+from training.tasks import Dates, Pair, task_of
+
+TEXT = "abcdefghijklmnopqrstuvwxyz 0123456789-"
+HARD_TEXT = [
+    "",
+    " ",
+    "a",
+    "  two  spaces  ",
+    "no\u00a0break\u202fspaces\u3000wide",
+    "tab\tand\u2028line\u0085ends\r",
+    "family 👩‍👩‍👧‍👦 flag 🇩🇪 thumb 👍🏽",
+    "cafe\u0301 and café, A\u030angström, \u1e9b\u0323",
+    "שלום עולם \u200fمرحبا بالعالم",
+    "2024年5月3日（金）",
+    "日本語テキスト ㍿ ｶﾞ",
+    "ﬁne ½ № ① Ⅳ",
+    "ELVE İstanbul ß ẞ Σας",
+    "</s><s><unk>▁_",
+    "\ufeffbyte order mark, soft\u00adhyphen, zero\u200bwidth",
+    "नमस्ते ไทย 한국어 각",
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizers() -> Tokenizers:
+    source = SentencePieceTokenizer.train([TEXT], 64, "char")
+    return source, SentencePieceTokenizer.train(["xyz 0123456789-"], 64, "char")
+
+
+def endless(epoch: int) -> Iterator[Pair]:
+    """Different pairs, of lengths that vary, for each epoch."""
+    for n in count():
+        yield f"e{epoch} n{n} " + "x" * (n * 7 % 13), f"{n}"
+
+
+def first_batches(
+    tokenizers: Tokenizers, number: int, training: OptimizationConfig, first: int = 0
+) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+    dataset = training_batches(endless, tokenizers, START_ID, training, first)
+    return list(dataset.take(number).as_numpy_iterator())
+
+
+def without_padding(row: np.ndarray) -> list[int]:
+    """The ids of a row; padding stands nowhere but on the right."""
+    ids = row[: np.count_nonzero(row)]
+    assert PADDING_ID not in ids
+    return [int(i) for i in ids]
+
+
+def test_a_batch_typed_out(tokenizers: Tokenizers) -> None:
+    source, target = tokenizers
+    a, b, two = source.encode(["a"])[0][0], source.encode(["b"])[0][0], target.encode(["2"])[0][0]
+    inputs, labels = encoder(tokenizers, START_ID)(
+        tf.constant(["a", "bab"]), tf.constant(["22", ""])
+    )
+    assert inputs["source"].numpy().tolist() == [[a, END_ID, 0, 0], [b, a, b, END_ID]]
+    assert inputs["target"].numpy().tolist() == [[START_ID, two, two], [START_ID, 0, 0]]
+    assert labels.numpy().tolist() == [[two, two, END_ID], [END_ID, 0, 0]]
+
+
+def test_the_decoder_may_start_with_the_end_token(tokenizers: Tokenizers) -> None:
+    inputs, labels = encoder(tokenizers, END_ID)(tf.constant(["a"]), tf.constant(["7"]))
+    assert inputs["target"].numpy()[0, 0] == END_ID
+    assert labels.numpy()[0, 0] == inputs["target"].numpy()[0, 1]
+
+
+def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_size=5, steps=7, steps_per_epoch=7)
+    seen = []
+    for inputs, labels in first_batches(tokenizers, 7, training):
+        source, target = inputs["source"], inputs["target"]
+        assert source.dtype == target.dtype == labels.dtype == np.int32
+        assert (source.shape[0], target.shape, labels.shape[0]) == (5, labels.shape, 5)
+        assert np.count_nonzero(source[:, -1]) > 0, "a column of nothing but padding"
+        np.testing.assert_array_equal(target != PADDING_ID, labels != PADDING_ID)
+        for ids, given, asked in zip(source, target, labels, strict=True):
+            *words, end = without_padding(ids)
+            start, *before = without_padding(given)
+            *after, last = without_padding(asked)
+            assert (end, start, last) == (END_ID, START_ID, END_ID)
+            assert before == after
+            seen.append((tokenizers[0].decode([words])[0], tokenizers[1].decode([after])[0]))
+    expected = [(source.strip(), target) for source, target in islice(endless(0), 35)]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_every_pair_is_used_once_in_its_epoch() -> None:
+    """33 batches: a chunk of 32, and one of the rest."""
+    batches = list(epoch_batches(endless(2), 33, 3, "1:2"))
+    assert [len(batch) for batch in batches] == [3] * 33
+    assert Counter(pair for batch in batches for pair in batch) == Counter(islice(endless(2), 99))
+    assert set(batches[32]) == set(islice(endless(2), 96, 99))
+
+
+def test_a_batch_holds_sources_of_similar_length_and_batches_are_shuffled() -> None:
+    batches = list(epoch_batches(endless(0), 32, 16, "1:0"))
+    lengths = [[len(source) for source, _ in batch] for batch in batches]
+    assert lengths != sorted(lengths)
+    assert all(max(one) <= min(other) for one, other in pairwise(sorted(lengths)))
+
+
+def test_the_order_follows_from_the_seed() -> None:
+    one, again, other = (list(epoch_batches(endless(0), 32, 3, s)) for s in ("1:0", "1:0", "2:0"))
+    assert one == again
+    assert one != other
+    assert sorted(map(sorted, one)) == sorted(map(sorted, other))
+
+
+def test_an_epoch_is_the_same_whichever_was_first(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_size=3, steps=15, steps_per_epoch=5)
+    whole = first_batches(tokenizers, 15, training)
+    resumed = first_batches(tokenizers, 5, training, first=2)
+    for (inputs, labels), (same_inputs, same_labels) in zip(whole[10:], resumed, strict=True):
+        np.testing.assert_array_equal(inputs["source"], same_inputs["source"])
+        np.testing.assert_array_equal(labels, same_labels)
+
+
+@pytest.mark.parametrize("model_type", ["char", "unigram", "bpe"])
+@pytest.mark.parametrize("normalization", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
+def test_ids_in_the_graph_equal_those_on_the_host(model_type: str, normalization: str) -> None:
+    learned = [TEXT, "2024年5月3日 שלום مرحبا café Å 👍🏽"] * 5
+    tokenizer = SentencePieceTokenizer.train(learned, 400, model_type, normalization)
+    in_graph = tf.function(tokenizer.graph().tokenize)(tf.constant(HARD_TEXT)).to_list()
+    assert in_graph == tokenizer.encode(HARD_TEXT)
+    assert sum(map(len, in_graph)) > 150
+
+
+def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> None:
+    """Training reads through the graph, validation and translation through the host."""
+    task = Dates(DataConfig())
+    source, _ = (
+        SentencePieceTokenizer.train(text, 256, "char", "nmt_nfkc_cf")
+        for text in task.tokenizer_text()
+    )
+    texts = [pair[0] for pair in islice(task.training_pairs(0), 997)]
+    on_host = source.encode(texts)
+    assert source.graph().tokenize(texts).to_list() == on_host
+    assert UNKNOWN_ID not in {i for row in on_host for i in row}
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("a" * 7, "1"), r"A source must have 1 to 6 tokens \(data.max_source_length .* 7 tokens"),
+        (("a", "1" * 5), r"A target must have 1 to 4 tokens \(data.max_target_length .* '11111'"),
+        (("", "1"), "A source must have 1 to 6 tokens .* Received: 0 tokens, ''"),
+        (("a", " "), "A target must have 1 to 4 tokens .* Received: 0 tokens, ' '"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_an_error(
+    tokenizers: Tokenizers, pair: Pair, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked_pairs([("b", "2"), pair], tokenizers, (7, 5))
+
+
+def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
+    pairs = [("a" * 6, "1" * 4), ("b", "2")]
+    assert checked_pairs(pairs, tokenizers, (7, 5)) == pairs
+
+
+def test_the_sets_of_the_dates_task_share_no_date() -> None:
+    config = DataConfig(seed=3, dev_pairs=211, held_out_pairs=223)
+    task = task_of(config)
+    training = {target for _, target in islice(task.training_pairs(0), 1999)}
+    dev = {target for _, target in task.validation_pairs()}
+    held_out = {target for _, target in task.held_out_pairs()}
+    assert not training & dev
+    assert not training & held_out
+    assert not dev & held_out
+    assert (len(task.validation_pairs()), len(task.held_out_pairs())) == (211, 223)
+
+
+def test_epochs_and_seeds_have_different_pairs() -> None:
+    def some(seed: int, epoch: int) -> list[Pair]:
+        return list(islice(Dates(DataConfig(seed=seed)).training_pairs(epoch), 17))
+
+    assert some(1, 0) == some(1, 0)
+    assert len({tuple(some(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4

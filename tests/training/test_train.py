@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention.runs import RunDirectory
+from tests.training.conftest import TOY, Train
+from training import callbacks, loop
+from training.config import load_config
+from training.dates import generate
+from training.train import main
+
+
+def metrics_of(run: RunDirectory) -> list[dict[str, Any]]:
+    lines = run.metrics_file.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def files_of(path: Path) -> dict[str, int]:
+    """Every file below a directory, with the time of its last change."""
+    files = (file for file in path.rglob("*") if file.is_file())
+    return {str(file.relative_to(path)): file.stat().st_mtime_ns for file in files}
+
+
+def test_a_run_directory_has_all_that_the_other_programs_need(run: RunDirectory) -> None:
+    names = {name for name in files_of(run.path) if not name.startswith("logs/")}
+    assert names == {
+        "config.yaml",
+        "source.model",
+        "target.model",
+        "model.keras",
+        "held_out.tsv",
+        "metrics.jsonl",
+        "environment.json",
+        "checkpoints/state.json",
+        "checkpoints/epoch-0003.keras",
+    }
+    assert list((run.logs / "train").glob("events.*"))
+    assert list((run.logs / "validation").glob("events.*"))
+
+
+def test_the_written_configuration_is_resolved(run: RunDirectory) -> None:
+    config = run.config()
+    source, target = run.tokenizers()
+    assert config["model"]["source_vocabulary"] == source.vocabulary_size > 60
+    assert config["model"]["target_vocabulary"] == target.vocabulary_size == 4 + len("-0123456789")
+    assert config["training"]["batch_size"] == 32
+    assert config["training"]["clip_norm"] == 1.0
+    assert load_config(str(run.config_file)).model == run.model().config
+
+
+def test_held_out_pairs_are_test_dates(run: RunDirectory) -> None:
+    expected = [(x.source, x.target) for x in generate("test", 41, seed=1)]
+    assert run.held_out() == expected
+
+
+def test_the_environment_is_written(run: RunDirectory) -> None:
+    environment = json.loads(run.environment_file.read_text(encoding="utf-8"))
+    assert environment["packages"]["keras"] == keras.__version__
+    assert environment["seed"] == 1
+    commit = environment["commit"]
+    assert commit is None or len(commit) == 40
+
+
+def test_git_need_not_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert loop._environment(load_config("dates"))["commit"] is None
+
+
+def test_the_toy_task_is_learned(run: RunDirectory) -> None:
+    epochs = metrics_of(run)
+    assert [line["epoch"] for line in epochs] == [1, 2, 3]
+    losses = [line["loss"] for line in epochs]
+    assert losses[0] > losses[1] > losses[2]
+    # Who knows the output's form but does not look at the source gets about 0.56 of the tokens
+    # right (dashes, the end, the century's second digit) at a loss of about 1.0.
+    assert losses[2] < 0.3
+    assert epochs[2]["accuracy"] > 0.92
+    assert epochs[2]["val_exact_match"] > 0.5
+    assert all(line["seconds"] > 0 for line in epochs)
+
+
+def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    trace = callbacks.LeaveTrace(run)
+    trace.set_model(model)
+    kept = []
+    for epoch, metric in enumerate([0.25, 0.5, 0.5, 0.375]):
+        model.layers[0].bias.assign([epoch + 1.0])
+        trace.on_epoch_begin(epoch)
+        trace.on_epoch_end(epoch, {"loss": 1.0, "val_exact_match": metric})
+        kept.append(keras.saving.load_model(run.model_file).layers[0].bias.numpy().item())
+    assert kept == [1.0, 2.0, 3.0, 3.0]
+    state = json.loads((run.checkpoints / "state.json").read_text())
+    assert state == {"epoch": 4, "best": 0.5, "file": "epoch-0004.keras"}
+    last = keras.saving.load_model(run.checkpoints / "epoch-0004.keras")
+    assert last.layers[0].bias.numpy().item() == 4.0
+
+
+def test_training_again_says_so_and_touches_nothing(
+    run: RunDirectory,
+    train_toy: Train,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fit(*_: Any, **__: Any) -> None:
+        raise AssertionError("a complete run was trained")
+
+    monkeypatch.setattr(ka.Seq2Seq, "fit", fit)
+    before = files_of(run.path)
+    assert train_toy(run.path) == 0
+    assert "is complete: nothing to train" in capsys.readouterr().out
+    assert files_of(run.path) == before
+
+
+def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
+    run: RunDirectory,
+    train_toy: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed in the middle of the second checkpoint, after that epoch's line of metrics."""
+    save = callbacks._save
+
+    def killed(model: keras.Model, path: Path) -> None:
+        if path.name == "epoch-0002.keras":
+            path.with_name("partial-" + path.name).write_bytes(b"half a file")
+            raise KeyboardInterrupt
+        save(model, path)
+
+    out = tmp_path / "killed"
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "_save", killed)
+        assert train_toy(out) == 130
+    assert "The same command resumes" in capsys.readouterr().err
+    resumed = RunDirectory(out)
+    assert [line["epoch"] for line in metrics_of(resumed)] == [1, 2]
+
+    assert train_toy(out) == 0
+    assert "after epoch 1 of 3" in capsys.readouterr().out
+    for ours, theirs in zip(metrics_of(resumed), metrics_of(run), strict=True):
+        for name in ("epoch", "loss", "accuracy", "val_exact_match"):
+            assert ours[name] == pytest.approx(theirs[name], rel=0, abs=1e-6), name
+    for ours, theirs in zip(resumed.model().get_weights(), run.model().get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+    checkpoints = {"checkpoints/state.json", "checkpoints/epoch-0003.keras"}
+    assert {n for n in files_of(out) if n.startswith("checkpoints/")} == checkpoints
+    assert not list(out.rglob("*partial*"))
+
+
+def test_what_a_kill_left_behind_is_swept_from_a_complete_run(
+    run: RunDirectory, train_toy: Train, tmp_path: Path
+) -> None:
+    """Killed after the last state was written: nothing is left to train, but files are."""
+    out = tmp_path / "complete"
+    shutil.copytree(run.path, out)
+    for name in ("partial-model.keras", "checkpoints/epoch-0002.keras", "partial-metrics.jsonl"):
+        (out / name).write_bytes(b"left")
+    assert train_toy(out) == 0
+    left = {name for name in files_of(out) if not name.startswith("logs/")}
+    assert left == {name for name in files_of(run.path) if not name.startswith("logs/")}
+
+
+def test_killed_before_the_configuration_is_written_a_run_begins_anew(
+    train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "held_out.tsv").write_text("old\tleft\n")
+    (tmp_path / "partial-held_out.tsv").write_text("half")
+
+    class Begun(Exception):
+        pass
+
+    def fit(*_: Any, **__: Any) -> None:
+        raise Begun
+
+    monkeypatch.setattr(ka.Seq2Seq, "fit", fit)
+    with pytest.raises(Begun):
+        train_toy(tmp_path)
+    assert len(RunDirectory(tmp_path).held_out()) == 41
+    assert not list(tmp_path.rglob("partial-*"))
+
+
+@pytest.mark.parametrize("override", ["training.batch_size=16", "data.seed=3", "name=other"])
+def test_another_configuration_in_the_same_directory_is_an_error(
+    run: RunDirectory, train_toy: Train, capsys: pytest.CaptureFixture[str], override: str
+) -> None:
+    before = files_of(run.path)
+    assert train_toy(run.path, override) == 2
+    message = capsys.readouterr().err
+    assert "holds a run of another configuration" in message
+    assert "config.yaml" in message
+    assert files_of(run.path) == before
+
+
+def test_errors_of_use_have_exit_code_2_and_leave_no_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["--recipe", "datez", "--out", str(out)]) == 2
+    assert "error: There is no recipe 'datez'. Known: dates" in capsys.readouterr().err
+    assert main(["--recipe", "dates", "data.sead=3", "--out", str(out)]) == 2
+    assert "error: Unknown key `data.sead`" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_overrides_may_stand_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["data.a=1", "--recipe", "dates", "data.b=2", "--out", str(tmp_path), "data.c=3"]
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert all(f"Unknown key `data.{key}`" in message for key in "abc")
+
+
+def test_a_file_is_no_run_directory(
+    train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for out in (file, file / "below"):
+        assert train_toy(out) == 2
+        assert f"{out} is not a directory" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.max_source_length=9", r"data.max_source_length.* Received: \d+ tokens, '"),
+        ("data.max_target_length=10", r"data.max_target_length.* Received: 10 tokens, '\d{4}-"),
+        ("text.target_vocabulary=3", "Key `text`: Argument `vocabulary_size` .*=3"),
+    ],
+)
+def test_data_that_does_not_fit_is_an_error_before_the_run_begins(
+    train_toy: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
+) -> None:
+    assert train_toy(tmp_path / "run", override) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_the_learning_rate_rises_then_falls_as_a_half_cosine() -> None:
+    training = load_config("dates", [*TOY]).training
+    rate = loop.learning_rate(training)
+    values = [float(rate(step)) for step in (0, 5, 10, 125, 240)]
+    assert values == pytest.approx([0.0, 0.015, 0.03, 0.015, 0.0], abs=1e-7)
+
+
+def test_no_warm_up_starts_at_the_highest_rate() -> None:
+    rate = loop.learning_rate(load_config("dates", [*TOY, "training.warmup_steps=0"]).training)
+    assert [float(rate(s)) for s in (0, 120, 240)] == pytest.approx([0.03, 0.015, 0.0], abs=1e-7)
+
+
+def test_the_dtype_policy_is_given_back(train_toy: Train, tmp_path: Path) -> None:
+    before = keras.config.dtype_policy()
+    seen: list[str] = []
+
+    def fit(*_: Any, **__: Any) -> None:
+        seen.append(keras.config.dtype_policy().name)
+        raise RuntimeError("enough")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ka.Seq2Seq, "fit", fit)
+        with pytest.raises(RuntimeError, match="enough"):
+            train_toy(tmp_path / "mixed", "training.dtype=mixed_bfloat16")
+    assert seen == ["mixed_bfloat16"]
+    assert keras.config.dtype_policy() == before

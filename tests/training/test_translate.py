@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_attention import BeamSearch, Translator
+from keras_attention.runs import RunDirectory
+from training.translate import decoded_lines, main, one_line
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def sources(run: RunDirectory) -> list[str]:
+    return [source for source, _ in run.held_out()[:7]]
+
+
+def translate(
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    data: bytes,
+    *arguments: str,
+) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the program."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
+    code = main(arguments)
+    out, err = capsysbinary.readouterr()
+    return code, out.decode("utf-8"), err.decode("utf-8")
+
+
+def test_standard_input_to_standard_output(
+    run: RunDirectory, translator: Translator, sources: list[str]
+) -> None:
+    """Empty lines, a line's end as on Windows, and a last line without one, in a bare locale."""
+    texts = [sources[0], "", *sources[1:4], "  ", sources[4]]
+    data = f"{texts[0]}\n\n{texts[2]}\r\n{texts[3]}\n{texts[4]}\n  \n{texts[6]}"
+    command = [sys.executable, "-m", "training.translate", str(run.path)]
+    done = subprocess.run(command, input=data.encode(), capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+    expected = [result.text for result in translator(texts)]
+    assert done.stdout.decode() == "".join(f"{text}\n" for text in expected)
+    assert expected[1] == expected[5] == ""
+    assert all(len(text) > 7 for n, text in enumerate(expected) if n not in (1, 5))
+
+
+def test_most_dates_are_right_even_for_the_toy(
+    run: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    pairs = run.held_out()
+    data = "".join(f"{source}\n" for source, _ in pairs).encode()
+    code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path))
+    lines = out.splitlines()
+    assert (code, len(lines)) == (0, len(pairs))
+    assert sum(line == target for line, (_, target) in zip(lines, pairs, strict=True)) > 20
+
+
+@pytest.mark.parametrize(("data", "expected"), [(b"", ""), (b"\n", "\n"), (b"\n\r\n \n", "\n\n\n")])
+def test_input_with_nothing_in_it(
+    run: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    data: bytes,
+    expected: str,
+) -> None:
+    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert (code, out, err) == (0, expected, "")
+
+
+def test_a_beam(
+    run: RunDirectory,
+    translator: Translator,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = "".join(f"{source}\n" for source in sources).encode()
+    arguments = (str(run.path), "--beam-width", "4", "--length-penalty", "0.3")
+    searches = []
+    original = Translator.__call__
+
+    def spy(self: Translator, texts: list[str], search: BeamSearch) -> object:
+        searches.append(search)
+        return original(self, texts, search)
+
+    monkeypatch.setattr(Translator, "__call__", spy)
+    code, out, _ = translate(monkeypatch, capsysbinary, data, *arguments)
+    assert searches == [BeamSearch(4, 0.3)]
+    assert code == 0
+    assert out.splitlines() == [r.text for r in original(translator, sources, BeamSearch(4, 0.3))]
+
+
+def test_a_line_that_is_too_long_is_an_error_before_any_output(
+    run: RunDirectory,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = f"{sources[0]}\n\n{'9' * 48}\n{sources[1]}\n".encode()
+    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: Text 3 has 49 tokens with its end token, the model takes 48.")
+
+
+def test_a_line_that_is_not_utf_8_is_an_error_before_any_output(
+    run: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = "3 May 1979\n3 März 1979\n".encode("latin-1")
+    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert (code, out) == (2, "")
+    assert err == "error: Line 2 is not UTF-8: invalid continuation byte\n"
+
+
+def test_a_line_that_was_cut_is_told(
+    run: RunDirectory,
+    translator: Translator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    translator = Translator(
+        translator.model, translator.source_tokenizer, translator.target_tokenizer, 48, max_length=5
+    )
+    monkeypatch.setattr(Translator, "from_run", lambda path: translator)
+    data = b"\n3 May 1979\n"
+    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert code == 0
+    assert [len(line) for line in out.split("\n")] == [0, 5, 0]
+    assert err == "warning: line 2: cut at the longest output\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--beam-width", "0"), "`width` must be a positive integer"),
+        (("--beam-width", "3", "--length-penalty", "-1"), "`length_penalty` must not be negative"),
+    ],
+)
+def test_a_search_that_cannot_be(
+    run: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(run.path), *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_run_that_is_not_there(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(tmp_path / "no"))
+    assert (code, out) == (2, "")
+    assert "There is no run directory" in err
+
+
+def test_lines_end_at_line_feeds_alone() -> None:
+    data = "a\u2028b\nc\x85\x0b\x0cd\re\r\n\nf\r".encode()
+    assert decoded_lines(data) == ["a\u2028b", "c\x85\x0b\x0cd\re", "", "f"]
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert decoded_lines(b"\xef\xbb\xbf3 May\n\xef\xbb\xbfx\n") == ["3 May", "\ufeffx"]
+
+
+def test_an_output_is_one_line_whatever_a_model_writes() -> None:
+    assert one_line("a\nb\r\nc") == "a b  c"
