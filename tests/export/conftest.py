@@ -16,5 +16,5 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 @pytest.fixture(scope="session")
 def exported(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy run's export to SavedModel and TFLite, with all assets."""
-    return export_run(run.path, tmp_path_factory.mktemp("out") / "toy", ["saved_model", "tflite"])
+    """The toy run's export to all formats, with all assets."""
+    return export_run(run.path, tmp_path_factory.mktemp("out") / "toy")

@@ -25,6 +25,7 @@ def test_what_an_export_leaves(exported: Path, run: RunDirectory) -> None:
         "README.md",
         "config.json",
         "examples.json",
+        "onnx",
         "reference.npz",
         "saved_model",
         "source.model",
@@ -39,7 +40,7 @@ def test_what_an_export_leaves(exported: Path, run: RunDirectory) -> None:
 def test_config(exported: Path) -> None:
     config = json.loads((exported / "config.json").read_text())
     assert config["name"] == "toy"
-    assert config["formats"] == ["saved_model", "tflite"]
+    assert config["formats"] == ["saved_model", "tflite", "onnx"]
     assert config["ids"] == {"padding": 0, "start": 1, "end": 2, "unknown": 3}
     assert config["max_source_length"] == MAX_SOURCE
     assert config["max_target_length"] == MAX_TARGET
@@ -91,12 +92,12 @@ def test_the_longest_source_is_made_of_held_out_ones() -> None:
 def test_the_readmes_code_runs(exported: Path, run: RunDirectory) -> None:
     text = (exported / "README.md").read_text()
     assert "$" not in re.sub(r"\$PWD", "", text)
-    assert "onnx/" not in text
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     first = json.loads((exported / "examples.json").read_text())[0]
     assert json.dumps(first["source"], ensure_ascii=False) in blocks[0]
-    assert fresh_python(blocks[1], cwd=exported) == first["target"] + "\n"
+    for block in blocks[1:]:
+        assert fresh_python(block, cwd=exported) == first["target"] + "\n"
     (translation,) = ka.Translator.from_run(run.path)([first["source"]])
     assert fresh_python(blocks[0], cwd=exported) == translation.text + "\n"
 

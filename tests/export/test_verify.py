@@ -11,33 +11,20 @@ import pytest
 from onnx import numpy_helper
 
 from export import summary
-from export.onnx import export_onnx
 from export.verify.__main__ import main
 from export.verify.compare import compare
 from export.verify.report import with_table
 from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
 from export.verify.runner import main as runner_main
 from keras_attention.runs import RunDirectory
-from tests.export.toy import BEAM, MAX_TARGET
 
 INPUTS = 53 + 3
 
 
-@pytest.fixture(scope="module")
-def everything(exported: Path, run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy export in all formats."""
-    out = tmp_path_factory.mktemp("verify") / "out"
-    shutil.copytree(exported, out)
-    files = export_onnx(run.model(), out, max_length=MAX_TARGET, search=BEAM)
-    names = [file.relative_to(out).as_posix() for file in files]
-    edit_config(out, lambda artefacts: {**artefacts, "onnx": names})
-    return out
-
-
 @pytest.fixture
-def out(everything: Path, tmp_path: Path) -> Path:
+def out(exported: Path, tmp_path: Path) -> Path:
     """A copy that a test may break; of its formats a test chooses one, to be quick."""
-    shutil.copytree(everything, tmp_path / "out")
+    shutil.copytree(exported, tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -65,11 +52,9 @@ def results(out: Path) -> dict[tuple[str, str], dict]:
     return {(row["format"], row["signature"]): row for row in verification["rows"]}
 
 
-def test_every_artefact_in_its_runtime(
-    everything: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(everything)]) == 0
-    rows = results(everything)
+def test_every_artefact_in_its_runtime(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(out)]) == 0
+    rows = results(out)
     on_ids = ["greedy", "beam", HOST_LOOP]
     assert list(rows) == [
         ("saved_model", "translate"),
@@ -87,16 +72,16 @@ def test_every_artefact_in_its_runtime(
         assert row["size_bytes"] > 10_000
     printed = capsys.readouterr().out
     assert printed.count("| ok ") == len(rows)
-    readme = (everything / "README.md").read_text(encoding="utf-8")
+    readme = (out / "README.md").read_text(encoding="utf-8")
     assert printed.strip() in readme
     assert "Not verified yet" not in readme
-    assert str(everything) not in readme + (everything / "verification.json").read_text()
-    words = summary.summary(everything)
+    assert str(out) not in readme + (out / "verification.json").read_text()
+    words = summary.summary(out)
     assert printed.strip() in words
     assert "Every artefact gives the answers of the Keras model." in words
-    example = json.loads((everything / "examples.json").read_text(encoding="utf-8"))[0]
+    example = json.loads((out / "examples.json").read_text(encoding="utf-8"))[0]
     assert f"->  {example['target']}" in words
-    assert f"{everything / 'tflite' / 'model.tflite'}" in words
+    assert f"{out / 'tflite' / 'model.tflite'}" in words
 
 
 def flip_a_weight(path: Path) -> None:

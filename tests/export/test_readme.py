@@ -1,0 +1,27 @@
+"""What the README tells people to deploy is run as it stands there, on a toy export."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras_attention as ka
+from keras_attention.runs import RunDirectory
+from tests.export.toy import fresh_python
+from tests.test_readme import blocks
+
+
+def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "dates").symlink_to(exported)
+    translator, text = ka.Translator.from_run(run.path), "decade"
+    greedy, beam = (
+        translator([text], search=search)[0].text + "\n"
+        for search in (ka.GreedySearch(), translator.search)
+    )
+    code = [
+        block.replace("saved_model/dates", "saved_model/toy") for block in blocks("python deploy")
+    ]
+    code = [re.sub(r"3 May 1979", text, block) for block in code]
+
+    assert [fresh_python(block, cwd=tmp_path) for block in code] == [beam, greedy, greedy]
