@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.reference import Rows, greedy_ids
-from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.runs import RunDirectory
 from keras_attention.serving import ID_SIGNATURES, ServingModule
 from keras_attention.translator import Translator

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
 from keras_attention.decoding import BeamSearch, GreedySearch
+from keras_attention.serving import without_cudnn
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -81,7 +80,7 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
         return {name: tf.identity(x, name) for name, x in found.items() if x is not None}
 
     source = tf.TensorSpec((None, None), tf.int32, name="source")
-    with _without_cudnn(model):
+    with without_cudnn(model):
         converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
     graph = converted.graph
     graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
@@ -90,20 +89,6 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
         name_dimensions(value, _OPEN_DIMENSIONS[value.name])
     onnx.checker.check_model(converted)
     return converted
-
-
-@contextmanager
-def _without_cudnn(model: Seq2Seq) -> Iterator[None]:
-    """On a machine with a GPU, Keras would trace cuDNN's recurrence, which has no ONNX form."""
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
-    before = [layer.use_cudnn for layer in layers]
-    try:
-        for layer in layers:
-            layer.use_cudnn = False
-        yield
-    finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.use_cudnn = value
 
 
 def _write_for_triton(file: Path, model: ModelProto, folder: Path) -> None:

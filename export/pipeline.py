@@ -10,8 +10,8 @@ from typing import Any
 
 from export import assets, reference
 from export.readme import readme
-from keras_attention.config import END_ID
 from keras_attention.decoding import BeamSearch
+from keras_attention.ids import END_ID
 from keras_attention.runs import RunDirectory
 from keras_attention.serving import ServingModule
 from keras_attention.translator import Translator

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_attention.config import END_ID
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.ids import END_ID
 from keras_attention.seq2seq import Search, Seq2Seq
 from keras_attention.translator import pad
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from keras_attention.checks import check_one_of
+from keras_attention.checks import check_one_of, check_positive
 from keras_attention.types import Shape, Tensor
 
 BridgeKind = Literal["dense", "copy", "zeros"]
@@ -49,6 +49,8 @@ class Bridge(keras.layers.Layer):
         super().__init__(**kwargs)
         check_one_of("kind", kind, ("dense", "copy", "zeros"))
         self.sizes = [list(cell) for cell in sizes]
+        for size in (size for cell in self.sizes for size in cell):
+            check_positive("sizes", size)
         self.kind = kind
         self.projections = []
         if kind == "dense":
@@ -60,7 +62,12 @@ class Bridge(keras.layers.Layer):
 
     def build(self, states_shape: Sequence[Shape]) -> None:
         """Make the weights for final states of these shapes."""
-        available = sum(shape[-1] for shape in states_shape[::2])
+        available, of_cells = (sum(shape[-1] for shape in states_shape[i::2]) for i in (0, 1))
+        if len(states_shape) not in (2, 4) or available != of_cells:
+            raise ValueError(
+                "Argument `states` must hold h and c of an encoder, or those of both directions, "
+                f"of equal sizes. Received: states of {[tuple(shape) for shape in states_shape]}"
+            )
         for size in {size for cell in self.sizes for size in cell}:
             if self.kind == "copy" and size != available:
                 raise ValueError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 
 def check_positive(name: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is a positive integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value <= 0:
         raise ValueError(f"Argument `{name}` must be a positive integer. Received: {name}={value}")
 
 
@@ -28,12 +29,16 @@ def check_one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
         )
 
 
-def check_shape(name: str, shape: Sequence[Any], other: str, expected: Sequence[Any]) -> None:
-    """Raise `ValueError` where a shape, as far as it is known, is not what another one asks."""
-    fits = len(shape) == len(expected) and all(
+def fits(shape: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Whether two shapes are equal as far as they are known."""
+    return len(shape) == len(expected) and all(
         None in pair or pair[0] == pair[1] for pair in zip(shape, expected, strict=True)
     )
-    if not fits:
+
+
+def check_shape(name: str, shape: Sequence[Any], other: str, expected: Sequence[Any]) -> None:
+    """Raise `ValueError` where a shape, as far as it is known, is not what another one asks."""
+    if not fits(shape, expected):
         raise ValueError(
             f"Argument `{name}` does not fit `{other}`: expected (batch, ...) = {tuple(expected)}. "
             f"Received: {name} of {tuple(shape)}"

@@ -9,8 +9,7 @@ from keras_attention.attention.luong import SCORES, Score
 from keras_attention.bridges import BridgeKind
 from keras_attention.checks import check_dropout, check_one_of, check_positive
 from keras_attention.decoder import Query
-
-PADDING_ID, START_ID, END_ID, UNKNOWN_ID = 0, 1, 2, 3
+from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,9 @@ class Seq2SeqConfig:
             check_positive(name, getattr(self, name))
         for name in ("decoder_units", "decoder_layers", "attention_units"):
             check_positive(name, getattr(self, name))
+        if self.attention_layer_units is not None:
+            check_positive("attention_layer_units", self.attention_layer_units)
+        check_one_of("query", self.query, ("current", "previous", None))
         check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
         check_one_of("decoder_cell", self.decoder_cell, ("lstm", "gru"))
         check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))

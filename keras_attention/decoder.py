@@ -10,10 +10,12 @@ from keras import ops
 
 from keras_attention.attention import Attention, Memory
 from keras_attention.backend import scan
-from keras_attention.checks import check_one_of, check_shape
+from keras_attention.checks import check_one_of, check_rank, check_shape
 from keras_attention.recurrence import (
+    as_stack,
     build_stack,
     dropout_drawn_before,
+    forget_dropout,
     output_size,
     run_stack,
     run_stack_over_sequence,
@@ -46,7 +48,7 @@ class AttentionDecoder(keras.layers.Layer):
     kept on the layer.
 
     Args:
-        cell: A Keras RNN cell, or a list of them, the first at the bottom.
+        cell: A Keras RNN cell, or a list of them (or `StackedRNNCells`), the first at the bottom.
         attention: An attention layer, or None for a decoder without attention.
         query: `"current"` queries with the new output of the top cell, `"previous"` with the first
             state of the top cell before the step.
@@ -55,7 +57,7 @@ class AttentionDecoder(keras.layers.Layer):
             cell anyway and only the output of an attention layer can be fed back in addition.
         attention_layer: A layer over `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
-            None.
+            None. In a loop on JAX it cannot draw random numbers, as a dropout layer would.
 
     Call arguments:
         inputs: (B, T, D).
@@ -120,8 +122,12 @@ class AttentionDecoder(keras.layers.Layer):
         self.input_feeding = input_feeding
         self.attention_layer = attention_layer
         self.supports_masking = True
-        self.cells = self.cell if isinstance(self.cell, list) else [self.cell]
-        _check_cells(self.cells)
+        self.cells = as_stack(cell)
+        if attention is not None and not isinstance(attention, Attention):
+            raise TypeError(
+                "Argument `attention` must be an attention layer of this package or None. "
+                f"Received: {attention!r}"
+            )
         if self._runs_over_sequence:
             self.recurrent_layers = [sequence_layer(c, dtype=c.dtype_policy) for c in self.cells]
 
@@ -135,7 +141,10 @@ class AttentionDecoder(keras.layers.Layer):
     @property
     def _runs_over_sequence(self) -> bool:
         """Whether the recurrence does not depend on the attention, and so needs no own loop."""
-        return self.attention is None or (self.query == "current" and not self.feeds_back)
+        if self.attention is None:
+            return True
+        stateful = self.attention.alignment.is_stateful
+        return self.query == "current" and not self.feeds_back and not stateful
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
@@ -177,10 +186,9 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Decode a whole target at once (teacher forcing); see the class."""
-        self._check_call(memory, return_attention_scores)
+        self._check_call(inputs, memory, inputs_mask, memory_mask, return_attention_scores)
         if inputs_mask is not None:
             inputs_mask = ops.cast(inputs_mask, "bool")
-            check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
         prepared = self.prepare(memory, memory_mask)
         state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
         steps = inputs.shape[1] or ops.shape(inputs)[1]
@@ -189,11 +197,13 @@ class AttentionDecoder(keras.layers.Layer):
             keep = self.attention.dropout_mask(prepared, steps, training)
         decode = self._sequence if self._runs_over_sequence else self._loop
         outputs, weights, state = decode(inputs, inputs_mask, prepared, state, keep, training)
+        outputs = ops.cast(outputs, self.compute_dtype)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
         """What `step` attends to: keys projected once. None without attention."""
+        self._check_built()
         self._check_memory(memory)
         if self.attention is None:
             return None
@@ -217,9 +227,13 @@ class AttentionDecoder(keras.layers.Layer):
             A flat list of tensors, each with B rows.
 
         Raises:
-            ValueError: If the number of states is not what the cells (and the feedback) need.
+            ValueError: If the number or the shapes of the states are not what the cells (and the
+                feedback) need.
         """
+        self._check_built()
         self._check_memory(memory)
+        if cell_states is not None and not isinstance(cell_states, list | tuple):
+            cell_states = [cell_states]
         known = [x for x in (cell_states or [])[:1] if x is not None]
         known += [] if memory is None else [memory.values]
         if batch_size is None and not known:
@@ -237,6 +251,8 @@ class AttentionDecoder(keras.layers.Layer):
         if cell_states is None:
             return cells + feed + alignment
         given = [ops.cast(state, self.compute_dtype) for state in cell_states]
+        for i, (state, zeros) in enumerate(zip(given, cells + feed + alignment, strict=False)):
+            check_shape(f"initial_state[{i}]", state.shape, "the cells", zeros.shape)
         if len(given) == len(cells):
             return given + feed + alignment
         if len(given) == len(cells + feed + alignment):
@@ -263,13 +279,37 @@ class AttentionDecoder(keras.layers.Layer):
 
         Returns:
             Output (B, .), weights (B, S) or None without attention, next state.
+
+        Raises:
+            ValueError: If the layer is not built, the memory is missing, or the state is not the
+                decoder's.
         """
+        self._check_built()
+        expected = len(self._state_sizes()) + self.feeds_back
+        if len(state) < expected:
+            raise ValueError(
+                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
+                f"Received: {len(state)} tensors"
+            )
+        try:
+            return self._step(inputs, state, memory, dropout_mask)
+        finally:
+            forget_dropout(self.cells)
+
+    def _step(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor],
+        memory: Memory | None,
+        dropout_mask: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """`step` without its checks; parts may compute in other types, the state keeps its own."""
         inputs = ops.cast(inputs, self.compute_dtype)
         cells, fed_back, alignment = self._split(state)
         if self.attention is None or memory is None:
             self._check_memory(memory)
             output, cells = run_stack(self.cells, inputs, cells)
-            return self._combine(output), None, cells
+            return self._combine(output), None, _typed_like(state, cells)
         if self.query == "previous":
             top = len(cells) - len(state_sizes(self.cells[-1]))
             context, weights, aligned = self.attention.step(
@@ -283,16 +323,22 @@ class AttentionDecoder(keras.layers.Layer):
             context, weights, aligned = self.attention.step(output, memory, alignment, dropout_mask)
         output = self._combine(output, context)
         vector = context if self.attention_layer is None else output
-        return output, weights, [*cells, *([vector] * self.feeds_back), *aligned]
+        after = [*cells, *([vector] * self.feeds_back), *aligned]
+        return output, weights, _typed_like(state, after)
 
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)
-        return combined if self.attention_layer is None else self.attention_layer(combined)
+        if self.attention_layer is not None:
+            combined = self.attention_layer(combined)
+        return ops.cast(combined, self.compute_dtype)
 
     def _split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        count = sum(len(state_sizes(cell)) for cell in self.cells)
+        count = len(self._state_sizes())
         state, fed = list(state), int(self.feeds_back)
         return state[:count], state[count : count + fed], state[count + fed :]
+
+    def _state_sizes(self) -> list[int]:
+        return [size for cell in self.cells for size in state_sizes(cell)]
 
     def _loop(
         self,
@@ -308,7 +354,7 @@ class AttentionDecoder(keras.layers.Layer):
         xs = {name: x for name, x in {"inputs": inputs, **optional}.items() if x is not None}
 
         def body(state: list[Tensor], x: dict[str, Tensor]) -> tuple[list[Tensor], Any]:
-            output, weights, new = self.step(x["inputs"], state, memory, x.get("keep"))
+            output, weights, new = self._step(x["inputs"], state, memory, x.get("keep"))
             if "mask" in x:
                 valid = ops.expand_dims(x["mask"], 1)
                 new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
@@ -360,12 +406,13 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Symbolic results of `call`."""
-        self._check_call(memory, return_attention_scores)
+        self._check_call(inputs, memory, inputs_mask, memory_mask, return_attention_scores)
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
         if return_attention_scores and memory is not None:
-            results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=dtype))
+            weights_type = self.attention.compute_dtype if self.attention else dtype
+            results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=weights_type))
         if return_state:
             results += symbolic_states(self.cells, batch, dtype)
             results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
@@ -386,12 +433,34 @@ class AttentionDecoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> AttentionDecoder:
         """A decoder like the one that `get_config` described."""
-        parts = {name: config[name] for name in ("cell", "attention", "attention_layer")}
+        parts = {name: config.get(name) for name in ("cell", "attention", "attention_layer")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
 
-    def _check_call(self, memory: Any, return_attention_scores: bool) -> None:
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"Layer `{self.name}` has no weights yet: call it once, or call "
+                "`build(inputs_shape, memory_shape)`, before `prepare`, `initial_state` and `step`."
+            )
+
+    def _check_call(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None,
+        inputs_mask: Tensor | None,
+        memory_mask: Tensor | None,
+        return_attention_scores: bool,
+    ) -> None:
+        check_rank("inputs", inputs.shape, "(batch, length, features)")
         self._check_memory(memory)
+        if inputs_mask is not None:
+            check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
+        if memory is not None:
+            check_rank("memory", memory.shape, "(batch, length, features)")
+            check_shape("memory", memory.shape[:1], "inputs", inputs.shape[:1])
+        if memory is not None and memory_mask is not None:
+            check_shape("memory_mask", memory_mask.shape, "memory", memory.shape[:2])
         if return_attention_scores and self.attention is None:
             raise ValueError(
                 "Argument `return_attention_scores` needs an attention. "
@@ -408,10 +477,6 @@ class AttentionDecoder(keras.layers.Layer):
             )
 
 
-def _check_cells(cells: Sequence[Any]) -> None:
-    for cell in cells:
-        if not hasattr(cell, "state_size") or not callable(cell):
-            raise TypeError(
-                "Argument `cell` must be a Keras RNN cell or a list of them, with `state_size`. "
-                f"Received: {cell!r}"
-            )
+def _typed_like(before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors of the next state in the types of the last one, as a loop asks."""
+    return [ops.cast(new, old.dtype) for old, new in zip(before, after, strict=True)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -23,6 +24,8 @@ from keras_attention.recurrence import sequence_layer
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
+_JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(None, None))
+"""The cell that is running in this thread, with its kernel joined to the padding's row."""
 
 
 class _Encoder(keras.layers.Layer):
@@ -49,7 +52,12 @@ class _Encoder(keras.layers.Layer):
             for i in range(num_layers)
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name=f"dropout_{i}")
+            keras.layers.Dropout(
+                dropout,
+                seed=None if seed is None else seed + i,
+                dtype=self.dtype_policy,
+                name=f"dropout_{i}",
+            )
             for i in range(num_layers - 1)
         ]
 
@@ -186,17 +194,16 @@ class BiLSTMEncoder(_Encoder):
 class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
     """An LSTM cell whose last input feature, 1 on padding, freezes the cell state."""
 
-    _joined: Tensor | None = None
-
     def build(self, input_shape: Shape) -> None:
         super().build((*input_shape[:-1], input_shape[-1] - 1))
-        gates = ops.repeat(ops.convert_to_tensor([-1.0, 1.0, 0.0, 0.0]), self.units)
-        self._gates = keras.ops.convert_to_numpy(gates)[None] * _GATE_CLOSED
+        gates = np.array([-_GATE_CLOSED, _GATE_CLOSED, 0.0, 0.0], "float32")
+        self._gates = np.repeat(gates, self.units)[None]
 
     @property
     def kernel(self) -> Tensor:
-        if self._joined is not None:
-            return self._joined
+        cell, joined = _JOINED.get()
+        if cell is self:
+            return joined
         row = ops.convert_to_tensor(self._gates, dtype=self.compute_dtype)
         return ops.concatenate([ops.cast(self._kernel, self.compute_dtype), row], axis=0)
 
@@ -207,11 +214,11 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
     @contextmanager
     def kernel_joined_before(self) -> Iterator[None]:
         """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it."""
-        self._joined = self.kernel
+        token = _JOINED.set((self, self.kernel))
         try:
             yield
         finally:
-            self._joined = None
+            _JOINED.reset(token)
 
 
 def _run(
@@ -227,11 +234,11 @@ def _run(
 
 
 def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
-    """The output (B, U) of the last real position, or of the first."""
+    """The output (B, U) of the last real position, or of the first; NaN stays NaN."""
     steps = ops.cast(ops.arange(ops.shape(outputs)[1]), "float32")[None, :, None]
     order = (-steps if backward else steps) - 1e9 * (1.0 - ops.cast(valid, "float32"))
     is_end = ops.equal(order, ops.max(order, axis=1, keepdims=True))
-    return ops.sum(ops.where(is_end, outputs, 0.0), axis=1)
+    return ops.sum(ops.where(is_end, outputs, 0.0) + 0.0 * valid, axis=1)
 
 
 def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor:

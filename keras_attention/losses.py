@@ -8,9 +8,8 @@ import keras
 from keras import ops
 
 from keras_attention.checks import check_dropout, check_shape
+from keras_attention.ids import PADDING_ID
 from keras_attention.types import Tensor
-
-PADDING_ID = 0
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:

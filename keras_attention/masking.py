@@ -5,11 +5,14 @@ In a mask, True means "may be attended".
 
 from __future__ import annotations
 
+import keras
 from keras import ops
 
+from keras_attention.checks import fits
 from keras_attention.types import Tensor
 
 _LOWEST_SCORE = -3.4e38
+_LARGEST_FLOAT16 = 65504.0
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -39,15 +42,24 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
         >>> print([f"{float(w):.2f}" for w in ka.masking.masked_softmax([[-0.41, 0.01]])[0]])
         ['0.40', '0.60']
     """
-    scores = ops.convert_to_tensor(scores)
-    dtype = scores.dtype
-    if "float64" not in str(dtype):
+    scores = floating(scores)
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    if dtype == "float16":  # where a product score overflowed
+        scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
+    if dtype != "float64":
         scores = ops.cast(scores, "float32")
     if mask is None:
         return ops.cast(_softmax(scores), dtype)
     mask = _aligned(mask, scores)
     weights = _softmax(ops.where(mask, scores, _LOWEST_SCORE))
     return ops.cast(ops.where(mask, weights, 0.0), dtype)
+
+
+def floating(x: Tensor) -> Tensor:
+    """A tensor of floating-point numbers; integers become Keras's default type."""
+    x = ops.convert_to_tensor(x)
+    is_float = "float" in keras.backend.standardize_dtype(x.dtype)
+    return x if is_float else ops.cast(x, keras.config.floatx())
 
 
 def _softmax(scores: Tensor) -> Tensor:
@@ -73,10 +85,7 @@ def _aligned(mask: Tensor, scores: Tensor) -> Tensor:
         expected = (scores.shape[0], 1, scores.shape[2])
     else:
         expected = tuple(scores.shape)
-    fits = len(mask.shape) == len(expected) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(mask.shape, expected, strict=True)
-    )
-    if not fits:
+    if not fits(mask.shape, expected):
         raise ValueError(
             "Argument `mask` must have the shape of `scores`, or (batch, source length). "
             f"Received: mask.shape={shape}, scores.shape={tuple(scores.shape)}"

@@ -9,9 +9,34 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.types import Shape, Tensor
+from keras_attention.types import Tensor
 
 Cell = Any
+
+
+def as_stack(cell: Any) -> list[Cell]:
+    """The cells of a stack, the first at the bottom.
+
+    Args:
+        cell: A cell, a list of them, or Keras's `StackedRNNCells`.
+
+    Raises:
+        TypeError: If one of them is not a Keras RNN cell.
+        ValueError: If there is none.
+    """
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        cell = cell.cells
+    cells = list(cell) if isinstance(cell, list | tuple) else [cell]
+    if not cells:
+        raise ValueError(f"Argument `cell` must hold at least one cell. Received: cell={cell}")
+    for item in cells:
+        is_cell = isinstance(item, keras.layers.Layer) and hasattr(item, "state_size")
+        if not is_cell or not all(isinstance(size, int) for size in state_sizes(item)):
+            raise TypeError(
+                "Argument `cell` must be a Keras RNN cell, a layer whose `state_size` is an "
+                f"integer or a list of integers, or a list of such cells. Received: {item!r}"
+            )
+    return cells
 
 
 def state_sizes(cell: Cell) -> list[int]:
@@ -96,12 +121,14 @@ def dropout_drawn_before(
 ) -> Iterator[None]:
     """Draw the cells' own dropout masks before a loop, which has to be pure, and drop them after.
 
-    Keras's cells keep one mask for all steps of a sequence (variational dropout).
+    Keras's cells keep one mask for all steps of a sequence (variational dropout). `SimpleRNNCell`
+    draws it outside of training too.
     """
-    dropping = [cell for cell in cells if hasattr(cell, "get_dropout_mask")]
+    forget_dropout(cells)
     try:
         for cell in cells:
-            if training and cell in dropping:
+            draws = training or isinstance(cell, keras.layers.SimpleRNNCell)
+            if draws and hasattr(cell, "get_dropout_mask"):
                 dtype = cell.compute_dtype
                 cell.get_dropout_mask(ops.ones((batch, features), dtype=dtype))
                 cell.get_recurrent_dropout_mask(
@@ -110,12 +137,18 @@ def dropout_drawn_before(
             features = output_size(cell)
         yield
     finally:
-        for cell in dropping:
+        forget_dropout(cells)
+
+
+def forget_dropout(cells: Sequence[Cell]) -> None:
+    """Let no cell keep the dropout masks of a batch."""
+    for cell in cells:
+        if hasattr(cell, "reset_dropout_mask"):
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
 
 
-def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Shape]:
+def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Tensor]:
     """The flat states of a stack as symbolic tensors."""
     sizes = [size for cell in cells for size in state_sizes(cell)]
     return [keras.KerasTensor((batch, size), dtype=dtype) for size in sizes]

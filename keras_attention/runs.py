@@ -73,7 +73,7 @@ class RunDirectory:
         return load(self.source_model), load(self.target_model)
 
     def model(self) -> Seq2Seq:
-        """The trained model."""
+        """The trained model, in float32 whatever it was trained in."""
         import keras
 
         from keras_attention.seq2seq import Seq2Seq
@@ -81,7 +81,11 @@ class RunDirectory:
         model = keras.saving.load_model(self.model_file, compile=False)
         if not isinstance(model, Seq2Seq):
             raise TypeError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
-        return model
+        if model.policy.name == "float32":
+            return model
+        exact = Seq2Seq(model.config, dtype="float32")
+        exact.set_weights(model.get_weights())
+        return exact
 
     def held_out(self) -> list[tuple[str, str]]:
         """Pairs of source and target that training never saw."""

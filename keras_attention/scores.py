@@ -13,6 +13,7 @@ import math
 from keras import ops
 
 from keras_attention.backend import scan
+from keras_attention.masking import floating
 from keras_attention.types import Tensor
 
 
@@ -111,7 +112,8 @@ def additive(
 
     Formula: `score(q, k) = v . tanh(q W_q + k W_m + b)`
 
-    The hidden layer is computed for one query at a time, so that (B, T, S, U) is never in memory.
+    The hidden layer is computed for one query at a time: outside of training, (B, T, S, U) is never
+    in memory.
 
     Args:
         query: (B, T, D), or (B, T, U) already projected if `query_kernel` is None.
@@ -185,7 +187,7 @@ def unit_vectors(x: Tensor) -> Tensor:
 
 
 def _rank_3(score: str, name: str, x: Tensor) -> Tensor:
-    x = ops.convert_to_tensor(x)
+    x = floating(x)
     if len(x.shape) != 3:
         raise ValueError(
             f"Argument `{name}` of `{score}` must have three axes (batch, length, features). "

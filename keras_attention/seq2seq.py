@@ -14,11 +14,12 @@ from keras_attention.attention import Attention, BahdanauAttention, LuongAttenti
 from keras_attention.backend import compiled
 from keras_attention.bridges import Bridge
 from keras_attention.checks import check_positive
-from keras_attention.config import END_ID, PADDING_ID, Seq2SeqConfig
+from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.decoding.beam import repeat_rows
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.ids import END_ID, PADDING_ID
 from keras_attention.recurrence import state_sizes
 from keras_attention.types import Tensor
 
@@ -35,6 +36,8 @@ class Seq2Seq(keras.Model):
 
     Args:
         config: The architecture.
+        dtype: Keras's dtype policy of all layers, or its name; None for the global one. Logits are
+            float32 under each.
 
     Example:
         >>> import numpy as np
@@ -59,17 +62,19 @@ class Seq2Seq(keras.Model):
     Reference: Bahdanau, Cho and Bengio 2015; Luong, Pham and Manning 2015.
     """
 
-    def __init__(self, config: Seq2SeqConfig, **kwargs: Any) -> None:
-        embedding = keras.layers.Embedding
-        source_embedding = embedding(
-            config.source_vocabulary, config.embedding_size, name="source_embedding"
+    def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        size = config.embedding_size
+        source_embedding, target_embedding = (
+            keras.layers.Embedding(vocabulary, size, dtype=policy, name=f"{side}_embedding")
+            for side, vocabulary in (
+                ("source", config.source_vocabulary),
+                ("target", config.target_vocabulary),
+            )
         )
-        target_embedding = embedding(
-            config.target_vocabulary, config.embedding_size, name="target_embedding"
-        )
-        encoder, decoder = _encoder(config), _decoder(config)
+        encoder, decoder = _encoder(config, policy), _decoder(config, policy)
         sizes = [state_sizes(cell) for cell in decoder.cells]
-        bridge = Bridge(sizes, config.bridge, name="bridge")
+        bridge = Bridge(sizes, config.bridge, dtype=policy, name="bridge")
         output = keras.layers.Dense(config.target_vocabulary, dtype="float32", name="logits")
 
         source = keras.Input((None,), dtype="int32", name="source")
@@ -77,7 +82,7 @@ class Seq2Seq(keras.Model):
         mask = ops.not_equal(source, PADDING_ID)
 
         def drop(x: Tensor) -> Tensor:
-            return keras.layers.Dropout(config.dropout)(x)
+            return keras.layers.Dropout(config.dropout, dtype=policy)(x)
 
         encoded, *states = encoder(drop(source_embedding(source)), mask=mask)
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
@@ -86,6 +91,7 @@ class Seq2Seq(keras.Model):
         super().__init__({"source": source, "target": target}, logits, **kwargs)
 
         self.config = config
+        self.policy = policy
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.logits = output
@@ -165,16 +171,27 @@ class Seq2Seq(keras.Model):
 
         Raises:
             ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
-                anywhere but on the right.
+                anywhere but on the right; or if the model's own numbers are not finite.
+            TypeError: If `search` is not a search.
         """
         check_positive("max_length", max_length)
-        search = search or GreedySearch()
+        search = GreedySearch() if search is None else search
+        if not isinstance(search, GreedySearch | BeamSearch):
+            raise TypeError(
+                "Argument `search` must be GreedySearch(), BeamSearch(...) or None. "
+                f"Received: search={search!r}"
+            )
         source = checked_ids(source, self.config.source_vocabulary)
         run = self._compiled.by_key.setdefault(
             (search, max_length), compiled(lambda ids: self.search(ids, search, max_length))
         )
         found = run(ops.convert_to_tensor(source, dtype="int32"))
         ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
+        if np.isnan(scores).any() or not (lengths[:, 0] > 0).all():
+            raise ValueError(
+                "The model gives log-probabilities that are not numbers: its weights, or its "
+                f"training, went wrong. Received: scores={scores[:, 0]}"
+            )
         longest = int(lengths.max(initial=0))
         attention = None
         if found.attention is not None:
@@ -183,7 +200,8 @@ class Seq2Seq(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"name": self.name, "config": asdict(self.config)}
+        policy = keras.dtype_policies.serialize(self.policy)
+        return {"name": self.name, "config": asdict(self.config), "dtype": policy}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
@@ -234,39 +252,44 @@ def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
     return array.astype("int32")
 
 
-def _encoder(config: Seq2SeqConfig) -> keras.layers.Layer:
+def _encoder(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
     encoder = BiLSTMEncoder if config.encoder == "bilstm" else LSTMEncoder
     return encoder(
-        config.encoder_units, config.encoder_layers, dropout=config.dropout, name="encoder"
+        config.encoder_units,
+        config.encoder_layers,
+        dropout=config.dropout,
+        dtype=policy,
+        name="encoder",
     )
 
 
-def _attention(config: Seq2SeqConfig) -> Attention | None:
-    dropout = config.attention_dropout
+def _attention(config: Seq2SeqConfig, policy: Any) -> Attention | None:
+    common = {"dropout": config.attention_dropout, "dtype": policy, "name": "attention"}
     if config.attention == "bahdanau":
-        return BahdanauAttention(
-            config.attention_units, normalize=config.normalize, dropout=dropout, name="attention"
-        )
+        return BahdanauAttention(config.attention_units, normalize=config.normalize, **common)
     if config.attention == "luong":
         units = config.attention_units if config.score == "concat" else None
-        return LuongAttention(
-            config.score, units=units, scale=config.scale, dropout=dropout, name="attention"
-        )
+        return LuongAttention(config.score, units=units, scale=config.scale, **common)
     return None
 
 
-def _decoder(config: Seq2SeqConfig) -> AttentionDecoder:
+def _decoder(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
     cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
     layer = None
     if config.attention_layer_units is not None:
         layer = keras.layers.Dense(
-            config.attention_layer_units, activation="tanh", use_bias=False, name="attention_layer"
+            config.attention_layer_units,
+            activation="tanh",
+            use_bias=False,
+            dtype=policy,
+            name="attention_layer",
         )
     return AttentionDecoder(
-        [cell(config.decoder_units) for _ in range(config.decoder_layers)],
-        _attention(config),
+        [cell(config.decoder_units, dtype=policy) for _ in range(config.decoder_layers)],
+        _attention(config, policy),
         query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
         input_feeding=config.input_feeding,
         attention_layer=layer,
+        dtype=policy,
         name="decoder",
     )

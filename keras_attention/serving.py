@@ -8,13 +8,14 @@ before saving.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from keras_attention.attention import Memory
 from keras_attention.checks import check_positive
-from keras_attention.config import END_ID, PADDING_ID, START_ID
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.ids import END_ID, PADDING_ID, START_ID
 from keras_attention.seq2seq import Search, Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
 from keras_attention.types import Tensor
@@ -54,8 +55,8 @@ class ServingModule:
         weights: The model's variables, as TensorFlow knows them.
 
     Raises:
-        ValueError: If Keras runs on another backend, a size is not positive, or a tokenizer has
-            another number of tokens than the model.
+        ValueError: If Keras runs on another backend, the model's dtype policy is not float32, a
+            size is not positive, or a tokenizer has another number of tokens than the model.
     """
 
     def __init__(
@@ -75,6 +76,11 @@ class ServingModule:
             raise ValueError(
                 "Serving needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
                 f"Received: backend={keras.backend.backend()!r}"
+            )
+        if model.policy.name != "float32":
+            raise ValueError(
+                "Argument `model` must compute in float32, as `RunDirectory(...).model()` does. "
+                f"Received: a model of the dtype policy {model.policy.name!r}"
             )
         check_positive("max_length", max_length)
         for name, size in (("batch_size", batch_size), ("source_length", source_length)):
@@ -124,9 +130,9 @@ class ServingModule:
         for name in names:
             if name not in self._traced:
                 function, spec = known[name]
-                self._traced[name] = tf.function(function, autograph=False).get_concrete_function(
-                    **spec()
-                )
+                traced = tf.function(function, autograph=False)
+                with without_cudnn(self.model):
+                    self._traced[name] = traced.get_concrete_function(**spec())
         return {name: self._traced[name] for name in names}
 
     def _greedy(self, source: Tensor) -> Outputs:
@@ -229,6 +235,20 @@ def _check_vocabularies(
             f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
             f"tokens, as the model has. Received: vocabulary sizes {received}"
         )
+
+
+@contextmanager
+def without_cudnn(model: Seq2Seq) -> Iterator[None]:
+    """On a machine with a GPU, Keras would trace cuDNN's recurrence, which runs nowhere else."""
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    before = [layer.use_cudnn for layer in layers]
+    try:
+        for layer in layers:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
 
 
 def _state_names(names: Any) -> list[str]:

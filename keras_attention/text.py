@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from keras_attention.checks import check_one_of
-from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 ModelType = Literal["char", "unigram", "bpe", "word"]
 Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]

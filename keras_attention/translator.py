@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_attention.config import END_ID
+from keras_attention.checks import check_positive
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.ids import END_ID
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Search, Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Translation:
     """One hypothesis for one text.
 
@@ -97,6 +98,7 @@ class Translator:
         self, texts: Sequence[str], search: Search | None = None, batch_size: int = 256
     ) -> list[Translation]:
         """Translate; see the class."""
+        check_positive("batch_size", batch_size)
         ids = self.encode(texts)
         order = sorted((i for i in range(len(ids)) if len(ids[i]) > 1), key=lambda i: len(ids[i]))
         done: dict[int, Translation] = {}
@@ -114,6 +116,7 @@ class Translator:
         """Source ids of each text with the end token."""
         if isinstance(texts, str | bytes):
             raise TypeError(f"Argument `texts` must be a list of strings. Received: {texts!r}")
+        texts = list(texts)
         ids = [[*row, END_ID] for row in self.source_tokenizer.encode(texts)]
         for number, row in enumerate(ids, start=1):
             if len(row) > self.max_source_length:

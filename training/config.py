@@ -11,7 +11,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from keras_attention.checks import check_dropout, check_positive
-from keras_attention.config import UNKNOWN_ID, Seq2SeqConfig
+from keras_attention.config import Seq2SeqConfig
+from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text import ModelType, Normalization
 
 RECIPES = Path(__file__).parent / "recipes"

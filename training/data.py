@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from keras_attention.config import END_ID
+from keras_attention.ids import END_ID
 from keras_attention.text import SentencePieceTokenizer
 from training.config import ConfigError, OptimizationConfig
 from training.tasks import Pair

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_attention.masking import masked_softmax
 from keras_attention.types import Tensor
+
+if TYPE_CHECKING:
+    from keras_attention.attention.base import Memory
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -30,7 +33,10 @@ class Softmax:
             )
         self.temperature = temperature
 
-    def initial_state(self) -> tuple[Tensor, ...]:
+    is_stateful = False
+    """Whether a step's weights depend on those of the step before."""
+
+    def initial_state(self, memory: Memory) -> tuple[Tensor, ...]:
         """The state before the first step: none, each step stands alone."""
         return ()
 

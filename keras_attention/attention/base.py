@@ -87,10 +87,10 @@ class Attention(keras.layers.Layer):
         training: bool | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attend with each query; see the class for arguments and results."""
+        self._check_inputs(query, value, key, value_mask, key_mask)
         one_query = len(query.shape) == 2
         if one_query:
             query = ops.expand_dims(query, 1)
-        check_rank("query", query.shape, "(batch, length, features)")
         memory = self.prepare(value, key, _both(value_mask, key_mask))
         keep = self.dropout_mask(memory, query.shape[1] or ops.shape(query)[1], training)
         context, weights, _ = self.attend(query, memory, self.initial_state(memory), keep)
@@ -116,19 +116,14 @@ class Attention(keras.layers.Layer):
         """
         self._check_built()
         value = self._floating(value)
-        check_rank("value", value.shape, "(batch, length, features)")
         key = value if key is None else self._floating(key)
-        check_rank("key", key.shape, "(batch, length, features)")
-        check_shape("key", key.shape[:2], "value", value.shape[:2])
-        if value_mask is not None:
-            value_mask = ops.cast(value_mask, "bool")
-            check_rank("value_mask", value_mask.shape, "(batch, length)")
-            check_shape("value_mask", value_mask.shape, "value", value.shape[:2])
+        value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
+        _check_memory(value, key, value_mask=value_mask)
         return Memory(value, self.project_key(key), value_mask)
 
     def initial_state(self, memory: Memory) -> tuple[Tensor, ...]:
         """The alignment's state before the first step; empty where each step stands alone."""
-        return self.alignment.initial_state()
+        return self.alignment.initial_state(memory)
 
     def step(
         self,
@@ -168,6 +163,7 @@ class Attention(keras.layers.Layer):
         dropout_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Attend with queries (B, T, D): context (B, T, M), weights (B, T, S), next state."""
+        query = self._floating(query)
         check_shape("query", query.shape[:1], "value", memory.values.shape[:1])
         return self._weigh(self.project_query(query), memory, state, dropout_mask)
 
@@ -208,10 +204,7 @@ class Attention(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Symbolic results: context of the query's shape with the value's features."""
-        check_shape("query", query.shape[:1], "value", value.shape[:1])
-        for name, mask in (("value_mask", value_mask), ("key_mask", key_mask)):
-            if mask is not None:
-                check_shape(name, mask.shape, "value", value.shape[:2])
+        self._check_inputs(query, value, key, value_mask, key_mask)
         lead = tuple(query.shape[:-1])
         context = keras.KerasTensor((*lead, value.shape[-1]), dtype=self.compute_dtype)
         if not return_attention_scores:
@@ -233,6 +226,19 @@ class Attention(keras.layers.Layer):
         alignment = keras.saving.deserialize_keras_object(config.get("alignment"))
         return cls(**{**config, "alignment": alignment})
 
+    def _check_inputs(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None,
+        value_mask: Tensor | None,
+        key_mask: Tensor | None,
+    ) -> None:
+        axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
+        check_rank("query", query.shape, axes)
+        _check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
+        check_shape("query", query.shape[:1], "value", value.shape[:1])
+
     def _floating(self, x: Tensor) -> Tensor:
         return ops.cast(x, self.compute_dtype)
 
@@ -242,6 +248,17 @@ class Attention(keras.layers.Layer):
                 f"Layer `{self.name}` has no weights yet: call it once, or call "
                 "`build(query_shape, value_shape)`, before `prepare` and `step`."
             )
+
+
+def _check_memory(value: Tensor, key: Tensor | None, **masks: Tensor | None) -> None:
+    check_rank("value", value.shape, "(batch, length, features)")
+    if key is not None:
+        check_rank("key", key.shape, "(batch, length, features)")
+        check_shape("key", key.shape[:2], "value", value.shape[:2])
+    for name, mask in masks.items():
+        if mask is not None:
+            check_rank(name, mask.shape, "(batch, length)")
+            check_shape(name, mask.shape, "value", value.shape[:2])
 
 
 def _both(first: Tensor | None, second: Tensor | None) -> Tensor | None:

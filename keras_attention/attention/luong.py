@@ -46,7 +46,7 @@ class LuongAttention(Attention):
         query: (B, T, D), or one query for each row, (B, D).
         value: (B, S, M).
         key: (B, S, E), or None for the values.
-        query_mask: Not used; passed on to the next layer as the mask of the result.
+        query_mask: Not used. The mask that `query` carries is carried on by the result.
         value_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask
             that `value` carries.
         key_mask: Like `value_mask`, for `key`; both must allow a place.

@@ -7,7 +7,7 @@ import pytest
 import sentencepiece
 
 from keras_attention import SentencePieceTokenizer
-from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 LEARNED = ["the cat sat on the mat", "a dog ate the cat", "Größe, naïve café: 3. März"] * 5
 SIZES = {"char": 64, "unigram": 320, "bpe": 320, "word": 64}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import keras_attention as ka
-from keras_attention.config import END_ID, START_ID
+from keras_attention.ids import END_ID, START_ID
 from keras_attention.translator import pad, search_from
 from tests.arrays import randomize, to_numpy
 

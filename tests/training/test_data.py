@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attention.config import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text import SentencePieceTokenizer
 from training.config import ConfigError, DataConfig, OptimizationConfig
 from training.data import Tokenizers, checked_pairs, encoder, epoch_batches, training_batches
