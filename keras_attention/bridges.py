@@ -48,6 +48,11 @@ class Bridge(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         check_one_of("kind", kind, ("dense", "copy", "zeros"))
+        if not all(isinstance(cell, list | tuple) for cell in sizes):
+            raise TypeError(
+                "Argument `sizes` must hold a list of sizes for each cell, for example "
+                f"[[512, 512]] for one LSTM cell. Received: sizes={sizes}"
+            )
         self.sizes = [list(cell) for cell in sizes]
         for size in (size for cell in self.sizes for size in cell):
             check_positive("sizes", size)

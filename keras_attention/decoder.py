@@ -458,6 +458,11 @@ class AttentionDecoder(keras.layers.Layer):
             check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
         if memory is not None:
             check_rank("memory", memory.shape, "(batch, length, features)")
+            if self.built and memory.shape[-1] not in (None, self.context_size):
+                raise ValueError(
+                    f"Argument `memory` must have the {self.context_size} features that the layer "
+                    f"was built for. Received: memory.shape={tuple(memory.shape)}"
+                )
             check_shape("memory", memory.shape[:1], "inputs", inputs.shape[:1])
         if memory is not None and memory_mask is not None:
             check_shape("memory_mask", memory_mask.shape, "memory", memory.shape[:2])

@@ -30,6 +30,11 @@ def as_stack(cell: Any) -> list[Cell]:
     if not cells:
         raise ValueError(f"Argument `cell` must hold at least one cell. Received: cell={cell}")
     for item in cells:
+        if isinstance(item, keras.layers.RNN):
+            raise TypeError(
+                "Argument `cell` must be a Keras RNN cell, for example LSTMCell, not a layer that "
+                f"runs one over a sequence. Received: {item!r}"
+            )
         is_cell = isinstance(item, keras.layers.Layer) and hasattr(item, "state_size")
         if not is_cell or not all(isinstance(size, int) for size in state_sizes(item)):
             raise TypeError(

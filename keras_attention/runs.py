@@ -52,6 +52,8 @@ class RunDirectory:
             )
         files = (self.config_file, self.source_model, self.target_model, self.model_file)
         missing = [file.name for file in (*files, self.held_out_file) if not file.exists()]
+        if len(missing) > 1 and (self.path / "config.json").exists():
+            raise FileNotFoundError(f"{self.path} is an export, not a run directory.")
         if missing:
             raise FileNotFoundError(
                 f"The run directory {self.path} is incomplete: {', '.join(missing)} missing. "
@@ -63,7 +65,12 @@ class RunDirectory:
         """What `config.yaml` says."""
         import yaml
 
-        return dict(yaml.safe_load(self.config_file.read_text(encoding="utf-8")))
+        content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(
+                f"{self.config_file} must be a mapping. Received: {type(content).__name__}"
+            )
+        return content
 
     def tokenizers(self) -> tuple[SentencePieceTokenizer, SentencePieceTokenizer]:
         """The source's and the target's tokenizer."""
@@ -78,7 +85,13 @@ class RunDirectory:
 
         from keras_attention.seq2seq import Seq2Seq
 
-        model = keras.saving.load_model(self.model_file, compile=False)
+        try:
+            model = keras.saving.load_model(self.model_file, compile=False)
+        except (OSError, ValueError) as error:
+            size = self.model_file.stat().st_size
+            raise ValueError(
+                f"{self.model_file} ({size} bytes) is not a model that can be loaded: {error}"
+            ) from error
         if not isinstance(model, Seq2Seq):
             raise TypeError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
         if model.policy.name == "float32":

@@ -122,7 +122,7 @@ class Translator:
             if len(row) > self.max_source_length:
                 raise ValueError(
                     f"Text {number} has {len(row)} tokens with its end token, "
-                    f"the model takes {self.max_source_length}. Received: {texts[number - 1]!r}"
+                    f"the model takes {self.max_source_length}. Received: {_shortened(texts[number - 1])!r}"
                 )
         return ids
 
@@ -148,6 +148,10 @@ class Translator:
         attention = None if self.model.config.attention is None else np.zeros((0, len(source)))
         tokens = self.source_tokenizer.pieces(source)
         return Translation("", 0.0, [], tokens, attention, is_complete=True)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def pad(rows: Sequence[Sequence[int]]) -> np.ndarray:

@@ -17,6 +17,7 @@ def blocks(info: str) -> list[str]:
     return re.findall(pattern, README.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
 def test_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -32,6 +33,7 @@ def test_python_runs(
     assert namespace["best"].text == "vamos"
     assert capsys.readouterr().out.startswith("vamos ")
     assert (tmp_path / "my_model" / "saved_model.pb").exists()
+    assert (tmp_path / "my_model.onnx").exists()
 
 
 def test_links_lead_somewhere() -> None:

@@ -13,30 +13,31 @@ import numpy as np
 
 from keras_attention import Translator
 from keras_attention.runs import RunDirectory
-from training.tasks import Pair
-
-METRIC = "val_exact_match"
+from training.corpora import Pair
+from training.tasks import Task
 
 
 class Validate(keras.callbacks.Callback):
-    """Translate the validation pairs and add `val_exact_match` to the logs.
+    """Translate the validation pairs and add the task's score to the logs, as `val_METRIC`.
 
     Args:
         translator: A translator over the model in training.
+        task: Scores the outputs.
         pairs: Source and target texts.
     """
 
-    def __init__(self, translator: Translator, pairs: Sequence[Pair]) -> None:
+    def __init__(self, translator: Translator, task: Task, pairs: Sequence[Pair]) -> None:
         super().__init__()
         self.translator = translator
+        self.task = task
         self.pairs = pairs
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Validate."""
-        results = self.translator([source for source, _ in self.pairs])
-        right = [r.text == target for r, (_, target) in zip(results, self.pairs, strict=True)]
+        sources, targets = zip(*self.pairs, strict=True)
+        outputs = [result.text for result in self.translator(sources)]
         if logs is not None:
-            logs[METRIC] = sum(right) / len(right)
+            logs[f"val_{self.task.metric}"] = self.task.score(outputs, targets)
 
 
 class SeedDropout(keras.callbacks.Callback):
@@ -69,12 +70,14 @@ class LeaveTrace(keras.callbacks.Callback):
 
     Args:
         run: The run directory.
+        metric: What the best model has most of.
         best: The best value of the metric so far.
     """
 
-    def __init__(self, run: RunDirectory, best: float = -1.0) -> None:
+    def __init__(self, run: RunDirectory, metric: str, best: float = -1.0) -> None:
         super().__init__()
         self.run = run
+        self.metric = metric
         self.best = best
         self.started = 0.0
 
@@ -85,8 +88,8 @@ class LeaveTrace(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the files."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
-        if logs[METRIC] >= self.best:
-            self.best = logs[METRIC]
+        if logs[self.metric] >= self.best:
+            self.best = logs[self.metric]
             _save(self.model, self.run.model_file)
         seconds = round(time.perf_counter() - self.started, 1)
         self._add_metrics(epoch, json.dumps({"epoch": epoch + 1, "seconds": seconds, **logs}))

@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from keras_attention.checks import check_dropout, check_positive
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text import ModelType, Normalization
+from training.corpora import CorpusFiles
+from training.program import ConfigError
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class ConfigError(ValueError):
-    """A recipe or an override that does not say what a training needs."""
-
-
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the pairs come from.
+    """What every source of pairs needs.
 
     Attributes:
-        task: `"dates"`, pairs made on the fly.
         seed: Seed of the pairs and of their order.
         dev_pairs: How many pairs are validated on.
         held_out_pairs: How many pairs are left in `held_out.tsv` for export and examples.
@@ -35,17 +32,57 @@ class DataConfig:
         max_target_length: The most target tokens, the end token counted.
     """
 
-    task: Literal["dates"] = "dates"
     seed: int = 1
     dev_pairs: int = 1000
     held_out_pairs: int = 1000
     max_source_length: int = 64
-    max_target_length: int = 16
+    max_target_length: int = 64
 
     def __post_init__(self) -> None:
         _check_not_negative(self, "seed")
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
+
+
+@dataclass(frozen=True)
+class DatesConfig(DataConfig):
+    """Pairs made on the fly: dates as people write them, and ISO dates.
+
+    Attributes:
+        task: `"dates"`.
+    """
+
+    task: Literal["dates"] = "dates"
+
+
+@dataclass(frozen=True)
+class CorpusConfig(DataConfig):
+    """Pairs from files.
+
+    Attributes:
+        task: `"corpus"`.
+        train: The files to learn from.
+        dev: The files to validate on, the first `dev_pairs` of them; None holds out `dev_pairs` of
+            `train` by seed, with no source sentence on both sides.
+        held_out: The files that are kept from training for the last test; None holds out
+            `held_out_pairs` of `train` likewise.
+        on_problem: What a line that is not UTF-8, is empty, has too many columns or too many tokens
+            leads to: an `"error"`, or to `"drop"` that line and to say so.
+    """
+
+    train: CorpusFiles | None = None
+    dev: CorpusFiles | None = None
+    held_out: CorpusFiles | None = None
+    on_problem: Literal["error", "drop"] = "error"
+    task: Literal["corpus"] = "corpus"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.train is None:
+            raise ValueError(
+                "Argument `train` must name files: source and target, or tsv, for example "
+                "data.train.tsv=[pairs.tsv]. Received: train=None"
+            )
 
 
 @dataclass(frozen=True)
@@ -145,7 +182,9 @@ class TrainConfig:
     """
 
     name: str
-    data: DataConfig = field(default_factory=DataConfig)
+    data: Annotated[DatesConfig | CorpusConfig, Field(discriminator="task")] = field(
+        default_factory=DatesConfig
+    )
     text: TextConfig = field(default_factory=TextConfig)
     model: Seq2SeqConfig = field(
         default_factory=lambda: Seq2SeqConfig(UNKNOWN_ID + 1, UNKNOWN_ID + 1)
@@ -155,7 +194,7 @@ class TrainConfig:
 
     def to_yaml(self) -> str:
         """The configuration as a recipe."""
-        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(_plain(asdict(self)), sort_keys=False, allow_unicode=True)
 
 
 def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -183,7 +222,9 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
     if unknown:
         raise ConfigError("; ".join(unknown))
     sizes = {"source_vocabulary": UNKNOWN_ID + 1, "target_vocabulary": UNKNOWN_ID + 1}
-    tree = {**tree, "model": {**sizes, **(tree.get("model") or {})}}
+    tree = {name: section for name, section in tree.items() if section is not None}
+    tree["model"] = {**sizes, **tree.get("model", {})}
+    tree["data"] = {"task": "dates", **tree.get("data", {})}
     try:
         return TypeAdapter(TrainConfig).validate_python(tree)
     except ValidationError as error:
@@ -191,7 +232,12 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    tags = ("dates", "corpus")  # what pydantic adds after `data`
+    path = [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part in tags)]
+    key = ".".join(str(part) for part in path)
+    if problem["type"] == "union_tag_invalid":
+        task, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+        return f"Key `{key}.task`: must be one of {known}. Received: {task!r}"
     if problem["type"] == "value_error":  # raised by a section, which says what it received
         return f"Key `{key}`: {problem['ctx']['error']}"
     return f"Key `{key}`: {problem['msg']}. Received: {problem['input']!r}"
@@ -255,8 +301,23 @@ def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterat
     for key, value in tree.items():
         if key not in known:
             yield f"Unknown key `{path}{key}`. Known: {', '.join(sorted(known))}"
-        elif is_dataclass(types[key]):
+        elif section := _section(types[key], value):
             if isinstance(value, Mapping):
-                yield from _unknown_keys(value, types[key], f"{path}{key}.")
+                yield from _unknown_keys(value, section, f"{path}{key}.")
             elif value is not None:
                 yield f"Key `{path}{key}` must be a section. Received: {value!r}"
+
+
+def _section(kind: Any, value: Any) -> type | None:
+    """The dataclass behind a key, if it is a section; of several the one whose task is named."""
+    kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and is_dataclass(one)]
+    task = value.get("task", "dates") if isinstance(value, Mapping) else None
+    named = [one for one in kinds if getattr(one, "task", None) == task]
+    return next(iter([*named, *kinds]), None)
+
+
+def _plain(value: Any) -> Any:
+    """Lists in the place of tuples, which YAML does not have."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

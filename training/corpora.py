@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from keras_attention.checks import check_one_of, check_positive
+from training.program import ConfigError
 
 Pair = tuple[str, str]
 Kind = Literal["encoding", "columns", "empty", "length"]
@@ -29,7 +30,7 @@ _SHOWN = 5
 _Row = tuple[bytes, bytes] | int  # source and target; else the number of columns, which is wrong
 
 
-class CorpusError(ValueError):
+class CorpusError(ConfigError):
     """A corpus that cannot be read as it was asked for."""
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import tensorflow as tf
 
 from keras_attention.ids import END_ID
 from keras_attention.text import SentencePieceTokenizer
-from training.config import ConfigError, OptimizationConfig
-from training.tasks import Pair
+from training.config import OptimizationConfig
+from training.corpora import Pair
+from training.program import ConfigError
 
 Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
 _BATCHES_IN_A_CHUNK = 32
@@ -30,7 +32,7 @@ def training_batches(
     seen without the interruption.
 
     Args:
-        pairs: Makes an endless iterator of the pairs of an epoch.
+        pairs: Makes an endless iterator of pairs, from a place in their order.
         tokenizers: The source's and the target's.
         start_id: The decoder's first token.
         training: Batch size, steps in an epoch, and the seed of the order of the batches.
@@ -40,7 +42,8 @@ def training_batches(
     def batches() -> Iterator[tuple[list[str], list[str]]]:
         steps, size = training.steps_per_epoch, training.batch_size
         for epoch in itertools.count(first_epoch):
-            for batch in epoch_batches(pairs(epoch), steps, size, f"{training.seed}:{epoch}"):
+            start = pairs(epoch * steps * size)
+            for batch in epoch_batches(start, steps, size, f"{training.seed}:{epoch}"):
                 sources, targets = zip(*batch, strict=True)
                 yield list(sources), list(targets)
 
@@ -97,25 +100,37 @@ def encoder(
 
 
 def checked_pairs(
-    pairs: Sequence[Pair], tokenizers: Tokenizers, limits: tuple[int, int]
+    pairs: Sequence[Pair],
+    tokenizers: Tokenizers,
+    limits: tuple[int, int],
+    on_problem: Literal["error", "drop"] = "error",
 ) -> list[Pair]:
-    """The pairs, if all fit.
+    """The pairs, if all fit, or those that do.
 
     Args:
         pairs: Source and target texts.
         tokenizers: The source's and the target's.
         limits: The most source and target tokens, the end token counted.
+        on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
+            how many were.
 
     Raises:
-        ConfigError: If a side of a pair is empty or too long.
+        ConfigError: If a side of a pair is empty or too long, or no pair is left.
     """
+    misfits: dict[int, str] = {}
     for side, (tokenizer, limit) in enumerate(zip(tokenizers, limits, strict=True)):
         rows = tokenizer.encode([pair[side] for pair in pairs])
-        for pair, row in zip(pairs, rows, strict=True):
+        for i, row in enumerate(rows):
             if not 0 < len(row) < limit:
                 name = ("source", "target")[side]
-                raise ConfigError(
-                    f"A {name} must have 1 to {limit - 1} tokens (data.max_{name}_length counts "
-                    f"the end token too). Received: {len(row)} tokens, {pair[side]!r}"
+                misfits[i] = (
+                    f"a {name} must have 1 to {limit - 1} tokens (data.max_{name}_length counts "
+                    f"the end token too). Received: {len(row)} tokens, {pairs[i][side]!r}"
                 )
-    return list(pairs)
+    kept = [pair for i, pair in enumerate(pairs) if i not in misfits]
+    if misfits:
+        message = f"{len(misfits)} of {len(pairs)} pairs do not fit: {next(iter(misfits.values()))}"
+        if on_problem == "error" or not kept:
+            raise ConfigError(message)
+        print(f"Dropped: {message}")
+    return kept

@@ -8,6 +8,8 @@ import json
 import sys
 from collections.abc import Sequence
 
+from training.program import guarded
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
@@ -16,19 +18,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=_count, default=10_000, help="how many held-out pairs")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     options = parser.parse_args(arguments)
+    return guarded(lambda: _evaluate(options), OSError, ValueError)
 
+
+def _evaluate(options: argparse.Namespace) -> int:
     from keras_attention import Translator
     from keras_attention.runs import RunDirectory
     from training.config import config_from
     from training.tasks import task_of
 
-    try:
-        translator = Translator.from_run(options.run)
-        config = config_from(RunDirectory(options.run).config())
-        report = task_of(config.data).evaluate(translator, options.pairs)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    translator = Translator.from_run(options.run)
+    config = config_from(RunDirectory(options.run).config())
+    report = task_of(config.data).evaluate(translator, options.pairs)
     print(json.dumps(dataclasses.asdict(report)) if options.json else report)
     return 0
 

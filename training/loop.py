@@ -6,6 +6,8 @@ import dataclasses
 import json
 import platform
 import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,11 @@ import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from keras_attention.translator import search_from
 from training.callbacks import LeaveTrace, SeedDropout, Validate, sweep, write_whole
-from training.config import ConfigError, OptimizationConfig, TextConfig, TrainConfig, config_from
+from training.config import OptimizationConfig, TextConfig, TrainConfig, config_from
+from training.corpora import Pair
 from training.data import Tokenizers, checked_pairs, training_batches
+from training.program import ConfigError, RunError
 from training.tasks import Task, task_of
-
-
-class RunError(RuntimeError):
-    """A run directory that cannot take this training."""
 
 
 def train(config: TrainConfig, out: str | Path) -> RunDirectory:
@@ -49,8 +49,9 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         return run.require_complete()
 
     tokenizers = run.tokenizers()
-    limits = (config.data.max_source_length, config.data.max_target_length)
-    validation = checked_pairs(task.validation_pairs(), tokenizers, limits)
+    validation = _fitting(config, tokenizers, task.validation_pairs())
+    if task.finite_training_pairs():
+        task.keep_training_pairs(_fitting(config, tokenizers, task.finite_training_pairs()))
     keras.utils.set_random_seed(config.training.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.training.dtype)
@@ -59,6 +60,8 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         _fit(model, config, run, task, tokenizers, validation, state)
     finally:
         keras.config.set_dtype_policy(policy)
+    best = _state(run)["best"]
+    print(f"Finished {run.path}: best val_{task.metric} {best:.4f}.")
     return run.require_complete()
 
 
@@ -106,7 +109,7 @@ def _fit(
     run: RunDirectory,
     task: Task,
     tokenizers: Tokenizers,
-    validation: list[tuple[str, str]],
+    validation: list[Pair],
     state: dict[str, Any],
 ) -> None:
     first, training = state["epoch"], config.training
@@ -126,10 +129,11 @@ def _fit(
         initial_epoch=first,
         steps_per_epoch=training.steps_per_epoch,
         shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
         callbacks=[
             SeedDropout(training.seed),
-            Validate(translator, validation),
-            LeaveTrace(run, state["best"]),
+            Validate(translator, task, validation),
+            LeaveTrace(run, f"val_{task.metric}", state["best"]),
             keras.callbacks.TensorBoard(run.logs, write_graph=False),
         ],
     )
@@ -142,7 +146,7 @@ def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
         asked = dataclasses.replace(config, model=_with_sizes(config, begun.model))
         if asked != begun:
             raise RunError(
-                f"{run.path} holds a run of another configuration ({run.config_file}). "
+                f"{run.path} holds a run of another configuration: {_differences(begun, asked)}. "
                 "Choose another --out, or remove it."
             )
         return begun
@@ -153,8 +157,7 @@ def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
     source, target = _tokenizers(config.text, task)
     source.save(run.source_model)
     target.save(run.target_model)
-    limits = (config.data.max_source_length, config.data.max_target_length)
-    held_out = checked_pairs(task.held_out_pairs(), (source, target), limits)
+    held_out = _fitting(config, (source, target), task.held_out_pairs())
     write_whole(run.held_out_file, "".join(f"{s}\t{t}\n" for s, t in held_out))
     write_whole(run.environment_file, json.dumps(_environment(config), indent=2) + "\n")
     model = dataclasses.replace(
@@ -165,6 +168,26 @@ def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
     config = dataclasses.replace(config, model=model)
     write_whole(run.config_file, config.to_yaml())
     return config
+
+
+def _differences(begun: TrainConfig, asked: TrainConfig) -> str:
+    there, here = (dict(_flat(dataclasses.asdict(config))) for config in (begun, asked))
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    return ", ".join(f"{key} is {there.get(key)!r} there, {here.get(key)!r} asked" for key in keys)
+
+
+def _flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def _fitting(config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair]) -> list[Pair]:
+    data = config.data
+    limits = (data.max_source_length, data.max_target_length)
+    return checked_pairs(pairs, tokenizers, limits, getattr(data, "on_problem", "error"))
 
 
 def _tokenizers(text: TextConfig, task: Task) -> Tokenizers:

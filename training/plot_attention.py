@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.program import guarded
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -35,17 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to translate")
     parser.add_argument("--out", required=True, type=Path, help="a .png, .svg or .pdf file")
     options = parser.parse_args(arguments)
+    return guarded(lambda: _plot(options), OSError, ValueError)
 
+
+def _plot(options: argparse.Namespace) -> int:
     from keras_attention import Translator
     from keras_attention.runs import RunDirectory
 
-    try:
-        translator = Translator.from_run(options.run)
-        texts = options.texts or examples(RunDirectory(options.run).held_out())
-        unknown = plot(translator(texts), options.out)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    translator = Translator.from_run(options.run)
+    texts = options.texts or examples(RunDirectory(options.run).held_out())
+    unknown = plot(translator(texts), options.out)
     if unknown:
         print(f"warning: no font here has {unknown}; one that has: Noto Sans CJK", file=sys.stderr)
     print(f"Wrote {options.out}")

@@ -1,25 +1,39 @@
-"""Tasks: where pairs of source and target text come from."""
+"""Tasks: where pairs of source and target text come from, and what counts as good."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from keras_attention import Translator
 from training import dates
-from training.config import DataConfig
-
-Pair = tuple[str, str]
+from training.config import CorpusConfig, DataConfig, DatesConfig
+from training.corpora import Pair, read_corpus, split_held_out
+from training.translation import TranslationReport, bleu, evaluate_translation
 
 
 class Task(Protocol):
-    """Pairs for training, validation and the last test, with no pair in two of them."""
+    """Pairs for training, validation and the last test, with no pair in two of them.
+
+    Attributes:
+        metric: The name of what `score` gives.
+    """
+
+    metric: str
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
         """Source and target text to learn the tokenizers from."""
 
-    def training_pairs(self, epoch: int) -> Iterator[Pair]:
-        """Endless pairs; the same for the same epoch."""
+    def training_pairs(self, start: int) -> Iterator[Pair]:
+        """Endless pairs, from a place in the order that the seed gives; the same every time."""
+
+    def finite_training_pairs(self) -> Sequence[Pair]:
+        """All training pairs where they are finitely many, else none."""
+
+    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
+        """Train on these, which were found to fit, in the place of all."""
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs to validate on."""
@@ -27,24 +41,36 @@ class Task(Protocol):
     def held_out_pairs(self) -> list[Pair]:
         """Pairs that neither training nor validation sees."""
 
+    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
+        """How good outputs are; more is better."""
+
     def evaluate(self, translator: Translator, pairs: int) -> Any:
-        """A report, a dataclass that prints itself, on that many held-out pairs."""
+        """A report, a dataclass that prints itself, on at most that many held-out pairs."""
 
 
 class Dates:
     """Dates as people write them; see `training.dates`."""
 
-    def __init__(self, config: DataConfig) -> None:
+    metric = "exact_match"
+
+    def __init__(self, config: DatesConfig) -> None:
         self.config = config
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
         """Every character that can occur, and the space between them."""
         return [" ".join(dates.source_characters())], [dates.TARGET_CHARACTERS]
 
-    def training_pairs(self, epoch: int) -> Iterator[Pair]:
+    def training_pairs(self, start: int) -> Iterator[Pair]:
         """Pairs of training dates."""
-        seed = self.config.seed * 1_000_003 + epoch
+        seed = self.config.seed * 1_000_000_007 + start
         return _pairs(dates.generate("train", None, seed=seed))
+
+    def finite_training_pairs(self) -> Sequence[Pair]:
+        """None: there is no end."""
+        return ()
+
+    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
+        """Nothing to keep."""
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs of validation dates."""
@@ -55,10 +81,78 @@ class Dates:
         examples = dates.generate("test", self.config.held_out_pairs, seed=self.config.seed)
         return list(_pairs(examples))
 
+    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
+        """The fraction that is right to the last character."""
+        return sum(a == b for a, b in zip(outputs, targets, strict=True)) / len(targets)
+
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
         """Exact match, by locale too, and alignment."""
         examples = list(dates.generate("test", pairs, seed=self.config.seed))
         return dates.evaluate_dates(translator, examples)
+
+
+class Corpus:
+    """Pairs from files; see `training.corpora`."""
+
+    metric = "bleu"
+
+    def __init__(self, config: CorpusConfig) -> None:
+        self.config = config
+        train = self._read(config.train)
+        dev = self._read(config.dev)[: config.dev_pairs] if config.dev else None
+        test = self._read(config.held_out) if config.held_out else None
+        split = split_held_out(
+            train,
+            dev=config.dev_pairs if dev is None else 0,
+            test=config.held_out_pairs if test is None else 0,
+            seed=config.seed,
+        )
+        self.train = list(split.train)
+        self.dev = list(split.dev) if dev is None else dev
+        self.test = list(split.test) if test is None else test
+
+    def _read(self, files: Any) -> list[Pair]:
+        corpus = read_corpus(files, on_problem=self.config.on_problem)
+        if corpus.report.dropped:
+            print(corpus.report)
+        return corpus.pairs
+
+    def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
+        """Both sides of the training pairs."""
+        return (pair[0] for pair in self.train), (pair[1] for pair in self.train)
+
+    def training_pairs(self, start: int) -> Iterator[Pair]:
+        """All pairs in a new order again and again; the order follows from the seed."""
+        size = len(self.train)
+        for turn in itertools.count(start // size):
+            order = list(range(size))
+            random.Random(f"{self.config.seed}:{turn}").shuffle(order)
+            done = max(start - turn * size, 0)
+            yield from (self.train[i] for i in order[done:])
+
+    def finite_training_pairs(self) -> Sequence[Pair]:
+        """All training pairs."""
+        return self.train
+
+    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
+        """Train on these."""
+        self.train = list(pairs)
+
+    def validation_pairs(self) -> list[Pair]:
+        """Pairs of the validation files, or held out."""
+        return self.dev
+
+    def held_out_pairs(self) -> list[Pair]:
+        """Pairs of the last test."""
+        return self.test
+
+    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
+        """BLEU."""
+        return bleu(outputs, targets).score
+
+    def evaluate(self, translator: Translator, pairs: int) -> TranslationReport:
+        """BLEU and chrF, with signatures."""
+        return evaluate_translation(translator, self.test[:pairs])
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:
@@ -66,5 +160,13 @@ def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:
 
 
 def task_of(config: DataConfig) -> Task:
-    """The task that a configuration names."""
-    return {"dates": Dates}[config.task](config)
+    """The task that a configuration describes.
+
+    Raises:
+        CorpusError: If the files of a corpus cannot be read as the configuration asks.
+    """
+    if isinstance(config, CorpusConfig):
+        return Corpus(config)
+    if isinstance(config, DatesConfig):
+        return Dates(config)
+    raise TypeError(f"There is no task for {config!r}")

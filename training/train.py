@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from training.program import ConfigError, RunError, guarded
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
@@ -17,17 +19,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_intermixed_args(arguments)
 
-    from training.config import ConfigError, load_config
-    from training.loop import RunError, train
+    return guarded(
+        lambda: _train(options),
+        ConfigError,
+        RunError,
+        interrupted="Interrupted. The same command resumes after the last epoch.",
+    )
 
-    try:
-        train(load_config(options.recipe, options.overrides), options.out)
-    except (ConfigError, RunError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command resumes after the last epoch.", file=sys.stderr)
-        return 130
+
+def _train(options: argparse.Namespace) -> int:
+    from training.config import load_config
+    from training.loop import train
+
+    train(load_config(options.recipe, options.overrides), options.out)
     return 0
 
 

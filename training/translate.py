@@ -11,6 +11,8 @@ import codecs
 import sys
 from collections.abc import Sequence
 
+from training.program import guarded
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
@@ -23,12 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
     parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
     options = parser.parse_args(arguments)
-    try:
-        lines = decoded_lines(sys.stdin.buffer.read())
-        texts, cut = _translate(options, lines)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return guarded(lambda: _run(options), OSError, ValueError)
+
+
+def _run(options: argparse.Namespace) -> int:
+    texts, cut = _translate(options, decoded_lines(sys.stdin.buffer.read()))
     sys.stdout.buffer.write("".join(f"{text}\n" for text in texts).encode())
     for number in cut:
         print(f"warning: line {number}: cut at the longest output", file=sys.stderr)

@@ -12,8 +12,8 @@ import pytest
 from keras_attention import Seq2SeqConfig
 from training.config import (
     RECIPES,
-    ConfigError,
-    DataConfig,
+    CorpusConfig,
+    DatesConfig,
     OptimizationConfig,
     SearchConfig,
     TextConfig,
@@ -21,9 +21,18 @@ from training.config import (
     config_from,
     load_config,
 )
+from training.program import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
-SECTIONS = (DataConfig, TextConfig, OptimizationConfig, SearchConfig, TrainConfig, Seq2SeqConfig)
+SECTIONS = (
+    DatesConfig,
+    CorpusConfig,
+    TextConfig,
+    OptimizationConfig,
+    SearchConfig,
+    TrainConfig,
+    Seq2SeqConfig,
+)
 
 
 def recipe(tmp_path: Path, text: str) -> str:
@@ -41,14 +50,15 @@ def test_a_recipe_by_its_name() -> None:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_a_configuration_and_known_by_name_and_by_file(path: Path) -> None:
-    assert load_config(path.stem) == load_config(str(path))
+    files = ["data.train.tsv=[pairs.tsv]"] if path.stem == "corpus" else []
+    assert load_config(path.stem, files) == load_config(str(path), files)
 
 
 def test_what_a_recipe_does_not_say_has_its_default(tmp_path: Path) -> None:
     config = load_config(recipe(tmp_path, "training:\n  batch_size: 7\nmodel:\n"))
     assert config.name == "mine"
     assert config.training == OptimizationConfig(batch_size=7)
-    assert config.data == DataConfig()
+    assert config.data == DatesConfig()
     assert config.model == Seq2SeqConfig(4, 4)
 
 
@@ -149,7 +159,7 @@ def test_a_configuration_is_made_of_nothing_but_what_is_written() -> None:
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.__name__)
 def test_every_key_is_documented(section: type) -> None:
-    text = inspect.getdoc(section) or ""
+    text = "\n".join(inspect.getdoc(one) or "" for one in section.__mro__)
     for item in fields(section):
         assert re.search(rf"^    (\w+, )*{item.name}(, \w+)*: ", text, re.MULTILINE), item.name
 

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text import SentencePieceTokenizer
-from training.config import ConfigError, DataConfig, OptimizationConfig
+from training.config import DatesConfig, OptimizationConfig
+from training.corpora import Pair
 from training.data import Tokenizers, checked_pairs, encoder, epoch_batches, training_batches
-from training.tasks import Dates, Pair, task_of
+from training.program import ConfigError
+from training.tasks import Dates, task_of
 
 TEXT = "abcdefghijklmnopqrstuvwxyz 0123456789-"
 HARD_TEXT = [
@@ -141,7 +143,7 @@ def test_ids_in_the_graph_equal_those_on_the_host(model_type: str, normalization
 
 def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> None:
     """Training reads through the graph, validation and translation through the host."""
-    task = Dates(DataConfig())
+    task = Dates(DatesConfig())
     source, _ = (
         SentencePieceTokenizer.train(text, 256, "char", "nmt_nfkc_cf")
         for text in task.tokenizer_text()
@@ -155,10 +157,10 @@ def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> Non
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        (("a" * 7, "1"), r"A source must have 1 to 6 tokens \(data.max_source_length .* 7 tokens"),
-        (("a", "1" * 5), r"A target must have 1 to 4 tokens \(data.max_target_length .* '11111'"),
-        (("", "1"), "A source must have 1 to 6 tokens .* Received: 0 tokens, ''"),
-        (("a", " "), "A target must have 1 to 4 tokens .* Received: 0 tokens, ' '"),
+        (("a" * 7, "1"), r"a source must have 1 to 6 tokens \(data.max_source_length .* 7 tokens"),
+        (("a", "1" * 5), r"a target must have 1 to 4 tokens \(data.max_target_length .* '11111'"),
+        (("", "1"), "a source must have 1 to 6 tokens .* Received: 0 tokens, ''"),
+        (("a", " "), "a target must have 1 to 4 tokens .* Received: 0 tokens, ' '"),
     ],
 )
 def test_a_pair_that_does_not_fit_is_an_error(
@@ -174,7 +176,7 @@ def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
 
 
 def test_the_sets_of_the_dates_task_share_no_date() -> None:
-    config = DataConfig(seed=3, dev_pairs=211, held_out_pairs=223)
+    config = DatesConfig(seed=3, dev_pairs=211, held_out_pairs=223)
     task = task_of(config)
     training = {target for _, target in islice(task.training_pairs(0), 1999)}
     dev = {target for _, target in task.validation_pairs()}
@@ -187,7 +189,7 @@ def test_the_sets_of_the_dates_task_share_no_date() -> None:
 
 def test_epochs_and_seeds_have_different_pairs() -> None:
     def some(seed: int, epoch: int) -> list[Pair]:
-        return list(islice(Dates(DataConfig(seed=seed)).training_pairs(epoch), 17))
+        return list(islice(Dates(DatesConfig(seed=seed)).training_pairs(epoch), 17))
 
     assert some(1, 0) == some(1, 0)
     assert len({tuple(some(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4

@@ -1,0 +1,155 @@
+"""Pairs from files through the real programs, at toy size."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from keras_attention.runs import RunDirectory
+from training import evaluate, train
+from training.config import CorpusConfig
+from training.corpora import CorpusFiles
+from training.tasks import task_of
+from training.translation import bleu
+
+SMALL = [
+    "text.source_vocabulary=300",
+    "text.target_vocabulary=300",
+    "model.embedding_size=16",
+    "model.encoder_units=16",
+    "model.decoder_units=32",
+    "model.attention_units=16",
+    "training.batch_size=16",
+    "training.steps=20",
+    "training.steps_per_epoch=10",
+    "training.warmup_steps=5",
+    "data.dev_pairs=20",
+    "data.held_out_pairs=30",
+]
+
+
+def write_pairs(path: Path, count: int) -> Path:
+    words = ["red", "green", "blue", "small", "large", "old", "new"]
+    nouns = {"house": "casa", "cat": "gato", "tree": "árbol", "dog": "perro", "sea": "mar"}
+    rows = [
+        (f"{a} {b} {noun} {i}", f"{spanish} {b} {a} {i}")
+        for i in range(count)
+        for a, b, (noun, spanish) in [
+            (words[i % 7], words[i // 7 % 7], list(nouns.items())[i // 49 % 5])
+        ]
+    ]
+    path.write_text("".join(f"{s}\t{t}\n" for s, t in rows), encoding="utf-8")
+    return path
+
+
+def corpus(path: Path, **changes: object) -> CorpusConfig:
+    return CorpusConfig(
+        train=CorpusFiles(tsv=[str(path)]), **{"dev_pairs": 7, "held_out_pairs": 11, **changes}
+    )
+
+
+def test_every_pair_is_seen_once_in_a_turn_and_resuming_goes_on_in_it(tmp_path: Path) -> None:
+    task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
+    first_two_turns = list(islice(task.training_pairs(0), 2 * 83))
+    assert len(set(first_two_turns[:83])) == 83
+    assert set(first_two_turns[:83]) == set(first_two_turns[83:])
+    assert first_two_turns[:83] != first_two_turns[83:]
+    assert list(islice(task.training_pairs(90), 20)) == first_two_turns[90:110]
+    others = {*task.validation_pairs(), *task.held_out_pairs()}
+    assert len(others) == 18
+    assert not others & set(first_two_turns)
+
+
+def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
+    files = [CorpusFiles(tsv=[str(write_pairs(tmp_path / f"{n}.tsv", n))]) for n in (53, 13, 17)]
+    task = task_of(CorpusConfig(train=files[0], dev=files[1], held_out=files[2], dev_pairs=5))
+    assert len(task.finite_training_pairs()) == 53
+    assert len(task.validation_pairs()) == 5
+    assert len(task.held_out_pairs()) == 17
+
+
+def test_bleu_is_sacrebleus() -> None:
+    outputs = ["the cat sat on the mat", "a dog barks at the moon"]
+    score = bleu(outputs, ["the cat sat on the mat", "a dog barked at the moon"])
+    assert score.score == pytest.approx(69.19, abs=0.01)
+    assert score.signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert bleu(["THE CAT sat down"], ["the cat sat down"], lowercase=True).score == pytest.approx(
+        100
+    )
+    several = bleu(outputs, ["no", "no"], ["the cat sat on the mat", "a dog barks at the moon"])
+    assert several.score == pytest.approx(100)
+
+
+def test_own_pairs_from_a_file_to_a_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs, run = write_pairs(tmp_path / "pairs.tsv", 400), tmp_path / "run"
+    command = ["--recipe", "corpus", "--out", str(run), f"data.train.tsv=[{pairs}]", *SMALL]
+    assert train.main(command) == 0
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [set(line) >= {"loss", "val_bleu"} for line in lines] == [True, True]
+    assert lines[1]["loss"] < lines[0]["loss"]
+    assert len(RunDirectory(run).held_out()) == 30
+    capsys.readouterr()
+
+    assert train.main(command) == 0
+    assert "nothing to train" in capsys.readouterr().out
+    assert train.main([*command, "training.batch_size=8"]) == 2
+    assert "training.batch_size is 16 there, 8 asked" in capsys.readouterr().err
+
+    assert evaluate.main([str(run), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["pairs"] == 30
+    assert 0 <= report["bleu"][0] <= 100
+    assert "tok:13a" in report["bleu"][1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "`train` must name files"),
+        (["data.train.tsv=[nowhere.tsv]"], "nowhere.tsv"),
+        (["data.train.tsv=[{pairs}]", "data.max_source_length=3"], "pairs do not fit"),
+        (["data.train.tsv=[{pairs}]", "data.trian.tsv=[x]"], "Unknown key `data.trian`"),
+        (["data.train.tsv=[{pairs}]", "data.on_problem=ignore"], "`data.on_problem`"),
+        (["data.train.tsv=[{pairs}]", "data.dev_pairs=5000"], "Received"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said_in_a_line(
+    overrides: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = write_pairs(tmp_path / "pairs.tsv", 60)
+    given = [override.replace("{pairs}", str(pairs)) for override in overrides]
+    command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), *SMALL, *given]
+    assert train.main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+
+
+def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_pairs(tmp_path / "pairs.tsv", 120)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("x" * 900 + "\ty\n")
+    command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), f"data.train.tsv=[{path}]"]
+    steps = ["training.steps=1", "training.steps_per_epoch=1", "data.on_problem=drop"]
+    assert train.main([*command, *SMALL, *steps]) == 0
+    assert "Dropped: 1 of " in capsys.readouterr().out
+
+
+def test_real_lines(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tsv = tmp_path / "real.tsv"
+    with (corpora / "tatoeba" / "train.tsv").open(encoding="utf-8") as file:
+        tsv.write_text("".join(islice(file, 2000)), encoding="utf-8")
+    command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), f"data.train.tsv=[{tsv}]"]
+    sides = ("source", "target")
+    sizes = [f"text.{side}_vocabulary=500" for side in sides]
+    sizes += [f"data.max_{side}_length=100" for side in sides]
+    assert train.main([*command, *SMALL, *sizes]) == 0
+    assert evaluate.main([str(tmp_path / "run")]) == 0
+    assert "chrF" in capsys.readouterr().out
