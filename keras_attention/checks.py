@@ -10,7 +10,9 @@ from typing import Any
 def check_positive(name: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is a positive integer."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"Argument `{name}` must be a positive integer. Received: {name}={value!r}")
+        raise ValueError(
+            f"Argument `{name}` must be a positive integer. Received: {name}={value!r}"
+        )
 
 
 def check_dropout(name: str, value: float) -> None:

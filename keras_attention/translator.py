@@ -120,9 +120,10 @@ class Translator:
         ids = [[*row, END_ID] for row in self.source_tokenizer.encode(texts)]
         for number, row in enumerate(ids, start=1):
             if len(row) > self.max_source_length:
+                text = _shortened(texts[number - 1])
                 raise ValueError(
                     f"Text {number} has {len(row)} tokens with its end token, "
-                    f"the model takes {self.max_source_length}. Received: {_shortened(texts[number - 1])!r}"
+                    f"the model takes {self.max_source_length}. Received: {text!r}"
                 )
         return ids
 
