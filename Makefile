@@ -8,13 +8,12 @@ RUN := runs/dates
 OUT := exported/dates
 
 export KERAS_BACKEND := tensorflow
-export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 INSTALLED := $(VENV)/.installed
 BACKENDS := $(VENV)/.installed-backends
 TRAINED := $(RUN)/.trained
-EXPORTED := $(OUT)/.exported
+EXPORTED := $(OUT)/config.json
 VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
@@ -59,14 +58,14 @@ clean: ## remove what the programs made (runs/, exported/), dist/, caches; .venv
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Each step of the demo leaves a stamp when it is complete. A step that was interrupted has none: it runs
-# again, and training resumes from its checkpoint.
+# again, and training resumes from its checkpoint. An export writes config.json last, and removes it first:
+# that is its stamp.
 $(TRAINED): | $(INSTALLED)
 	$(PY) -m training.train --recipe dates --out $(RUN)
 	@touch $@
 
 $(EXPORTED): $(TRAINED)
 	$(PY) -m export $(RUN) $(OUT)
-	@touch $@
 
 $(VERIFIED): $(EXPORTED)
 	$(PY) -m export.verify $(OUT)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from export.layout import PROJECT
 from export.reference import Rows, greedy_ids
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.runs import RunDirectory
@@ -145,7 +146,7 @@ def _tensors(specs: Mapping[str, Any]) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     from keras_attention import __version__
 
-    versions = {"keras-seq2seq-attention": __version__}
+    versions = {PROJECT: __version__}
     for name in _VERSIONED:
         try:
             versions[name] = metadata.version(name)

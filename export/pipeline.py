@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from export import assets, reference
+from export.layout import FORMATS, UNFINISHED, check_places, make_room
 from export.readme import readme
 from keras_attention.decoding import BeamSearch
 from keras_attention.ids import END_ID
@@ -16,16 +16,14 @@ from keras_attention.runs import RunDirectory
 from keras_attention.serving import ServingModule
 from keras_attention.translator import Translator
 
-FORMATS = ("saved_model", "tflite", "onnx")
-UNFINISHED = ".unfinished"
-
 
 def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMATS) -> Path:
     """Export a trained model.
 
     Args:
         run: The run directory that training left.
-        out: The folder of the export. An earlier export in it is replaced.
+        out: The folder of the export: a new or an empty one, or an earlier export. That is replaced
+            as soon as the run has been read.
         formats: Of `saved_model`, `tflite` and `onnx`.
 
     Returns:
@@ -34,13 +32,16 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
     Raises:
         FileNotFoundError: If the run directory is incomplete.
         FileExistsError: If the folder holds something that is not an export.
-        ValueError: If a format is unknown, or no held-out source fits the model.
+        NotADirectoryError: If there is a file in its place.
+        ValueError: If a format is unknown, `out` is not apart from the run directory, what that
+            holds cannot be read, or no held-out source fits the model.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"Argument `formats` must be of {FORMATS}. Received: {list(formats)}")
-    directory, out = RunDirectory(run).require_complete(), Path(out)
-    _make_room(out)
+    run, out = Path(run), Path(out)
+    check_places(run, out)
+    directory = RunDirectory(run).require_complete()
     translator = Translator.from_run(directory.path)
     search = translator.search
     beam = search if isinstance(search, BeamSearch) else BeamSearch()
@@ -53,6 +54,7 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
         max_source_length=translator.max_source_length,
     )
     name = directory.config()["name"]
+    make_room(out)
     artefacts = {kind: _export(kind, serving, out, name) for kind in FORMATS if kind in formats}
     relative = {
         kind: [path.relative_to(out).as_posix() for path in paths]
@@ -120,19 +122,3 @@ def _warn_about_cut(made: Sequence[dict[str, Any]]) -> None:
             f"warning: {cut} of {len(made)} examples were cut at the maximum target length.",
             file=sys.stderr,
         )
-
-
-def _make_room(out: Path) -> None:
-    """Remove an earlier export's artefacts, so that nothing of another model stays."""
-    folders = [out / kind for kind in FORMATS if (out / kind).exists()]
-    ours = any((out / name).exists() for name in ("config.json", UNFINISHED))
-    if folders and not ours:
-        raise FileExistsError(
-            f"{out} holds {folders[0].name}, but no config.json: it is not an earlier export. "
-            "Choose another folder, or remove that."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / UNFINISHED).touch()
-    (out / "config.json").unlink(missing_ok=True)
-    for folder in folders:
-        shutil.rmtree(folder)

@@ -57,16 +57,25 @@ def save(
     module = serving.module(names)
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(module, str(path), signatures=signatures, options=options)
-    _check_size(serving, path)
+    written = sum(file.stat().st_size for file in path.glob("variables/*.data-*"))
+    check_size(serving, f"SavedModel {path}", written, most_else=100_000)
     return path
 
 
-def _check_size(serving: ServingModule, path: Path) -> None:
-    """Weights saved twice, or not at all, are the two ways in which saving goes wrong silently."""
+def check_size(serving: ServingModule, artefact: str, written: int, most_else: int) -> None:
+    """Weights saved twice, or not at all, are the two ways in which saving goes wrong silently.
+
+    Args:
+        serving: The model.
+        artefact: As the error names it.
+        written: Bytes of what holds the weights.
+        most_else: Bytes that it may hold beside the weights.
+
+    Raises:
+        RuntimeError: If it has not each weight exactly once.
+    """
     expected = sum(weight.shape.num_elements() * weight.dtype.size for weight in serving.weights)
-    written = sum(file.stat().st_size for file in path.glob("variables/*.data-*"))
-    if not expected <= written <= expected * 1.1 + 100_000:
+    if not expected <= written <= expected * 1.1 + most_else:
         raise RuntimeError(
-            f"The SavedModel {path} must hold {expected} bytes of weights once. "
-            f"Received: {written} bytes"
+            f"The {artefact} must hold {expected} bytes of weights once. Received: {written} bytes"
         )

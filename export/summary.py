@@ -7,8 +7,12 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from export.files import checksum, size
+from export.program import guarded
 
 _SHOWN = 8
 _FILES = {
@@ -18,7 +22,7 @@ _FILES = {
     "config.json": "ids, lengths, signatures, versions",
     "examples.json": "inputs with the answers of the Keras model, for an app's own test",
     "reference.npz": "what the verification compared with",
-    "verification.json": "the table above, for programs",
+    "verification.json": "the verification's table, for programs",
     "README.md": "how to run each file on its platform",
 }
 
@@ -28,20 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.summary", description=__doc__)
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that the export wrote")
     options = parser.parse_args(arguments)
-    try:
-        words = summary(options.out)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return guarded(lambda: _show(options.out), failed=1)
+
+
+def _show(out: Path) -> int:
+    words, good = summary(out)
     print(words)
-    return 0
+    return 0 if good else 1
 
 
-def summary(out: Path) -> str:
+def summary(out: Path) -> tuple[str, bool]:
     """Some translations, the table of the verification, and where everything lies.
 
     Args:
         out: An export.
+
+    Returns:
+        The words, and whether all artefacts are those that were verified, and passed.
 
     Raises:
         OSError: If a file of the export is missing.
@@ -50,20 +57,59 @@ def summary(out: Path) -> str:
     config = _read(out / "config.json")
     examples = _read(out / "examples.json")
     verification = _read(out / "verification.json", "Verify first: python -m export.verify")
+    try:
+        verdict, good = _verdict(out, config, verification)
+        parts = [
+            "Held-out examples, never seen in training:",
+            "\n".join(_translations(examples[:_SHOWN])),
+            verdict,
+            "Where everything lies:",
+            "\n".join(_places(out, config)),
+            f"To translate a text of your own: a few lines for each runtime in {out / 'README.md'}",
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The JSON files in {out} are not as export and verify write them: {error!r}"
+        ) from error
+    return "\n" + "\n\n".join(parts) + "\n", good
+
+
+def _verdict(
+    out: Path, config: Mapping[str, Any], verification: Mapping[str, Any]
+) -> tuple[str, bool]:
+    """The table with what it means, unless it is of other artefacts; and whether all is good."""
+    unverified = list(_unverified(out, config, verification["rows"]))
+    if unverified:
+        lines = "\n".join(f"  {line}" for line in unverified)
+        return (
+            "NOT VERIFIED: some artefacts are not those that the last verification ran.\n\n"
+            f"{lines}\n\n"
+            f"If something is missing, export again: python -m export RUN {out}\n"
+            f"Then verify again: python -m export.verify {out}"
+        ), False
+    good = bool(verification["passed"])
     verdict = (
         "Every artefact gives the answers of the Keras model."
-        if verification["passed"]
+        if good
         else "Some artefacts do NOT give the answers of the Keras model."
     )
-    parts = [
-        "Held-out examples, never seen in training:",
-        "\n".join(_translations(examples[:_SHOWN])),
-        f"{verdict} Each ran in its own runtime, with {_threads(verification['threads'])}:",
-        verification["table"],
-        "Where everything lies:",
-        "\n".join(_places(out, config)),
-    ]
-    return "\n" + "\n\n".join(parts) + "\n"
+    ran = f"Each ran in its own runtime, with {_threads(verification['threads'])}:"
+    return f"{verdict} {ran}\n\n{verification['table']}", good
+
+
+def _unverified(
+    out: Path, config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """A line for each artefact that is not what the rows are about."""
+    verified = {row["file"]: row["sha256"] for row in rows}
+    for file in chain.from_iterable(config["artefacts"].values()):
+        found = checksum(out / file)
+        if found is None:
+            yield f"{file} is missing"
+        elif verified.get(file) is None:
+            yield f"{file} is new, it was not verified"
+        elif verified[file] != found:
+            yield f"{file} has changed, it is not what was verified"
 
 
 def _translations(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -84,15 +130,14 @@ def _places(out: Path, config: Mapping[str, Any]) -> Iterator[str]:
         for kind, files in config["artefacts"].items()
         for file in files
     }
-    places = {name: what for name, what in {**artefacts, **_FILES}.items() if (out / name).exists()}
+    places = artefacts | {name: what for name, what in _FILES.items() if (out / name).exists()}
     width = max(len(str(out / name)) for name in places)
     for name, what in places.items():
         yield f"  {out / name!s:<{width}}  {what}"
 
 
 def _size(path: Path) -> str:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return f"{sum(f.stat().st_size for f in files if f.is_file()) / 1e6:.2f} MB"
+    return f"{size(path) / 1e6:.2f} MB" if path.exists() else "MISSING"
 
 
 def _threads(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from export.saved_model import save
+from export.saved_model import check_size, save
 from keras_attention.serving import ID_SIGNATURES, ServingModule
 
 
@@ -34,7 +34,7 @@ def export_tflite(serving: ServingModule, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         content = _convert(save(serving, Path(folder) / "model", ID_SIGNATURES))
-    _check_size(serving, content)
+    check_size(serving, "TFLite file", len(content), most_else=500_000)
     path.write_bytes(content)
     return path
 
@@ -50,12 +50,3 @@ def _convert(saved_model: Path) -> bytes:
         return bytes(converter.convert())
     except Exception as error:
         raise RuntimeError(f"The model does not convert to builtin TFLite ops: {error}") from error
-
-
-def _check_size(serving: ServingModule, content: bytes) -> None:
-    expected = sum(weight.shape.num_elements() * weight.dtype.size for weight in serving.weights)
-    if not expected <= len(content) <= expected * 1.1 + 500_000:
-        raise RuntimeError(
-            f"The TFLite file must hold {expected} bytes of weights once. "
-            f"Received: {len(content)} bytes"
-        )

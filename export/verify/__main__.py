@@ -7,9 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.verify import report
-from export.verify.expected import VerificationError
-from export.verify.verification import verify
+from export.program import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,12 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the run directory: its Keras model answers anew, instead of OUT/reference.npz",
     )
     options = parser.parse_args(arguments)
-    try:
-        rows = verify(options.out, options.run)
-    except (VerificationError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    report.write(options.out, rows)
+    return guarded(lambda: _verify(options.out, options.run), failed=1)
+
+
+def _verify(out: Path, run: Path | None) -> int:
+    from export.verify import report
+    from export.verify.verification import verify
+
+    rows = verify(out, run)
+    report.write(out, rows)
     print(report.table(rows))
     for line in report.problems(rows):
         print(f"error: {line}", file=sys.stderr)

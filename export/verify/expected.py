@@ -18,7 +18,7 @@ _SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
 _TIMED = 30
 
 
-class VerificationError(Exception):
+class VerificationError(RuntimeError):
     """There is nothing to verify, or nothing to verify with; the message names the file."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from export.files import checksum, size
 from export.verify.compare import Comparison, compare
 from export.verify.expected import Batches, Expected, read_config, read_expected
 from export.verify.runner import HOST_LOOP, Job
@@ -37,6 +38,7 @@ class Row:
         comparison: Its answers against the Keras model's.
         latency_ms: The median of single inputs, one thread; None where nothing ran.
         size_bytes: Of the file, or of all files of the folder.
+        sha256: Of what ran, as `checksum` says; None where the artefact is missing.
     """
 
     format: str
@@ -45,6 +47,7 @@ class Row:
     comparison: Comparison
     latency_ms: float | None
     size_bytes: int
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ def _verify_one(
     answers = {name: expected.answers[name] for name in artefact.signatures}
     found: dict[str, np.ndarray] = {}
     problem = None
-    if not (out / artefact.file).exists():
+    path = out / artefact.file
+    on_disk = (size(path), checksum(path))
+    if not path.exists():
         problem = "is missing"
     else:
         try:
@@ -113,8 +118,7 @@ def _verify_one(
             comparison = Comparison(inputs, problem=problem)
         elapsed = found.get(f"{signature}/latency")
         latency = None if elapsed is None else float(np.median(elapsed))
-        size = _size(out / artefact.file)
-        rows.append(Row(artefact.format, artefact.file, signature, comparison, latency, size))
+        rows.append(Row(artefact.format, artefact.file, signature, comparison, latency, *on_disk))
     return rows
 
 
@@ -172,8 +176,3 @@ def _outputs(found: Mapping[str, np.ndarray], signature: str) -> Batches:
         if first == signature and len(rest) == 2:
             batches.setdefault(rest[0], {})[rest[1]] = array
     return batches
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

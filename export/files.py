@@ -1,0 +1,33 @@
+"""Artefacts as they lie on the disk: some are files, some are folders."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in _files(path))
+
+
+def checksum(path: Path) -> str | None:
+    """The SHA-256 of an artefact in hexadecimal; None where there is none.
+
+    A folder's is that of what `sha256sum` prints for all its files, in the order of their paths.
+    """
+    if not path.is_dir():
+        return _sha256(path) if path.is_file() else None
+    names = sorted(file.relative_to(path).as_posix() for file in _files(path))
+    lines = [f"{_sha256(path / name)}  {name}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return [file for file in files if file.is_file()]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

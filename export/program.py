@@ -1,0 +1,28 @@
+"""How the programs end: a status, and one line where something went wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+INTERRUPTED = 130
+
+
+def guarded(work: Callable[[], int], failed: int) -> int:
+    """Do a program's work, slow imports included.
+
+    Args:
+        work: Gives the exit status.
+        failed: The status after an error that the user can mend.
+
+    Returns:
+        The exit status: that of `work`, `failed`, or 130 after Ctrl-C.
+    """
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        return failed
