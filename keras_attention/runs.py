@@ -70,13 +70,21 @@ class RunDirectory:
             raise ValueError(
                 f"{self.config_file} must be a mapping. Received: {type(content).__name__}"
             )
+        missing = [name for name in ("name", "data", "search") if name not in content]
+        if missing:
+            raise ValueError(f"{self.config_file} lacks the keys {', '.join(missing)}.")
         return content
 
     def tokenizers(self) -> tuple[SentencePieceTokenizer, SentencePieceTokenizer]:
         """The source's and the target's tokenizer."""
         from keras_attention.text import SentencePieceTokenizer
 
-        load = SentencePieceTokenizer.from_file
+        def load(file: Path) -> SentencePieceTokenizer:
+            try:
+                return SentencePieceTokenizer.from_file(file)
+            except ValueError as error:
+                raise ValueError(f"{file} is not a tokenizer of this package: {error}") from error
+
         return load(self.source_model), load(self.target_model)
 
     def model(self) -> Seq2Seq:
@@ -93,7 +101,7 @@ class RunDirectory:
                 f"{self.model_file} ({size} bytes) is not a model that can be loaded: {error}"
             ) from error
         if not isinstance(model, Seq2Seq):
-            raise TypeError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
+            raise ValueError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
         if model.policy.name == "float32":
             return model
         exact = Seq2Seq(model.config, dtype="float32")

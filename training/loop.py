@@ -41,17 +41,21 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     """
     run = RunDirectory(out)
     task = task_of(config.data)
-    config = _begin(run, config, task)
+    is_new = not run.config_file.exists()
+    if not is_new:
+        config = _same(run, config)
     state = _state(run)
     sweep(run, state["file"])
     if state["epoch"] >= config.training.epochs:
         print(f"{run.path} is complete: nothing to train.")
         return run.require_complete()
 
-    tokenizers = run.tokenizers()
+    tokenizers = _tokenizers(config.text, task) if is_new else run.tokenizers()
     validation = _fitting(config, tokenizers, task.validation_pairs())
     if task.finite_training_pairs():
         task.keep_training_pairs(_fitting(config, tokenizers, task.finite_training_pairs()))
+    if is_new:
+        config = _begin(run, config, task, tokenizers)
     keras.utils.set_random_seed(config.training.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.training.dtype)
@@ -139,25 +143,30 @@ def _fit(
     )
 
 
-def _begin(run: RunDirectory, config: TrainConfig, task: Task) -> TrainConfig:
+def _same(run: RunDirectory, config: TrainConfig) -> TrainConfig:
+    """The configuration of a run that was begun, if it is the one that is asked for."""
+    begun = config_from(run.config())
+    asked = dataclasses.replace(config, model=_with_sizes(config, begun.model))
+    if asked != begun:
+        raise RunError(
+            f"{run.path} holds a run of another configuration: {_differences(begun, asked)}. "
+            "Choose another --out, or remove it."
+        )
+    return begun
+
+
+def _begin(
+    run: RunDirectory, config: TrainConfig, task: Task, tokenizers: Tokenizers
+) -> TrainConfig:
     """The configuration with its vocabulary sizes; writes what stands before the first step."""
-    if run.config_file.exists():
-        begun = config_from(run.config())
-        asked = dataclasses.replace(config, model=_with_sizes(config, begun.model))
-        if asked != begun:
-            raise RunError(
-                f"{run.path} holds a run of another configuration: {_differences(begun, asked)}. "
-                "Choose another --out, or remove it."
-            )
-        return begun
+    source, target = tokenizers
+    held_out = _fitting(config, tokenizers, task.held_out_pairs())
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise RunError(f"{run.path} is not a directory. Choose another --out.") from error
-    source, target = _tokenizers(config.text, task)
     source.save(run.source_model)
     target.save(run.target_model)
-    held_out = _fitting(config, (source, target), task.held_out_pairs())
     write_whole(run.held_out_file, "".join(f"{s}\t{t}\n" for s, t in held_out))
     write_whole(run.environment_file, json.dumps(_environment(config), indent=2) + "\n")
     model = dataclasses.replace(

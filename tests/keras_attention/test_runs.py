@@ -42,8 +42,28 @@ def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_the_configuration(run: RunDirectory) -> None:
-    run.config_file.write_text("name: größe\nsearch: {beam_width: 3}\n", encoding="utf-8")
-    assert run.config() == {"name": "größe", "search": {"beam_width": 3}}
+    text = "name: größe\ndata: {}\nsearch: {beam_width: 3}\n"
+    run.config_file.write_text(text, encoding="utf-8")
+    assert run.config() == {"name": "größe", "data": {}, "search": {"beam_width": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("- a\n", "must be a mapping. Received: list"), ("name: a\n", "lacks the keys data, search")],
+)
+def test_a_damaged_configuration(run: RunDirectory, text: str, message: str) -> None:
+    run.config_file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        run.config()
+
+
+def test_damaged_files_are_named(run: RunDirectory) -> None:
+    run.model_file.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"model.keras \(2 bytes\) is not a model"):
+        run.model()
+    run.source_model.write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"source.model is not a tokenizer"):
+        run.tokenizers()
 
 
 def test_held_out_pairs_are_split_at_line_feeds_alone(run: RunDirectory) -> None:
@@ -54,5 +74,7 @@ def test_held_out_pairs_are_split_at_line_feeds_alone(run: RunDirectory) -> None
 
 def test_a_model_of_another_kind_is_an_error(run: RunDirectory) -> None:
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(run.model_file)
-    with pytest.raises(TypeError, match=r"model.keras must hold a Seq2Seq. Received: .*Sequential"):
+    with pytest.raises(
+        ValueError, match=r"model.keras must hold a Seq2Seq. Received: .*Sequential"
+    ):
         run.model()

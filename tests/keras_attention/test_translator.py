@@ -163,6 +163,7 @@ def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
     translator.model.save(run.model_file)
     run.held_out_file.touch()
     config = {
+        "name": "toy",
         "data": {"max_source_length": MAX_SOURCE, "max_target_length": MAX_LENGTH},
         "search": {"beam_width": 3, "length_penalty": 0.4},
     }

@@ -128,6 +128,7 @@ def test_what_cannot_be_trained_on_is_said_in_a_line(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
+    assert not (tmp_path / "run").exists()
 
 
 def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
