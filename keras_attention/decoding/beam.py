@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -43,25 +43,12 @@ class BeamSearch:
             )
 
     def __call__(
-        self,
-        step: StepFunction,
-        state: Nest,
-        start_tokens: Tensor,
-        *,
-        end_id: int,
-        max_length: int,
-        attention_length: int | Tensor | None = None,
+        self, step: StepFunction, state: Nest, start_tokens: Tensor, **options: Any
     ) -> Hypotheses:
         """Search; arguments and results as in `beam_search`."""
+        penalty = self.length_penalty
         return beam_search(
-            step,
-            state,
-            start_tokens,
-            end_id=end_id,
-            max_length=max_length,
-            width=self.width,
-            length_penalty=self.length_penalty,
-            attention_length=attention_length,
+            step, state, start_tokens, width=self.width, length_penalty=penalty, **options
         )
 
 
@@ -131,37 +118,7 @@ def beam_search(
         return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
 
     def body(loop: _Loop) -> tuple[_Loop]:
-        log_probs, weights, state = step(loop.tokens, loop.state)
-        totals = _totals(loop, log_probs, width)
-        lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
-        ranked = totals / ops.expand_dims(length_normalization(lengths, length_penalty), 2)
-        parents, tokens, log_prob = _best(ranked, totals, width)
-        rows_of_parents = ops.reshape(
-            ops.expand_dims(ops.arange(rows), 1) * width + parents, (flat,)
-        )
-
-        def from_parents(x: Tensor) -> Tensor:
-            return ops.take(x, rows_of_parents, axis=0)
-
-        def beams_from_parents(x: Tensor) -> Tensor:
-            return ops.reshape(from_parents(ops.reshape(x, (flat,))), (rows, width))
-
-        ended = beams_from_parents(loop.ended)
-        live = ops.reshape(ops.logical_not(ended), (flat,))
-        flat_tokens = ops.where(live, ops.reshape(tokens, (flat,)), 0)
-        state, kept = keras.tree.map_structure(from_parents, (state, (loop.ids, loop.attention)))
-        weights = None if weights is None else from_parents(weights)
-        after = _Loop(
-            time=loop.time + 1,
-            tokens=flat_tokens,
-            state=state,
-            ended=ops.logical_or(ended, ops.equal(tokens, end_id)),
-            log_prob=log_prob,
-            lengths=beams_from_parents(lengths),
-            ids=write(kept[0], loop.time, flat_tokens),
-            attention=record(kept[1], loop.time, weights, live),
-        )
-        return (after,)
+        return (_extend(loop, *step(loop.tokens, loop.state), end_id, length_penalty),)
 
     (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
     return _hypotheses(end, rows, width, max_length, length_penalty, attention_length)
@@ -183,6 +140,49 @@ def repeat_rows(x: Tensor, times: int) -> Tensor:
     shape = ops.shape(x)
     repeated = ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], times, *shape[1:]))
     return ops.reshape(repeated, (shape[0] * times, *shape[1:]))
+
+
+def _extend(
+    loop: _Loop,
+    log_probs: Tensor,
+    weights: Tensor | None,
+    state: Nest,
+    end_id: int,
+    length_penalty: float,
+) -> _Loop:
+    """The K best of all hypotheses extended by all tokens."""
+    width = loop.ended.shape[1]
+    rows = ops.shape(loop.ended)[0]
+    flat = rows * width
+    totals = _totals(loop, log_probs, width)
+    lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
+    ranked = totals / ops.expand_dims(length_normalization(lengths, length_penalty), 2)
+    parents, tokens, log_prob = _best(ranked, totals, width)
+    rows_of_parents = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * width + parents, (flat,))
+
+    def from_parents(x: Tensor) -> Tensor:
+        return ops.take(x, rows_of_parents, axis=0)
+
+    def beams_from_parents(x: Tensor) -> Tensor:
+        return ops.reshape(from_parents(ops.reshape(x, (flat,))), (rows, width))
+
+    ended = beams_from_parents(loop.ended)
+    live = ops.reshape(ops.logical_not(ended), (flat,))
+    flat_tokens = ops.where(live, ops.reshape(tokens, (flat,)), 0)
+    state, (ids, attention) = keras.tree.map_structure(
+        from_parents, (state, (loop.ids, loop.attention))
+    )
+    weights = None if weights is None else from_parents(weights)
+    return _Loop(
+        time=loop.time + 1,
+        tokens=flat_tokens,
+        state=state,
+        ended=ops.logical_or(ended, ops.equal(tokens, end_id)),
+        log_prob=log_prob,
+        lengths=beams_from_parents(lengths),
+        ids=write(ids, loop.time, flat_tokens),
+        attention=record(attention, loop.time, weights, live),
+    )
 
 
 def _totals(loop: _Loop, log_probs: Tensor, width: int) -> Tensor:

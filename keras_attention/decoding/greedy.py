@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -28,24 +28,10 @@ class GreedySearch:
         return 1
 
     def __call__(
-        self,
-        step: StepFunction,
-        state: Nest,
-        start_tokens: Tensor,
-        *,
-        end_id: int,
-        max_length: int,
-        attention_length: int | Tensor | None = None,
+        self, step: StepFunction, state: Nest, start_tokens: Tensor, **options: Any
     ) -> Hypotheses:
         """Search; arguments and results as in `greedy_search`."""
-        return greedy_search(
-            step,
-            state,
-            start_tokens,
-            end_id=end_id,
-            max_length=max_length,
-            attention_length=attention_length,
-        )
+        return greedy_search(step, state, start_tokens, **options)
 
 
 def greedy_search(
