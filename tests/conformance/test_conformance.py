@@ -20,6 +20,19 @@ from tests.arrays import dtype_policy, randomize, to_numpy
 from tests.conformance.registry import ABSTRACT, CONFIGURABLE, REGISTRY, Entry
 
 each_entry = pytest.mark.parametrize("name", REGISTRY)
+with_and_without_compilation = pytest.mark.parametrize(
+    "jit_compile",
+    [
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                keras.backend.backend() == "torch",
+                reason="torch.compile takes minutes for each recurrent layer, and is not tested",
+            ),
+        ),
+        False,
+    ],
+)
 TOLERANCE = 5e-6
 
 
@@ -112,7 +125,7 @@ def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
 
 
 @each_entry
-@pytest.mark.parametrize("jit_compile", [True, False])
+@with_and_without_compilation
 def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
     layer = entry.make()
@@ -163,7 +176,7 @@ def test_rows_do_not_know_each_other(name: str) -> None:
 
 
 @each_entry
-@pytest.mark.parametrize("jit_compile", [True, False])
+@with_and_without_compilation
 def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, 5, 4)
