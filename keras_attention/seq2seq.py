@@ -160,8 +160,8 @@ class Seq2Seq(keras.Model):
     ) -> Hypotheses:
         """Search for the best targets of a batch of sources.
 
-        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call compiles
-        its loop anew.
+        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call
+        compiles its loop anew.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
