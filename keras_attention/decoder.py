@@ -20,6 +20,7 @@ from keras_attention.recurrence import (
     run_stack,
     run_stack_over_sequence,
     sequence_layer,
+    stack_state_sizes,
     state_sizes,
     symbolic_states,
     zero_states,
@@ -195,9 +196,11 @@ class AttentionDecoder(keras.layers.Layer):
         keep = None
         if self.attention is not None and prepared is not None:
             keep = self.attention.dropout_mask(prepared, steps, training)
-        decode = self._sequence if self._runs_over_sequence else self._loop
-        outputs, weights, state = decode(inputs, inputs_mask, prepared, state, keep, training)
-        outputs = ops.cast(outputs, self.compute_dtype)
+        parts = (inputs, inputs_mask, prepared, state, keep)
+        if self._runs_over_sequence:
+            outputs, weights, state = self._sequence(*parts)
+        else:
+            outputs, weights, state = self._loop(*parts, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -285,7 +288,7 @@ class AttentionDecoder(keras.layers.Layer):
                 decoder's.
         """
         self._check_built()
-        expected = len(self._state_sizes()) + self.feeds_back
+        expected = len(stack_state_sizes(self.cells)) + self.feeds_back
         if len(state) < expected:
             raise ValueError(
                 f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
@@ -333,12 +336,9 @@ class AttentionDecoder(keras.layers.Layer):
         return ops.cast(combined, self.compute_dtype)
 
     def _split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        count = len(self._state_sizes())
+        count = len(stack_state_sizes(self.cells))
         state, fed = list(state), int(self.feeds_back)
         return state[:count], state[count : count + fed], state[count + fed :]
-
-    def _state_sizes(self) -> list[int]:
-        return [size for cell in self.cells for size in state_sizes(cell)]
 
     def _loop(
         self,
@@ -374,7 +374,6 @@ class AttentionDecoder(keras.layers.Layer):
         memory: Memory | None,
         state: list[Tensor],
         keep: Tensor | None,
-        training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
         cells, _, alignment = self._split(state)

@@ -50,6 +50,11 @@ def state_sizes(cell: Cell) -> list[int]:
     return [sizes] if isinstance(sizes, int) else list(sizes)
 
 
+def stack_state_sizes(cells: Sequence[Cell]) -> list[int]:
+    """The sizes of all states of a stack, flat, from the bottom to the top."""
+    return [size for cell in cells for size in state_sizes(cell)]
+
+
 def output_size(cell: Cell) -> int:
     """The size of a cell's output."""
     return int(getattr(cell, "output_size", None) or state_sizes(cell)[0])
@@ -57,8 +62,7 @@ def output_size(cell: Cell) -> int:
 
 def zero_states(cells: Sequence[Cell], batch: int | Tensor, dtype: str) -> list[Tensor]:
     """The flat states of a stack before it has read anything."""
-    sizes = [size for cell in cells for size in state_sizes(cell)]
-    return [ops.zeros((batch, size), dtype=dtype) for size in sizes]
+    return [ops.zeros((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]
 
 
 def build_stack(cells: Sequence[Cell], features: int) -> None:
@@ -155,5 +159,4 @@ def forget_dropout(cells: Sequence[Cell]) -> None:
 
 def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Tensor]:
     """The flat states of a stack as symbolic tensors."""
-    sizes = [size for cell in cells for size in state_sizes(cell)]
-    return [keras.KerasTensor((batch, size), dtype=dtype) for size in sizes]
+    return [keras.KerasTensor((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]
