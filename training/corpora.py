@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
-import glob
-import gzip
-import hashlib
-import unicodedata
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
-from pathlib import Path
-from typing import Literal, NamedTuple
+from itertools import zip_longest
+from typing import Literal
 
 from keras_attention.checks import check_one_of, check_positive
-from training.program import ConfigError
+from training.corpus_report import CorpusReport, Problem
+from training.files import found_files, lines
+from training.program import CorpusError
 
 Pair = tuple[str, str]
-Kind = Literal["encoding", "columns", "empty", "length"]
-KINDS: dict[Kind, str] = {
-    "encoding": "not UTF-8",
-    "columns": "wrong number of columns",
-    "empty": "empty",
-    "length": "too long",
-}
-_SHOWN = 5
 _Row = tuple[bytes, bytes] | int  # source and target; else the number of columns, which is wrong
-
-
-class CorpusError(ConfigError):
-    """A corpus that cannot be read as it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +21,9 @@ class CorpusFiles:
     """The files of a corpus: `source` and `target`, or `tsv`.
 
     A name is a path or a glob (`**` goes through folders), which stands for its matches in sorted
-    order; names that end in `.gz` are unpacked. Several files are read one after the other.
+    order; names that end in `.gz` are unpacked. Several files are read one after the other. A
+    relative name is looked for in the current directory, and where nothing is there, in the data
+    folder: what `--data` or the variable `KERAS_ATTENTION_DATA` names, else `data`.
 
     ```python
     >>> files = CorpusFiles(source=["part-*.de.gz"], target=["part-*.en.gz"])
@@ -96,62 +80,6 @@ class CorpusFiles:
                 )
 
 
-class Problem(NamedTuple):
-    """One reason not to use a line; printed as `file:line (detail)`.
-
-    Attributes:
-        kind: A key of `KINDS`.
-        file: The file, as it was opened.
-        line: The line's number in the file, from 1.
-        detail: The side, or how many columns or characters there are.
-    """
-
-    kind: Kind
-    file: str
-    line: int
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line} ({self.detail})"
-
-
-@dataclass(frozen=True)
-class CorpusReport:
-    """What was read; printed as a short summary.
-
-    Attributes:
-        files: Every file that was read, in order.
-        lines: Lines of all files; two aligned lines are one.
-        kept: Lines that became pairs.
-        problems: Why the others did not, in the order of the files. A line may have several
-            problems, for instance one on each side.
-    """
-
-    files: tuple[str, ...]
-    lines: int
-    kept: int
-    problems: tuple[Problem, ...]
-
-    @property
-    def dropped(self) -> int:
-        """Lines that did not become pairs."""
-        return self.lines - self.kept
-
-    def of(self, kind: Kind) -> list[Problem]:
-        """The problems of a kind."""
-        return [problem for problem in self.problems if problem.kind == kind]
-
-    def __str__(self) -> str:
-        rows = [f"{self.lines:,} lines read, {self.kept:,} usable, {self.dropped:,} not"]
-        for kind, name in KINDS.items():
-            found = self.of(kind)
-            if found:
-                more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
-                first = ", ".join(str(problem) for problem in found[:_SHOWN])
-                rows.append(f"  {name} ({len(found):,}): {first}{more}")
-        return "\n".join(rows)
-
-
 @dataclass(frozen=True)
 class Corpus:
     """Pairs of source and target, in the order of the files, and what was read for them."""
@@ -191,93 +119,23 @@ def read_corpus(
     pairs: list[Pair] = []
     problems: list[Problem] = []
     names: list[str] = []
-    lines = 0
+    count = 0
     for sides, rows in _opened(files):
         names += dict.fromkeys(sides)
         for line, row in enumerate(rows, start=1):
-            lines += 1
+            count += 1
             pair = _pair(row, max_characters)
             if pair is None:
                 problems += _problems(row, sides, line, max_characters)
             else:
                 pairs.append(pair)
-    report = CorpusReport(tuple(names), lines, len(pairs), tuple(problems))
+    report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
     if problems and on_problem == "error":
         raise CorpusError(f'Lines that only `on_problem="drop"` leaves out: {report}')
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
         raise CorpusError(f"No pair is left of {asked}: {report}")
     return Corpus(pairs, report)
-
-
-class Split(NamedTuple):
-    """Pairs by use."""
-
-    train: list[Pair]
-    dev: list[Pair]
-    test: list[Pair]
-
-
-def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Split:
-    """Hold out pairs for validation and test, with no source sentence in two parts.
-
-    Sources that differ only in case, white space or compatibility characters (NFKC) are one. The
-    sources are put in the order of a hash keyed by the seed, the first go to the test set until it
-    is large enough, the next to the dev set: what is held out depends neither on the order of the
-    pairs nor on the process.
-
-    ```python
-    >>> pairs = [("Hi!", "¡Hola!"), ("hi!", "¡Buenas!"), ("Run!", "¡Corre!"), ("Who?", "¿Quién?")]
-    >>> train, dev, test = split_held_out(pairs, dev=1, test=1, seed=0)
-    >>> train
-    [('Hi!', '¡Hola!'), ('hi!', '¡Buenas!')]
-    >>> dev, test
-    ([('Run!', '¡Corre!')], [('Who?', '¿Quién?')])
-
-    ```
-
-    Args:
-        pairs: Source and target texts.
-        dev: The least pairs to validate on. There are more where the last source has several.
-        test: The least pairs to test on.
-        seed: Key of the hash.
-
-    Returns:
-        `(train, dev, test)`, each in the order of `pairs`.
-
-    Raises:
-        CorpusError: If the sources run out before every part has its pairs, training at least one.
-        ValueError: If `dev` or `test` is negative.
-    """
-    for name, value in (("dev", dev), ("test", test)):
-        if value < 0:
-            raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
-    keys = [_source_key(source, str(seed).encode()) for source, _ in pairs]
-    sizes = Counter(keys)
-    order = iter(sorted(sizes))
-    part: dict[bytes, int] = {}
-    for index, least in ((2, test), (1, dev), (0, 1)):
-        size = 0
-        while size < least:
-            key = next(order, None)
-            if key is None:
-                raise CorpusError(
-                    f"The corpus is too small to hold out dev={dev} and test={test} pairs by "
-                    f"source and to train on the rest. Received: {len(keys)} pairs of "
-                    f"{len(sizes)} different sources"
-                )
-            part[key] = index
-            size += sizes[key]
-    split = Split([], [], [])
-    for key, pair in zip(keys, pairs, strict=True):
-        split[part.get(key, 0)].append(pair)
-    return split
-
-
-def _source_key(source: str, seed: bytes) -> bytes:
-    text = unicodedata.normalize("NFKC", source).casefold()
-    text = " ".join(unicodedata.normalize("NFKC", text).split())
-    return hashlib.blake2b(text.encode(), digest_size=16, key=seed).digest()
 
 
 def _pair(row: _Row, limit: int | None) -> Pair | None:
@@ -314,10 +172,10 @@ def _problems(row: _Row, files: Pair, line: int, limit: int | None) -> Iterator[
 def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:
     """For each file of two columns, or two aligned files: the names by side, and the rows."""
     if files.tsv:
-        for file in _expanded("tsv", files.tsv):
+        for file in found_files("tsv", files.tsv):
             yield (file, file), _columns(file, files.columns, files.swap)
         return
-    sources, targets = _expanded("source", files.source), _expanded("target", files.target)
+    sources, targets = found_files("source", files.source), found_files("target", files.target)
     if len(sources) != len(targets):
         raise CorpusError(
             "There must be as many target files as source files. Received: "
@@ -327,25 +185,10 @@ def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:
         yield (source, target), _aligned(source, target)
 
 
-def _expanded(name: str, patterns: Sequence[str]) -> list[str]:
-    """The files that paths and globs stand for."""
-    files: list[str] = []
-    for pattern in patterns:
-        if Path(pattern).is_file():  # whatever characters its name has
-            files.append(pattern)
-            continue
-        matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 (Path.glob: no absolute ones)
-        found = [match for match in matches if Path(match).is_file()]
-        if not found:
-            raise CorpusError(f"Argument `{name}` must name files. There is no file {pattern!r}")
-        files += sorted(found)
-    return files
-
-
 def _aligned(source: str, target: str) -> Iterator[_Row]:
-    for row in zip_longest(_lines(source), _lines(target)):
+    for row in zip_longest(lines(source), lines(target)):
         if None in row:
-            counts = [sum(1 for _ in _lines(file)) for file in (source, target)]
+            counts = [sum(1 for _ in lines(file)) for file in (source, target)]
             raise CorpusError(
                 "Aligned files must have as many lines each. "
                 f"Received: {source} of {counts[0]:,} lines, {target} of {counts[1]:,} lines"
@@ -358,20 +201,9 @@ def _columns(file: str, columns: tuple[int, int] | None, swap: bool) -> Iterator
     if swap:
         first, second = second, first
     most = max(first, second)
-    for line in _lines(file):
+    for line in lines(file):
         cells = line.split(b"\t")
         if len(cells) <= most or (columns is None and len(cells) > 2):
             yield len(cells)
         else:
             yield cells[first], cells[second]
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    """The lines of a file, without their ends and the byte order mark."""
-    try:
-        with gzip.open(file) if file.lower().endswith(".gz") else Path(file).open("rb") as stream:
-            first = stream.readline().removeprefix(codecs.BOM_UTF8)
-            for line in chain([first] if first else (), stream):
-                yield line.removesuffix(b"\n").removesuffix(b"\r")
-    except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(f"The file {file} cannot be read: {error}") from error

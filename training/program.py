@@ -10,6 +10,10 @@ class ConfigError(ValueError):
     """A recipe, an override or data that a training cannot take."""
 
 
+class CorpusError(ConfigError):
+    """A corpus that cannot be read or split as it was asked for."""
+
+
 class RunError(RuntimeError):
     """A run directory that cannot take this training."""
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from keras_attention import Translator
 from training import dates
 from training.config import CorpusConfig, DataConfig, DatesConfig
-from training.corpora import Pair, read_corpus, split_held_out
+from training.corpora import Pair, read_corpus
+from training.splits import split_held_out
 from training.translation import TranslationReport, bleu, evaluate_translation
 
 

@@ -15,6 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", required=True, help="a name in training/recipes, or a file")
     parser.add_argument("--out", required=True, help="the run directory; if begun, it is resumed")
     parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="where corpora lie that are not in the current directory; else the variable "
+        "KERAS_ATTENTION_DATA says it, else it is data/",
+    )
+    parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="for example training.batch_size=32"
     )
     options = parser.parse_intermixed_args(arguments)
@@ -29,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from training.config import load_config
+    from training.files import use_data_folder
     from training.loop import train
 
+    if options.data is not None:
+        use_data_folder(options.data)
     train(load_config(options.recipe, options.overrides), options.out)
     return 0
 
