@@ -17,16 +17,19 @@ from keras_attention.decoding import (
     BeamSearch,
     GreedySearch,
     Hypotheses,
+    TargetScores,
     beam_search,
+    forced_decoding,
     greedy_search,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
+from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
-from keras_attention.translator import Translation, Translator
+from keras_attention.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,13 +47,16 @@ __all__ = [
     "MaskedCrossEntropy",
     "Memory",
     "RunDirectory",
+    "ScoredPair",
     "SentencePieceTokenizer",
     "Seq2Seq",
     "Seq2SeqConfig",
     "Softmax",
+    "TargetScores",
     "Translation",
     "Translator",
     "beam_search",
+    "forced_decoding",
     "greedy_search",
     "masking",
     "scores",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,13 @@ from keras_attention.bridges import Bridge
 from keras_attention.checks import check_positive
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
-from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.decoding import (
+    BeamSearch,
+    GreedySearch,
+    Hypotheses,
+    TargetScores,
+    forced_decoding,
+)
 from keras_attention.decoding.beam import repeat_rows
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.ids import END_ID, PADDING_ID
@@ -190,16 +196,53 @@ class Seq2Seq(keras.Model):
         )
         found = run(ops.convert_to_tensor(source, dtype="int32"))
         ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
-        if np.isnan(scores).any() or not (lengths[:, 0] > 0).all():
-            raise ValueError(
-                "The model gives log-probabilities that are not numbers: its weights, or its "
-                f"training, went wrong. Received: scores={scores[:, 0]}"
-            )
+        _check_numbers(np.where(lengths[:, :1] > 0, scores, np.nan))
         longest = int(lengths.max(initial=0))
         attention = None
         if found.attention is not None:
             attention = ops.convert_to_numpy(found.attention)[:, :, :longest]
         return Hypotheses(ids[:, :, :longest], lengths, scores, attention)
+
+    def score(self, source: Any, target: Any) -> TargetScores:
+        """How likely given targets are, token by token; compiled as `generate` is.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            target: Ids (B, T) without the start token, padded with 0 on the right. The end token
+                counts where it is given.
+
+        Returns:
+            Log-probabilities and attention of the targets' tokens as NumPy arrays.
+
+        Raises:
+            ValueError: If ids are not as in `generate`, or there are not as many targets as
+                sources; or if the model's own numbers are not finite.
+        """
+        source = checked_ids(source, self.config.source_vocabulary)
+        target = checked_ids(target, self.config.target_vocabulary, "target")
+        if len(source) != len(target):
+            raise ValueError(
+                "Argument `target` must have as many rows as `source`. "
+                f"Received: source of {source.shape}, target of {target.shape}"
+            )
+
+        def forced(source: Tensor, target: Tensor) -> TargetScores:
+            memory, state = self.encode(source)
+            return forced_decoding(
+                lambda tokens, state: self.decode_step(tokens, state, memory),
+                state,
+                ops.full((ops.shape(source)[0],), self.config.start_id, dtype="int32"),
+                target,
+            )
+
+        run = self._compiled.by_key.setdefault("score", compiled(forced))
+        found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
+        log_probs = ops.convert_to_numpy(found.log_probs)
+        _check_numbers(log_probs)
+        attention = found.attention
+        return TargetScores(
+            log_probs, None if attention is None else ops.convert_to_numpy(attention)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -213,21 +256,31 @@ class Seq2Seq(keras.Model):
 
 
 class _CompiledSearches:
-    """Searches that were compiled, by search and maximum length.
+    """Functions that were compiled, searches by search and maximum length.
 
     An object of its own, since exporters save every dictionary that is an attribute of a model.
     """
 
     def __init__(self) -> None:
-        self.by_key: dict[tuple[Search, int], Callable[[Tensor], Hypotheses]] = {}
+        self.by_key: dict[Hashable, Callable[..., Any]] = {}
 
 
-def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
+def _check_numbers(scores: np.ndarray) -> None:
+    """Raise `ValueError` where a row of scores (B, ...) holds what is not a number."""
+    if np.isnan(scores).any():
+        raise ValueError(
+            "The model gives log-probabilities that are not numbers: its weights, or its "
+            f"training, went wrong. Received: scores={scores[:, 0]}"
+        )
+
+
+def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
     """Ids as an int32 array, or the error that says what is wrong with them.
 
     Args:
         ids: Ids (B, S), padded with 0 on the right.
         vocabulary: Number of tokens.
+        name: What errors call them.
 
     Raises:
         ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
@@ -236,20 +289,20 @@ def checked_ids(ids: Any, vocabulary: int) -> np.ndarray:
     array = np.asarray(ids)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
         raise ValueError(
-            "Argument `source` must hold integer ids (batch, length), at least one. "
+            f"Argument `{name}` must hold integer ids (batch, length), at least one. "
             f"Received: shape={array.shape}, dtype={array.dtype}"
         )
     outside = (array < 0) | (array >= vocabulary)
     if outside.any():
         row, position = (int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
-            f"Argument `source` must hold ids from 0 to {vocabulary - 1}. "
-            f"Received: source[{row}, {position}]={array[row, position]}"
+            f"Argument `{name}` must hold ids from 0 to {vocabulary - 1}. "
+            f"Received: {name}[{row}, {position}]={array[row, position]}"
         )
     holes = (array[:, 1:] != PADDING_ID) & (array[:, :-1] == PADDING_ID)
     if holes.any():
         raise ValueError(
-            "Argument `source` must be padded with 0 on the right only. "
+            f"Argument `{name}` must be padded with 0 on the right only. "
             f"Received: padding before a token in row {int(np.argwhere(holes)[0, 0])}"
         )
     return array.astype("int32")

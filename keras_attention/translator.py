@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_attention.checks import check_positive
-from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses, TargetScores
 from keras_attention.ids import END_ID
+from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Search, Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
-
-
-@dataclass(frozen=True, eq=False)
-class Translation:
-    """One hypothesis for one text.
-
-    Attributes:
-        text: The translation.
-        score: `log-probability / ((5 + length) / 6) ** length_penalty`, in nats.
-        tokens: Target tokens as one reads them, the end token last.
-        source_tokens: Source tokens, likewise.
-        attention: Weights (T, S), a row for each target token, or None without attention.
-        is_complete: Whether the end token was reached before the maximum length.
-        others: The other hypotheses of a beam, best first.
-    """
-
-    text: str
-    score: float
-    tokens: list[str]
-    source_tokens: list[str]
-    attention: np.ndarray | None
-    is_complete: bool
-    others: list[Translation] = field(default_factory=list)
 
 
 class Translator:
@@ -98,12 +76,10 @@ class Translator:
         self, texts: Sequence[str], search: Search | None = None, batch_size: int = 256
     ) -> list[Translation]:
         """Translate; see the class."""
-        check_positive("batch_size", batch_size)
         ids = self.encode(texts)
-        order = sorted((i for i in range(len(ids)) if len(ids[i]) > 1), key=lambda i: len(ids[i]))
         done: dict[int, Translation] = {}
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+        asked = [i for i, row in enumerate(ids) if len(row) > 1]
+        for chosen in _batches(asked, lambda i: len(ids[i]), batch_size):
             batch = pad([ids[i] for i in chosen])
             found = self.model.generate(batch, search or self.search, self.max_length)
             for row, i in enumerate(chosen):
@@ -112,20 +88,59 @@ class Translator:
                 done[i] = best
         return [done.get(i) or self._empty(row) for i, row in enumerate(ids)]
 
+    def score(
+        self, sources: Sequence[str], targets: Sequence[str], batch_size: int = 256
+    ) -> list[ScoredPair]:
+        """How likely given translations are, by forced decoding.
+
+        An empty text is its end token alone, and the model is asked as for any other. A translation
+        that the model writes itself has the log-probability with which its search found it, as far
+        as tokenizing its text gives the tokens that were written: where a text can be cut into
+        tokens in several ways, the model may have taken another.
+
+        Args:
+            sources: Source texts.
+            targets: A translation of each.
+            batch_size: Pairs that are scored at once.
+
+        Returns:
+            What the model says of each pair, in their order.
+
+        Raises:
+            ValueError: If there are not as many targets as sources, or a text is too long; the
+                message gives its place in the list.
+        """
+        source_ids = _encode(self.source_tokenizer, sources, self.max_source_length, "source")
+        target_ids = _encode(self.target_tokenizer, targets, self.max_length, "target")
+        if len(source_ids) != len(target_ids):
+            raise ValueError(
+                "There must be as many targets as sources. "
+                f"Received: {len(source_ids)} sources, {len(target_ids)} targets"
+            )
+        done: dict[int, ScoredPair] = {}
+        lengths = [(len(t), len(s)) for s, t in zip(source_ids, target_ids, strict=True)]
+        for chosen in _batches(range(len(lengths)), lengths.__getitem__, batch_size):
+            source, target = (pad([ids[i] for i in chosen]) for ids in (source_ids, target_ids))
+            found = self.model.score(source, target)
+            for row, i in enumerate(chosen):
+                done[i] = self._scored(found, row, source_ids[i], target_ids[i])
+        return [done[i] for i in range(len(lengths))]
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Source ids of each text with the end token."""
-        if isinstance(texts, str | bytes):
-            raise TypeError(f"Argument `texts` must be a list of strings. Received: {texts!r}")
-        texts = list(texts)
-        ids = [[*row, END_ID] for row in self.source_tokenizer.encode(texts)]
-        for number, row in enumerate(ids, start=1):
-            if len(row) > self.max_source_length:
-                text = _shortened(texts[number - 1])
-                raise ValueError(
-                    f"Text {number} has {len(row)} tokens with its end token, "
-                    f"the model takes {self.max_source_length}. Received: {text!r}"
-                )
-        return ids
+        return _encode(self.source_tokenizer, texts, self.max_source_length, "text")
+
+    def _scored(
+        self, found: TargetScores, row: int, source: list[int], target: list[int]
+    ) -> ScoredPair:
+        log_probs, attention = found.log_probs[row, : len(target)], found.attention
+        return ScoredPair(
+            log_probability=float(log_probs.sum(dtype="float64")),
+            log_probabilities=log_probs,
+            tokens=self.target_tokenizer.pieces(target),
+            source_tokens=self.source_tokenizer.pieces(source),
+            attention=None if attention is None else attention[row, : len(target), : len(source)],
+        )
 
     def _hypotheses(self, found: Hypotheses, row: int, source: list[int]) -> list[Translation]:
         lengths = [int(n) for n in found.lengths[row]]
@@ -149,6 +164,33 @@ class Translator:
         attention = None if self.model.config.attention is None else np.zeros((0, len(source)))
         tokens = self.source_tokenizer.pieces(source)
         return Translation("", 0.0, [], tokens, attention, is_complete=True)
+
+
+def _encode(
+    tokenizer: SentencePieceTokenizer, texts: Sequence[str], limit: int, name: str
+) -> list[list[int]]:
+    """Ids of each text with the end token, or the error that says which text is too long."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"Argument `{name}s` must be a list of strings. Received: {texts!r}")
+    texts = list(texts)
+    ids = [[*row, END_ID] for row in tokenizer.encode(texts)]
+    for number, row in enumerate(ids, start=1):
+        if len(row) > limit:
+            raise ValueError(
+                f"{name.capitalize()} {number} has {len(row)} tokens with its end token, "
+                f"the model takes {limit}. Received: {_shortened(texts[number - 1])!r}"
+            )
+    return ids
+
+
+def _batches(
+    rows: Sequence[int], length: Callable[[int], Any], batch_size: int
+) -> Iterator[list[int]]:
+    """The rows in batches of similar length."""
+    check_positive("batch_size", batch_size)
+    order = sorted(rows, key=length)
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
 
 
 def _shortened(text: str) -> str:

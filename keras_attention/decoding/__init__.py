@@ -1,8 +1,9 @@
-"""Searches: they know a step function, and no model."""
+"""Searches and forced decoding: they know a step function, and no model."""
 
 from __future__ import annotations
 
 from keras_attention.decoding.beam import BeamSearch, beam_search
+from keras_attention.decoding.forced import TargetScores, forced_decoding
 from keras_attention.decoding.greedy import GreedySearch, greedy_search
 from keras_attention.decoding.types import Hypotheses, StepFunction
 
@@ -11,6 +12,8 @@ __all__ = [
     "GreedySearch",
     "Hypotheses",
     "StepFunction",
+    "TargetScores",
     "beam_search",
+    "forced_decoding",
     "greedy_search",
 ]
