@@ -38,12 +38,26 @@ class Seq2SeqConfig:
             choice, previous for `"bahdanau"`, current for `"luong"`.
         input_feeding: Whether the attention vector joins the next input; None for the usual choice.
         attention_layer_units: Units of the tanh layer over state and context; None for no layer.
-        dropout: Fraction of embeddings, encoder layers and outputs that is dropped in training.
+        tie_embeddings: `"output"` uses the target embedding as the weights of the logits (without
+            bias), `"all"` the same matrix for the source too; `attention_layer_units` must be
+            `embedding_size` then. None for matrices of their own.
+        dropout: Fraction of the features that is dropped in training: of embeddings, between
+            layers, and of what the logits are computed from.
+        embedding_dropout: The fraction of embeddings' features, where it is another; None for
+            `dropout`.
+        word_dropout: Fraction of the tokens, source and target, that are dropped with all their
+            features in training.
+        recurrent_dropout: Fraction of the recurrent states' features that is dropped in training,
+            the same ones at each step (variational dropout).
         attention_dropout: Fraction of the attention's weights that is dropped in training.
         start_id: The token that starts the decoder: 1, or 2 for the end token itself.
 
     Raises:
-        ValueError: If a value is out of range or not one of those allowed.
+        ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
+            asked for where the sizes differ.
+
+    Reference: Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational dropout,
+    dropout of words).
     """
 
     source_vocabulary: int
@@ -64,7 +78,11 @@ class Seq2SeqConfig:
     query: Query | None = None
     input_feeding: bool | None = None
     attention_layer_units: int | None = None
+    tie_embeddings: Literal["output", "all"] | None = None
     dropout: float = 0.0
+    embedding_dropout: float | None = None
+    word_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     attention_dropout: float = 0.0
     start_id: int = START_ID
 
@@ -89,5 +107,24 @@ class Seq2SeqConfig:
         check_one_of("attention", self.attention, ("bahdanau", "luong", None))
         check_one_of("score", self.score, SCORES)
         check_one_of("start_id", self.start_id, (START_ID, END_ID))
-        check_dropout("dropout", self.dropout)
-        check_dropout("attention_dropout", self.attention_dropout)
+        check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
+        self._check_tied()
+        for name in ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"):
+            check_dropout(name, getattr(self, name))
+        if self.embedding_dropout is not None:
+            check_dropout("embedding_dropout", self.embedding_dropout)
+
+    def _check_tied(self) -> None:
+        if self.tie_embeddings and self.attention_layer_units != self.embedding_size:
+            raise ValueError(
+                "Argument `attention_layer_units` must be `embedding_size` where `tie_embeddings` "
+                "is given: the logits are products with embeddings. "
+                f"Received: attention_layer_units={self.attention_layer_units}, "
+                f"embedding_size={self.embedding_size}, tie_embeddings={self.tie_embeddings!r}"
+            )
+        if self.tie_embeddings == "all" and self.source_vocabulary != self.target_vocabulary:
+            raise ValueError(
+                "Argument `tie_embeddings='all'` needs one vocabulary for both sides. "
+                f"Received: source_vocabulary={self.source_vocabulary}, "
+                f"target_vocabulary={self.target_vocabulary}"
+            )

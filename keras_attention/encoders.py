@@ -38,6 +38,7 @@ class _Encoder(keras.layers.Layer):
         units: int,
         num_layers: int = 1,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -45,10 +46,12 @@ class _Encoder(keras.layers.Layer):
         check_positive("units", units)
         check_positive("num_layers", num_layers)
         check_dropout("dropout", dropout)
-        self.units, self.num_layers, self.dropout, self.seed = units, num_layers, dropout, seed
+        check_dropout("recurrent_dropout", recurrent_dropout)
+        self.units, self.num_layers, self.seed = units, num_layers, seed
+        self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.supports_masking = True
         self.layers = [
-            {direction: self._lstm(f"{direction}_{i}") for direction in self.directions}
+            {direction: self._lstm(direction, i) for direction in self.directions}
             for i in range(num_layers)
         ]
         self.dropouts = [
@@ -61,8 +64,16 @@ class _Encoder(keras.layers.Layer):
             for i in range(num_layers - 1)
         ]
 
-    def _lstm(self, name: str) -> keras.layers.Layer:
-        cell = _PaddingAwareLSTMCell(self.units, dtype=self.dtype_policy, name="cell")
+    def _lstm(self, direction: str, i: int) -> keras.layers.Layer:
+        place = 2 * i + self.directions.index(direction)
+        cell = _PaddingAwareLSTMCell(
+            self.units,
+            recurrent_dropout=self.recurrent_dropout,
+            seed=None if self.seed is None else self.seed + self.num_layers + place,
+            dtype=self.dtype_policy,
+            name="cell",
+        )
+        name = f"{direction}_{i}"
         return sequence_layer(cell, keras.layers.LSTM, dtype=self.dtype_policy, name=name)
 
     def build(self, inputs_shape: Shape) -> None:
@@ -83,7 +94,7 @@ class _Encoder(keras.layers.Layer):
         for i, layer in enumerate(self.layers):
             if i:
                 encoded = self.dropouts[i - 1](encoded, training=training)
-            results = [_run(lstm, name, encoded, valid) for name, lstm in layer.items()]
+            results = [_run(lstm, name, encoded, valid, training) for name, lstm in layer.items()]
             encoded = ops.concatenate([sequence for sequence, _ in results], axis=-1)
             states = [state for _, pair in results for state in pair]
         return (encoded, *states)
@@ -106,7 +117,7 @@ class _Encoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("units", "num_layers", "dropout", "seed")
+        names = ("units", "num_layers", "dropout", "recurrent_dropout", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -121,6 +132,8 @@ class LSTMEncoder(_Encoder):
         units: Size U of the states.
         num_layers: How many layers are stacked.
         dropout: Fraction of the features that are dropped between layers in training.
+        recurrent_dropout: Fraction of a state's features that are dropped in training before the
+            next step reads them, the same ones at each step.
         seed: Seed of the dropout, or None.
 
     Call arguments:
@@ -160,6 +173,8 @@ class BiLSTMEncoder(_Encoder):
         units: Size U of the states of each direction.
         num_layers: How many layers are stacked.
         dropout: Fraction of the features that are dropped between layers in training.
+        recurrent_dropout: Fraction of a state's features that are dropped in training before the
+            next step reads them, the same ones at each step.
         seed: Seed of the dropout, or None.
 
     Call arguments:
@@ -222,13 +237,18 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
 
 
 def _run(
-    lstm: keras.layers.Layer, direction: str, inputs: Tensor, valid: Tensor
+    lstm: keras.layers.Layer,
+    direction: str,
+    inputs: Tensor,
+    valid: Tensor,
+    training: bool | None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
     features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
     with lstm.cell.kernel_joined_before():
-        outputs, _, c = lstm(ops.flip(features, axis=1) if backward else features)
+        ordered = ops.flip(features, axis=1) if backward else features
+        outputs, _, c = lstm(ordered, training=training)
     outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid
     return outputs, (_at_end(outputs, valid, backward), c)
 

@@ -70,37 +70,35 @@ class Seq2Seq(keras.Model):
 
     def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        size = config.embedding_size
-        source_embedding, target_embedding = (
-            keras.layers.Embedding(vocabulary, size, dtype=policy, name=f"{side}_embedding")
-            for side, vocabulary in (
-                ("source", config.source_vocabulary),
-                ("target", config.target_vocabulary),
-            )
-        )
+        source_embedding, target_embedding = _embeddings(config, policy)
         encoder, decoder = _encoder(config, policy), _decoder(config, policy)
         sizes = [state_sizes(cell) for cell in decoder.cells]
         bridge = Bridge(sizes, config.bridge, dtype=policy, name="bridge")
-        output = keras.layers.Dense(config.target_vocabulary, dtype="float32", name="logits")
+        logits = None
+        if not config.tie_embeddings:
+            logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")
 
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
         mask = ops.not_equal(source, PADDING_ID)
-
-        def drop(x: Tensor) -> Tensor:
-            return keras.layers.Dropout(config.dropout, dtype=policy)(x)
-
-        encoded, *states = encoder(drop(source_embedding(source)), mask=mask)
+        encoded, *states = encoder(
+            _dropped_words(source_embedding(source), config, policy), mask=mask
+        )
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
-        outputs = decoder(drop(target_embedding(target)), initial_state=bridge(states), **attended)
-        logits = output(drop(outputs))
-        super().__init__({"source": source, "target": target}, logits, **kwargs)
+        outputs = decoder(
+            _dropped_words(target_embedding(target), config, policy),
+            initial_state=bridge(states),
+            **attended,
+        )
+        outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
+        results = _project(outputs, logits or target_embedding)
+        super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
         self.policy = policy
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
-        self.logits = output
+        self.logits = logits
         self._compiled = _CompiledSearches()
 
     def encode(self, source: Tensor) -> tuple[Memory | None, list[Tensor]]:
@@ -133,7 +131,8 @@ class Seq2Seq(keras.Model):
             Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
         """
         output, weights, state = self.decoder.step(self.target_embedding(tokens), state, memory)
-        return ops.log_softmax(self.logits(output), axis=-1), weights, state
+        logits = _project(output, self.logits or self.target_embedding)
+        return ops.log_softmax(logits, axis=-1), weights, state
 
     def search(self, source: Tensor, search: Search, max_length: int) -> Hypotheses:
         """Search for the best targets, in the graph; `generate` is the same for arrays.
@@ -308,12 +307,41 @@ def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
     return array.astype("int32")
 
 
+def _embeddings(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
+    """The source's and the target's, one layer if they share their matrix."""
+    layer = keras.layers.ReversibleEmbedding if config.tie_embeddings else keras.layers.Embedding
+    size = config.embedding_size
+    if config.tie_embeddings == "all":
+        shared = layer(config.target_vocabulary, size, dtype=policy, name="embedding")
+        return shared, shared
+    source = keras.layers.Embedding(
+        config.source_vocabulary, size, dtype=policy, name="source_embedding"
+    )
+    return source, layer(config.target_vocabulary, size, dtype=policy, name="target_embedding")
+
+
+def _dropped_words(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
+    """Embeddings (B, L, D) without some features and, where asked for, without some words."""
+    rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
+    if config.word_dropout:
+        words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
+        embedded = words(embedded)
+    return keras.layers.Dropout(rate, dtype=policy)(embedded)
+
+
+def _project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:
+    """Logits in float32, by a dense layer or by the embeddings themselves."""
+    tied = {"reverse": True} if isinstance(layer, keras.layers.ReversibleEmbedding) else {}
+    return ops.cast(layer(outputs, **tied), "float32")
+
+
 def _encoder(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
     encoder = BiLSTMEncoder if config.encoder == "bilstm" else LSTMEncoder
     return encoder(
         config.encoder_units,
         config.encoder_layers,
         dropout=config.dropout,
+        recurrent_dropout=config.recurrent_dropout,
         dtype=policy,
         name="encoder",
     )
@@ -341,7 +369,15 @@ def _decoder(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
             name="attention_layer",
         )
     return AttentionDecoder(
-        [cell(config.decoder_units, dtype=policy) for _ in range(config.decoder_layers)],
+        [
+            cell(
+                config.decoder_units,
+                dropout=config.dropout if i else 0.0,  # between layers; the first reads embeddings
+                recurrent_dropout=config.recurrent_dropout,
+                dtype=policy,
+            )
+            for i in range(config.decoder_layers)
+        ],
         _attention(config, policy),
         query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
         input_feeding=config.input_feeding,

@@ -93,16 +93,26 @@ class TextConfig:
         model_type: SentencePiece's model.
         source_vocabulary: The most source tokens.
         target_vocabulary: The most target tokens.
+        shared: One tokenizer for both sides, of `target_vocabulary` tokens, learned from both.
         normalization: SentencePiece's normalization rule.
+        target_normalization: The target's, where it is another; None for the same.
     """
 
     model_type: ModelType = "unigram"
     source_vocabulary: int = 8000
     target_vocabulary: int = 8000
+    shared: bool = False
     normalization: Normalization = "nmt_nfkc"
+    target_normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
         _check_all_positive(self, "source_vocabulary", "target_vocabulary")
+        if self.shared and self.target_normalization not in (None, self.normalization):
+            raise ValueError(
+                "Argument `target_normalization` cannot differ where one tokenizer is shared. "
+                f"Received: normalization={self.normalization!r}, "
+                f"target_normalization={self.target_normalization!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -110,26 +120,39 @@ class OptimizationConfig:
     """How the model learns.
 
     Attributes:
-        batch_size: Pairs in a step.
+        batch_size: Pairs in a step; not heeded where `batch_tokens` is given.
+        batch_tokens: Tokens of the longer side in a step, padding counted, however many pairs these
+            are.
         steps: Steps in all, a multiple of `steps_per_epoch`.
         steps_per_epoch: Steps between two validations (and checkpoints).
         learning_rate: The highest, reached after warm-up.
         warmup_steps: Steps over which the learning rate rises from 0; it then falls to 0 as a
             half cosine.
+        weight_decay: Decoupled weight decay (AdamW) of all but biases; 0 is plain Adam.
         clip_norm: Bound of the norm of all gradients together.
         label_smoothing: Fraction of the target's probability that is spread over all tokens.
+        average_decay: Decay of an exponential moving average of the weights, for example 0.999,
+            which is validated and kept in the place of the weights themselves; 0 for none.
+        select_by: Whether the best `"metric"` of the task or the least `"loss"` on the validation
+            pairs decides which model is kept and when to stop.
+        patience: Stop after so many validations without a better one; None to take all steps.
         seed: Seed of the weights and of dropout.
         jit_compile: Whether XLA compiles the step.
         dtype: Keras's dtype policy.
     """
 
     batch_size: int = 64
+    batch_tokens: int | None = None
     steps: int = 10000
     steps_per_epoch: int = 1000
     learning_rate: float = 1e-3
     warmup_steps: int = 500
+    weight_decay: float = 0.0
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    average_decay: float = 0.0
+    select_by: Literal["metric", "loss"] = "metric"
+    patience: int | None = None
     seed: int = 1
     jit_compile: bool = False
     dtype: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -141,9 +164,13 @@ class OptimizationConfig:
                 "Argument `steps` must be a multiple of `steps_per_epoch`. "
                 f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
             )
+        for name in ("batch_tokens", "patience"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         _check_above_zero(self, "learning_rate", "clip_norm")
-        _check_not_negative(self, "warmup_steps", "seed")
+        _check_not_negative(self, "warmup_steps", "weight_decay", "seed")
         check_dropout("label_smoothing", self.label_smoothing)
+        check_dropout("average_decay", self.average_decay)
 
     @property
     def epochs(self) -> int:
@@ -191,6 +218,13 @@ class TrainConfig:
     )
     training: OptimizationConfig = field(default_factory=OptimizationConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    def __post_init__(self) -> None:
+        if self.model.tie_embeddings == "all" and not self.text.shared:
+            raise ValueError(
+                "model.tie_embeddings='all' needs text.shared=true: one vocabulary for both sides. "
+                f"Received: text.shared={self.text.shared}"
+            )
 
     def to_yaml(self) -> str:
         """The configuration as a recipe."""

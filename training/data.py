@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -11,90 +10,142 @@ import tensorflow as tf
 
 from keras_attention.ids import END_ID
 from keras_attention.text import SentencePieceTokenizer
+from training.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
 from training.config import OptimizationConfig
 from training.corpora import Pair
 from training.program import ConfigError
 
 Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
-_BATCHES_IN_A_CHUNK = 32
+Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+
+class Passes:
+    """The pairs of each pass over the data, and their lengths.
+
+    Args:
+        pairs: The pairs of a pass, by its number; the same every time.
+        tokenizers: The source's and the target's.
+    """
+
+    def __init__(self, pairs: Callable[[int], Sequence[Pair]], tokenizers: Tokenizers) -> None:
+        self._make = pairs
+        self.tokenizers = tokenizers
+        self._pairs: Sequence[Pair] = ()
+        self._lengths: list[Lengths] = []
+
+    def pairs(self, number: int) -> Sequence[Pair]:
+        """The pairs of a pass."""
+        pairs = self._make(number)
+        if pairs is not self._pairs:  # else nothing has to be counted again
+            self._pairs, self._lengths = pairs, token_lengths(pairs, self.tokenizers)
+        return pairs
+
+    def lengths(self, number: int) -> list[Lengths]:
+        """The lengths of these pairs, in tokens with the end token."""
+        self.pairs(number)
+        return self._lengths
+
+
+def budget_of(training: OptimizationConfig) -> Budget:
+    """The size of a batch that a configuration asks for."""
+    if training.batch_tokens is not None:
+        return Budget(tokens=training.batch_tokens)
+    return Budget(pairs=training.batch_size)
+
+
+def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:
+    """What the first pass costs."""
+    return statistics(passes.lengths(0), budget_of(training), training.seed)
 
 
 def training_batches(
-    pairs: Callable[[int], Iterator[Pair]],
-    tokenizers: Tokenizers,
+    passes: Passes,
     start_id: int,
     training: OptimizationConfig,
-    first_epoch: int = 0,
+    first_step: int = 0,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Endless batches `({"source", "target"}, labels)`, epoch after epoch.
+    """Endless batches `({"source", "target"}, labels)`, pass after pass.
 
-    What an epoch holds follows from its number alone: a resumed training sees what it would have
+    What a step reads follows from its number alone: a resumed training sees what it would have
     seen without the interruption.
 
     Args:
-        pairs: Makes an endless iterator of pairs, from a place in their order.
-        tokenizers: The source's and the target's.
+        passes: The pairs.
         start_id: The decoder's first token.
-        training: Batch size, steps in an epoch, and the seed of the order of the batches.
-        first_epoch: The epoch to begin with.
+        training: The size of a batch, and the seed of the order.
+        first_step: The step to begin with.
+        shard: A process's number and how many there are; see `planned`.
     """
 
-    def batches() -> Iterator[tuple[list[str], list[str]]]:
-        steps, size = training.steps_per_epoch, training.batch_size
-        for epoch in itertools.count(first_epoch):
-            start = pairs(epoch * steps * size)
-            for batch in epoch_batches(start, steps, size, f"{training.seed}:{epoch}"):
-                sources, targets = zip(*batch, strict=True)
-                yield list(sources), list(targets)
+    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
+        plan = planned(passes.lengths, budget_of(training), training.seed, shard)
+        for number, batch in itertools.islice(plan, first_step, None):
+            pairs = passes.pairs(number)
+            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
 
-    texts = tf.TensorSpec((None,), tf.string)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(texts, texts))
+    return _encoded(texts, passes.tokenizers, start_id)
+
+
+def validation_batches(
+    pairs: Sequence[Pair], tokenizers: Tokenizers, start_id: int, training: OptimizationConfig
+) -> tf.data.Dataset:
+    """All pairs once, in batches as in training."""
+    plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
+
+    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
+        for batch in plan:
+            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
+
+    batches = _encoded(texts, tokenizers, start_id)
+    return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
+
+
+def token_lengths(pairs: Sequence[Pair], tokenizers: Tokenizers) -> list[Lengths]:
+    """Tokens of both sides of each pair, the end token counted."""
+    rows = (t.encode(side) for t, side in zip(tokenizers, _sides(pairs), strict=True))
+    source, target = ([len(row) + 1 for row in side] for side in rows)
+    return list(zip(source, target, strict=True))
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in pairs], [target for _, target in pairs]
+
+
+def _encoded(
+    texts: Callable[[], Iterator[tuple[list[str], list[str], Lengths]]],
+    tokenizers: Tokenizers,
+    start_id: int,
+) -> tf.data.Dataset:
+    strings, widths = tf.TensorSpec((None,), tf.string), tf.TensorSpec((2,), tf.int32)
+    dataset = tf.data.Dataset.from_generator(texts, output_signature=(strings, strings, widths))
     encode = encoder(tokenizers, start_id)
     return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
 
 
-def epoch_batches(
-    pairs: Iterator[Pair], steps: int, batch_size: int, seed: str
-) -> Iterator[list[Pair]]:
-    """Batches of sources of similar length.
+def encoder(tokenizers: Tokenizers, start_id: int) -> Encode:
+    """A graph function from texts (B,), (B,) and their widths (2,) to a batch, padded with 0.
 
-    Pairs are sorted by length within chunks of 32 batches (the last may be smaller), and the
-    batches of a chunk shuffled: little padding, and every pair is used once.
-
-    Args:
-        pairs: An endless iterator.
-        steps: How many batches.
-        batch_size: Pairs in a batch.
-        seed: Seed of the order of the batches.
-    """
-    order = random.Random(seed)
-    for done in range(0, steps, _BATCHES_IN_A_CHUNK):
-        size = batch_size * min(_BATCHES_IN_A_CHUNK, steps - done)
-        chunk = sorted(itertools.islice(pairs, size), key=lambda pair: len(pair[0]))
-        batches = [chunk[start : start + batch_size] for start in range(0, size, batch_size)]
-        order.shuffle(batches)
-        yield from batches
-
-
-def encoder(
-    tokenizers: Tokenizers, start_id: int
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]:
-    """A graph function from texts (B,) to `({"source", "target"}, labels)`, padded with 0.
-
-    The source ends with the end token; the target starts with the start token and the labels end
-    with the end token.
+    A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
+    starts with the start token and the labels end with the end token. A text of more tokens than
+    its width is an error.
     """
     source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
 
-    def encode(sources: tf.Tensor, targets: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def padded(ids: tf.RaggedTensor, width: tf.Tensor) -> tf.Tensor:
+        dense = ids.to_tensor()
+        return tf.pad(dense, [[0, 0], [0, width - tf.shape(dense)[1]]])
+
+    def encode(
+        sources: tf.Tensor, targets: tf.Tensor, widths: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         source, target = source_tokenizer.tokenize(sources), target_tokenizer.tokenize(targets)
-        column = tf.ones_like(target[:, :1].to_tensor(shape=(None, 1)))
-        labels = tf.concat([target, column * END_ID], axis=1)
+        column = tf.ones_like(sources, tf.int32)[:, tf.newaxis]
         inputs = {
-            "source": tf.concat([source, column * END_ID], axis=1).to_tensor(),
-            "target": tf.concat([column * start_id, target], axis=1).to_tensor(),
+            "source": padded(tf.concat([source, column * END_ID], axis=1), widths[0]),
+            "target": padded(tf.concat([column * start_id, target], axis=1), widths[1]),
         }
-        return inputs, labels.to_tensor()
+        return inputs, padded(tf.concat([target, column * END_ID], axis=1), widths[1])
 
     return encode
 

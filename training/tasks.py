@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from keras_attention import Translator
@@ -13,6 +11,8 @@ from training.config import CorpusConfig, DataConfig, DatesConfig
 from training.corpora import Pair, read_corpus
 from training.splits import split_held_out
 from training.translation import TranslationReport, bleu, evaluate_translation
+
+_DATES_IN_A_PASS = 16384
 
 
 class Task(Protocol):
@@ -27,14 +27,11 @@ class Task(Protocol):
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
         """Source and target text to learn the tokenizers from."""
 
-    def training_pairs(self, start: int) -> Iterator[Pair]:
-        """Endless pairs, from a place in the order that the seed gives; the same every time."""
+    def training_pairs(self, number: int) -> Sequence[Pair]:
+        """The pairs of a pass, by its number from 0; the same every time."""
 
-    def finite_training_pairs(self) -> Sequence[Pair]:
-        """All training pairs where they are finitely many, else none."""
-
-    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Train on these, which were found to fit, in the place of all."""
+    def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
+        """Train on those of the pairs that `fitting` keeps, where they are finitely many."""
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs to validate on."""
@@ -61,17 +58,13 @@ class Dates:
         """Every character that can occur, and the space between them."""
         return [" ".join(dates.source_characters())], [dates.TARGET_CHARACTERS]
 
-    def training_pairs(self, start: int) -> Iterator[Pair]:
-        """Pairs of training dates."""
-        seed = self.config.seed * 1_000_000_007 + start
-        return _pairs(dates.generate("train", None, seed=seed))
+    def training_pairs(self, number: int) -> Sequence[Pair]:
+        """New pairs of training dates in each pass."""
+        seed = self.config.seed * 1_000_000_007 + number
+        return list(_pairs(dates.generate("train", _DATES_IN_A_PASS, seed=seed)))
 
-    def finite_training_pairs(self) -> Sequence[Pair]:
-        """None: there is no end."""
-        return ()
-
-    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Nothing to keep."""
+    def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
+        """Nothing to keep: there is no end of dates, and all fit."""
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs of validation dates."""
@@ -122,22 +115,13 @@ class Corpus:
         """Both sides of the training pairs."""
         return (pair[0] for pair in self.train), (pair[1] for pair in self.train)
 
-    def training_pairs(self, start: int) -> Iterator[Pair]:
-        """All pairs in a new order again and again; the order follows from the seed."""
-        size = len(self.train)
-        for turn in itertools.count(start // size):
-            order = list(range(size))
-            random.Random(f"{self.config.seed}:{turn}").shuffle(order)
-            done = max(start - turn * size, 0)
-            yield from (self.train[i] for i in order[done:])
-
-    def finite_training_pairs(self) -> Sequence[Pair]:
-        """All training pairs."""
+    def training_pairs(self, number: int) -> Sequence[Pair]:
+        """All pairs, in each pass the same."""
         return self.train
 
-    def keep_training_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Train on these."""
-        self.train = list(pairs)
+    def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
+        """Train on those that fit."""
+        self.train = fitting(self.train)
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs of the validation files, or held out."""

@@ -1,0 +1,80 @@
+"""How the weights move: the compiled model, its schedule, and the average of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+import keras_attention as ka
+from training.config import OptimizationConfig, TrainConfig
+
+
+def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
+    """A new model, ready for `fit`."""
+    training = config.training
+    model = ka.Seq2Seq(config.model)
+    model.compile(
+        optimizer=optimizer_of(training),
+        loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
+        metrics=[ka.MaskedAccuracy(name="accuracy"), TokenCount(name="tokens")],
+        jit_compile=training.jit_compile,
+    )
+    return model
+
+
+def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
+    """Adam or AdamW, with an average of the weights where one is asked for."""
+    options = {
+        "learning_rate": learning_rate(training),
+        "global_clipnorm": training.clip_norm,
+        "use_ema": training.average_decay > 0,
+        "ema_momentum": training.average_decay,
+    }
+    if not training.weight_decay:
+        return keras.optimizers.Adam(**options)
+    optimizer = keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.CosineDecay:
+    """Warm-up from 0, then a half cosine to 0."""
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(training.steps - training.warmup_steps, 1),
+        warmup_target=training.learning_rate,
+        warmup_steps=training.warmup_steps,
+    )
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """The optimizer's moving average in the place of the weights, where it keeps one.
+
+    Afterwards the weights are what they were, to the last bit.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema or not optimizer.built:
+        yield
+        return
+    variables = model.trainable_variables
+    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)
+
+
+@keras.saving.register_keras_serializable(package="training")
+class TokenCount(keras.metrics.Sum):
+    """How many real target tokens were seen."""
+
+    def update_state(
+        self, y_true: ka.types.Tensor, y_pred: ka.types.Tensor, sample_weight: object = None
+    ) -> None:
+        """Count a batch."""
+        super().update_state(keras.ops.cast(keras.ops.not_equal(y_true, 0), "float32"))
