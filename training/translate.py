@@ -9,9 +9,14 @@ from __future__ import annotations
 import argparse
 import codecs
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.program import guarded
+
+if TYPE_CHECKING:
+    from keras_attention import Translation, Translator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,15 +29,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", help="a run directory")
     parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
     parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
+    parser.add_argument(
+        "--n-best",
+        type=int,
+        metavar="N",
+        help='write N translations of each line as "LINE ||| TEXT ||| SCORE", lines from 0',
+    )
+    parser.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help='write word alignments of the best translations as "0-0 1-2", source-target from 0',
+    )
     options = parser.parse_args(arguments)
     return guarded(lambda: _run(options), OSError, ValueError)
 
 
 def _run(options: argparse.Namespace) -> int:
-    texts, cut = _translate(options, decoded_lines(sys.stdin.buffer.read()))
-    sys.stdout.buffer.write("".join(f"{text}\n" for text in texts).encode())
-    for number in cut:
-        print(f"warning: line {number}: cut at the longest output", file=sys.stderr)
+    from keras_attention import Translator
+    from keras_attention.runs import RunDirectory
+    from keras_attention.translator import search_from
+
+    translator = Translator.from_run(options.run)
+    given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
+    asked = {name: value for name, value in given.items() if value is not None}
+    search = search_from(**{**RunDirectory(options.run).config()["search"], **asked})
+    count = options.n_best
+    if count is not None and not 1 <= count <= search.width:
+        raise ValueError(
+            "--n-best must be at least 1 and at most the width of the beam (--beam-width). "
+            f"Received: --n-best {count}, a beam of {search.width}"
+        )
+    lines = decoded_lines(sys.stdin.buffer.read())
+    results = translator(lines, search=search)
+    if options.alignments is not None:
+        _align(translator, lines, results, options.alignments)
+    rows = (one_line(r.text) for r in results) if count is None else n_best(results, count)
+    sys.stdout.buffer.write("".join(f"{row}\n" for row in rows).encode())
+    for number, result in enumerate(results, start=1):
+        if not result.is_complete:
+            print(f"warning: line {number}: cut at the longest output", file=sys.stderr)
     return 0
 
 
@@ -54,23 +90,27 @@ def decoded_lines(data: bytes) -> list[str]:
     return lines
 
 
-def _translate(options: argparse.Namespace, lines: list[str]) -> tuple[list[str], list[int]]:
-    from keras_attention import Translator
-    from keras_attention.runs import RunDirectory
-    from keras_attention.translator import search_from
-
-    translator = Translator.from_run(options.run)
-    given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
-    asked = {name: value for name, value in given.items() if value is not None}
-    search = search_from(**{**RunDirectory(options.run).config()["search"], **asked})
-    results = translator(lines, search=search)
-    cut = [number for number, r in enumerate(results, start=1) if not r.is_complete]
-    return [one_line(result.text) for result in results], cut
+def n_best(results: Sequence[Translation], count: int) -> Iterator[str]:
+    """Lines "LINE ||| TEXT ||| SCORE", best first; fewer for a line where fewer exist."""
+    for line, best in enumerate(results):
+        for hypothesis in [best, *best.others][:count]:
+            yield f"{line} ||| {one_line(hypothesis.text)} ||| {hypothesis.score:.6f}"
 
 
 def one_line(text: str) -> str:
     """The text without line ends: a model with byte tokens can write them."""
     return text.replace("\r", " ").replace("\n", " ")
+
+
+def _align(
+    translator: Translator, lines: Sequence[str], results: Sequence[Translation], out: Path
+) -> None:
+    from training.alignments import alignment_line, text_tokens
+
+    sources = text_tokens(translator.source_tokenizer, lines)
+    aligned = [alignment_line(*pair) for pair in zip(results, sources, strict=True)]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(f"{line}\n" for line in aligned), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -135,9 +135,53 @@ def test_a_line_that_was_cut_is_told(
     assert err == "warning: line 2: cut at the longest output\n"
 
 
+def test_n_best(
+    run: RunDirectory,
+    translator: Translator,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = f"{sources[0]}\n\n{sources[1]}\n".encode()
+    arguments = (str(run.path), "--n-best", "3", "--beam-width", "4", "--length-penalty", "0.5")
+    code, out, _ = translate(monkeypatch, capsysbinary, data, *arguments)
+    assert code == 0
+    lines = [line.split(" ||| ") for line in out.splitlines()]
+    assert [line[0] for line in lines] == ["0"] * 3 + ["1"] + ["2"] * 3
+    assert lines[3] == ["1", "", "0.000000"]
+    for line, source in ((0, sources[0]), (4, sources[1])):
+        (best,) = translator([source], BeamSearch(4, 0.5))
+        expected = [best, *best.others][:3]
+        assert [text for _, text, _ in lines[line : line + 3]] == [r.text for r in expected]
+        scores = [float(score) for _, _, score in lines[line : line + 3]]
+        assert scores == pytest.approx([r.score for r in expected], abs=1e-4)
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_alignments_have_a_line_for_each_line(
+    run: RunDirectory,
+    sources: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    file = tmp_path / "new" / "alignments.txt"
+    data = f"3 May 1979\n\n{sources[0]}\n".encode()
+    plain = translate(monkeypatch, capsysbinary, data, str(run.path))
+    aligned = translate(monkeypatch, capsysbinary, data, str(run.path), "--alignments", str(file))
+    assert aligned == plain
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[0] in ("0-0", "1-0", "2-0")  # an ISO date is one word
+    assert lines[1] == ""
+    assert len(lines) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--n-best", "0"), "--n-best must be at least 1"),
+        (("--n-best", "2"), "Received: --n-best 2, a beam of 1"),
+        (("--n-best", "5", "--beam-width", "4"), "Received: --n-best 5, a beam of 4"),
         (("--beam-width", "0"), "`width` must be a positive integer"),
         (("--beam-width", "3", "--length-penalty", "-1"), "`length_penalty` must not be negative"),
     ],

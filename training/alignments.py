@@ -1,0 +1,126 @@
+"""Which word came from which: attention over tokens as alignments of words, in Pharaoh's format."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_attention import SentencePieceTokenizer, Translation
+
+_BYTE = re.compile("<0x([0-9A-F]{2})>")
+
+
+def align_words(
+    attention: np.ndarray, target: Sequence[str], source: Sequence[str]
+) -> list[tuple[int, int]]:
+    """The source word that each target word looked at most.
+
+    Words are what white space separates, counted from 0, and a token belongs to the word that has
+    one of its characters. The weight of a pair of words is the sum over the rows of the target
+    word's tokens and the columns of the source word's tokens; each target word is aligned with the
+    source word of the largest weight, the first of equals. End tokens take no part, nor do tokens
+    of white space alone.
+
+    ```python
+    >>> weights = np.array([[0.8, 0.1, 0.1], [0.4, 0.3, 0.3], [0.1, 0.2, 0.7]])
+    >>> align_words(weights, target=[" ho", "la", " tú"], source=[" hello", " y", "ou"])
+    [(0, 0), (1, 1)]
+
+    ```
+
+    Args:
+        attention: Weights (T, S), a row for each target token. What is beyond the tokens given, for
+            instance the end token's row and column, is not looked at.
+        target: Target tokens without the end token, as they stand in the text; a token that is a
+            byte is "<0xE6>".
+        source: Source tokens, likewise.
+
+    Returns:
+        Pairs (source word, target word) in their order. A target word whose weights are all zero
+        has none.
+    """
+    of_target, of_source = _words_of(target), _words_of(source)
+    weights = of_target @ np.asarray(attention)[: len(target), : len(source)] @ of_source.T
+    if not weights.size:
+        return []
+    chosen = weights.argmax(axis=1)
+    return sorted((int(s), t) for t, s in enumerate(chosen) if weights[t, s] > 0)
+
+
+def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
+    """An alignment as "0-0 1-2": source word, target word."""
+    return " ".join(f"{source}-{target}" for source, target in alignment)
+
+
+def alignment_line(result: Translation, source: Sequence[str]) -> str:
+    """The alignment of a translation with its source, of which `text_tokens` gives the tokens."""
+    return pharaoh(align_words(weights_of(result.attention), read_tokens(result.tokens), source))
+
+
+def weights_of(attention: np.ndarray | None) -> np.ndarray:
+    """The weights, or the error that there are none."""
+    if attention is None:
+        raise ValueError("Alignments need a model with attention. Received: attention=None")
+    return attention
+
+
+def text_tokens(tokenizer: SentencePieceTokenizer, texts: Sequence[str]) -> list[list[str]]:
+    """The tokens of texts as they stand in the normalized text, unknown ones as they are written.
+
+    The words of a text are those of these tokens joined.
+    """
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
+    return [
+        [token.replace("▁", " ") for token in row]
+        for row in processor.encode(list(texts), out_type=str)
+    ]
+
+
+def read_tokens(tokens: Sequence[str]) -> list[str]:
+    """What a model wrote, from `Translation.tokens`, as it stands in the text.
+
+    An unknown token is a word of its own, as in the decoded text, which has " ⁇ " for it.
+    """
+    written = tokens[:-1] if tokens and tokens[-1] == "⏎" else tokens
+    return [" ⁇ " if token == "�" else token.replace("␣", " ") for token in written]
+
+
+def _words_of(tokens: Sequence[str]) -> np.ndarray:
+    """Which token belongs to which word: (words, tokens) of 0 and 1."""
+    places: list[set[int]] = []
+    is_inside = False
+    for text, owners in _characters(tokens):
+        for character in text:
+            if character.isspace():
+                is_inside = False
+                continue
+            if not is_inside:
+                places.append(set())
+                is_inside = True
+            places[-1].update(owners)
+    belongs = np.zeros((len(places), len(tokens)))
+    for word, tokens_of_word in enumerate(places):
+        belongs[word, list(tokens_of_word)] = 1.0
+    return belongs
+
+
+def _characters(tokens: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Text and the tokens that it is made of: one token, or the bytes of a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    waiting: list[int] = []
+    for place, token in enumerate([*tokens, ""]):
+        byte = _BYTE.fullmatch(token)
+        if byte:
+            waiting.append(place)
+        text = decoder.decode(bytes([int(byte[1], 16)]) if byte else b"", final=not byte)
+        if text:
+            yield text, waiting
+        if text or not byte:
+            waiting = []
+        if not byte:
+            yield token, [place]
