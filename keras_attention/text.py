@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,6 +20,8 @@ Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"
 MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 _SPACE = "▁"
+_RESERVED = "▅"  # SentencePiece's trainer leaves out every line that has one
+_MAX_BYTES = 2**30  # of a line to learn from, the trainer's own bound; by default it skips 5 kB
 
 
 class SentencePieceTokenizer:
@@ -63,29 +65,41 @@ class SentencePieceTokenizer:
         """Train a model.
 
         Args:
-            sentences: Text to learn from.
+            sentences: Text to learn from, all of it, however long a sentence is. The same text
+                gives the same model.
             vocabulary_size: The most tokens, special ones included.
             model_type: `"char"`, `"unigram"`, `"bpe"` or `"word"`. Unigram and bpe keep every
                 character they saw and fall back to bytes for those they did not; char and word
-                keep the most frequent characters and words, what does not fit is unknown.
-            normalization: SentencePiece's rule: `"nmt_nfkc"`, `"nfkc"`, `"nmt_nfkc_cf"` (which also
-                lower-cases), `"nfkc_cf"` or `"identity"`.
+                keep the most frequent characters and words. What does not fit is unknown, and a
+                run of such characters or words is one unknown token.
+            normalization: SentencePiece's rule. `"nfkc"` is Unicode's: "ﬁ" becomes "fi", "１" and
+                "①" "1", a letter and the combining mark behind it one character. `"nmt_nfkc"` also
+                makes spaces of tabs, line ends, direction marks, the zero-width space and
+                non-joiner, and drops control characters. `"nfkc_cf"` and `"nmt_nfkc_cf"` also fold
+                case; of a target too, so that the model's output is lower-cased. "ẞ" becomes "ß",
+                which stays, and "ς" "σ". They know no language: Turkish "I" becomes "i", and "İ"
+                stays. `"identity"` changes no character. With every rule, spaces at the ends go
+                and several become one; `normalize` shows what is left of a text.
 
         Returns:
             The tokenizer.
 
         Raises:
             ValueError: If `model_type` or `normalization` is unknown, or SentencePiece cannot train
-                with these arguments: there is no text, or `vocabulary_size` is too small for it.
+                with these arguments: there is no text, or `vocabulary_size` is too small for it;
+                or a sentence has a lone surrogate, which no text can have.
+            TypeError: If `sentences` is a string, or holds something else.
         """
         import sentencepiece
 
         check_one_of("model_type", model_type, MODEL_TYPES)
         check_one_of("normalization", normalization, NORMALIZATIONS)
+        lines = [text.replace(_RESERVED, " ") for text in _checked("sentences", sentences)]
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(sentences),
+                sentence_iterator=iter(lines),
+                max_sentence_length=_MAX_BYTES,
                 model_writer=model,
                 vocab_size=vocabulary_size,
                 model_type=model_type,
@@ -124,11 +138,35 @@ class SentencePieceTokenizer:
         return int(self._processor.get_piece_size())
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, without start and end."""
-        return [list(ids) for ids in self._processor.encode(list(texts))]
+        """Ids of each text, without start and end.
+
+        Raises:
+            TypeError: If `texts` is a string, or holds something else.
+            ValueError: If a text has a lone surrogate; the message gives its place in the list.
+        """
+        return [list(ids) for ids in self._processor.encode(list(_checked("texts", texts)))]
+
+    def normalize(self, texts: Sequence[str]) -> list[str]:
+        r"""What the model reads of each text; errors as in `encode`.
+
+        A model with byte fallback, unigram or bpe, loses nothing more: it is what `decode` gives
+        of the ids of the text.
+
+        ```python
+        >>> tokenizer = SentencePieceTokenizer.train(["abc"], 300, "bpe", "nmt_nfkc_cf")
+        >>> tokenizer.normalize(["  Größe:\u00a0４２\tﬁt "])
+        ['größe: 42 fit']
+
+        ```
+        """
+        normalized = self._processor.normalize(list(_checked("texts", texts)))
+        return [text.replace(_SPACE, " ").lstrip(" ") for text in normalized]
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """Text of each list of ids; special tokens are left out."""
+        """Text of each list of ids; special tokens are left out.
+
+        An unknown token becomes " ⁇ ", bytes that are no UTF-8 become "\ufffd".
+        """
         skipped = (PADDING_ID, START_ID, END_ID)
         return [
             self._processor.decode([int(i) for i in row if int(i) not in skipped]) for row in ids
@@ -156,3 +194,23 @@ class SentencePieceTokenizer:
 
         name = f"sentencepiece_{hashlib.sha256(self.model).hexdigest()[:16]}"
         return tensorflow_text.SentencepieceTokenizer(self.model, out_type=tf.int32, name=name)
+
+
+def _checked(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """The texts, if they are strings that UTF-8 can write."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"Argument `{name}` must be a list of strings. Received: {name}={texts!r}")
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise TypeError(
+                f"Argument `{name}` must be a list of strings. Received: number {number}, {text!r}"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            around = text[max(error.start - 20, 0) : error.end + 20]
+            raise ValueError(
+                f"Argument `{name}` must hold no lone surrogates, which UTF-8 cannot write. "
+                f"Received: number {number}, with one at character {error.start}: {around!r}"
+            ) from error
+        yield text

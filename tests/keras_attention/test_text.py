@@ -79,25 +79,6 @@ def test_a_vocabulary_that_is_too_small_keeps_the_most_frequent_characters() -> 
     assert tokenizer.pieces(tokenizer.encode(["abcd"])[0]) == ["a", "b", "c", "�"]
 
 
-@pytest.mark.parametrize(
-    ("normalization", "expected"),
-    [
-        ("nmt_nfkc_cf", "3 märz ab 2 straße"),
-        ("nfkc_cf", "3 märz ab 2 straße"),
-        ("nmt_nfkc", "3 März Ab 2 Straße"),
-        ("identity", "３ März Ab ② Straße"),
-    ],
-)
-def test_normalization(normalization: str, expected: str) -> None:
-    """Full-width and circled digits, a combining mark, and case."""
-    text = "３ Ma\u0308rz Ab ② Straße"
-    sentences = [text, text.lower(), expected]
-    tokenizer = SentencePieceTokenizer.train(sentences, 64, "char", normalization)
-    if normalization == "identity":
-        expected = expected.replace("ä", "a\u0308")
-    assert tokenizer.decode(tokenizer.encode([text])) == [expected]
-
-
 def test_a_file_holds_the_whole_tokenizer(
     tokenizer: SentencePieceTokenizer, tmp_path: Path
 ) -> None:
