@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -55,9 +56,16 @@ def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
     return " ".join(f"{source}-{target}" for source, target in alignment)
 
 
-def alignment_line(result: Translation, source: Sequence[str]) -> str:
+def align_translation(result: Translation, source: Sequence[str]) -> list[tuple[int, int]]:
     """The alignment of a translation with its source, of which `text_tokens` gives the tokens."""
-    return pharaoh(align_words(weights_of(result.attention), read_tokens(result.tokens), source))
+    return align_words(weights_of(result.attention), read_tokens(result.tokens), source)
+
+
+def write_alignments(out: Path, alignments: Iterable[Sequence[tuple[int, int]]]) -> None:
+    """Write a line for each alignment, empty where there is nothing to align."""
+    text = "".join(f"{pharaoh(alignment)}\n" for alignment in alignments)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
 
 
 def weights_of(attention: np.ndarray | None) -> np.ndarray:

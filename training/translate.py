@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.options import add_search, translator_of
 from training.program import guarded
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", help="a run directory")
-    parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
-    parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
+    add_search(parser)
     parser.add_argument(
         "--n-best",
         type=int,
@@ -46,22 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from keras_attention import Translator
-    from keras_attention.runs import RunDirectory
-    from keras_attention.translator import search_from
-
-    translator = Translator.from_run(options.run)
-    given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
-    asked = {name: value for name, value in given.items() if value is not None}
-    search = search_from(**{**RunDirectory(options.run).config()["search"], **asked})
+    translator = translator_of(options, options.run)
     count = options.n_best
-    if count is not None and not 1 <= count <= search.width:
+    if count is not None and not 1 <= count <= translator.search.width:
         raise ValueError(
             "--n-best must be at least 1 and at most the width of the beam (--beam-width). "
-            f"Received: --n-best {count}, a beam of {search.width}"
+            f"Received: --n-best {count}, a beam of {translator.search.width}"
         )
     lines = decoded_lines(sys.stdin.buffer.read())
-    results = translator(lines, search=search)
+    results = translator(lines)
     if options.alignments is not None:
         _align(translator, lines, results, options.alignments)
     rows = (one_line(r.text) for r in results) if count is None else n_best(results, count)
@@ -105,12 +98,11 @@ def one_line(text: str) -> str:
 def _align(
     translator: Translator, lines: Sequence[str], results: Sequence[Translation], out: Path
 ) -> None:
-    from training.alignments import alignment_line, text_tokens
+    from training.alignments import align_translation, text_tokens, write_alignments
 
     sources = text_tokens(translator.source_tokenizer, lines)
-    aligned = [alignment_line(*pair) for pair in zip(results, sources, strict=True)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(f"{line}\n" for line in aligned), encoding="utf-8")
+    pairs = zip(results, sources, strict=True)
+    write_alignments(out, (align_translation(*pair) for pair in pairs))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_attention import SentencePieceTokenizer, Translation
-from training.alignments import align_words, alignment_line, pharaoh, read_tokens, text_tokens
+from training.alignments import align_translation, align_words, pharaoh, read_tokens, text_tokens
 
 KNOWN = ["the cat sat on the mat", "a dog barks at the moon", "the small house"]
 HARD = [
@@ -119,10 +119,10 @@ def test_a_translation() -> None:
     result = Translation(
         "gato el", -1.0, ["␣gato", "␣el", "⏎"], ["␣the", "␣cat", "⏎"], attention, True
     )
-    assert alignment_line(result, [" the", " cat"]) == "0-1 1-0"
+    assert align_translation(result, [" the", " cat"]) == [(0, 1), (1, 0)]
 
 
 def test_without_attention_there_are_no_alignments() -> None:
     result = Translation("a", -1.0, ["␣a", "⏎"], ["␣b", "⏎"], None, True)
     with pytest.raises(ValueError, match=r"need a model with attention. Received: attention=None"):
-        alignment_line(result, [" b"])
+        align_translation(result, [" b"])

@@ -84,9 +84,9 @@ def test_a_beam(
     searches = []
     original = Translator.__call__
 
-    def spy(self: Translator, texts: list[str], search: BeamSearch) -> object:
-        searches.append(search)
-        return original(self, texts, search)
+    def spy(self: Translator, texts: list[str]) -> object:
+        searches.append(self.search)
+        return original(self, texts)
 
     monkeypatch.setattr(Translator, "__call__", spy)
     code, out, _ = translate(monkeypatch, capsysbinary, data, *arguments)

@@ -1,0 +1,66 @@
+"""What programs that look at a finished run ask for alike: a test set and a search."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_attention import Translator
+    from training.corpora import Pair
+
+
+def add_test_set(parser: argparse.ArgumentParser) -> None:
+    """The options that name a test set; none of them stands for the run's held-out pairs."""
+    group = parser.add_argument_group("test set, in the place of the run's held-out pairs")
+    group.add_argument("--source", nargs="+", metavar="FILE", help="texts, one a line")
+    group.add_argument("--target", nargs="+", metavar="FILE", help="their translations")
+    group.add_argument("--tsv", nargs="+", metavar="FILE", help="lines SOURCE TAB TARGET")
+    group.add_argument("--swap", action="store_true", help="the lines are TARGET TAB SOURCE")
+
+
+def names_test_set(options: argparse.Namespace) -> bool:
+    """Whether the options name a test set."""
+    return any((options.source, options.target, options.tsv, options.swap))
+
+
+def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
+    """The pairs of the test set that the options name, else the run's held-out pairs.
+
+    Raises:
+        ValueError: If the options do not go together, or a line is not a pair, or there is none.
+    """
+    from keras_attention import RunDirectory
+    from training.corpora import CorpusFiles, read_corpus
+
+    if names_test_set(options):
+        given = {name: getattr(options, name) or () for name in ("source", "target", "tsv")}
+        return read_corpus(CorpusFiles(**given, swap=options.swap)).pairs
+    pairs = RunDirectory(run).require_complete().held_out()
+    if not pairs:
+        raise ValueError(f"The run {run} has no held-out pairs: name a test set.")
+    return pairs
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """The options that say how to search, where it is not as the run says."""
+    parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
+    parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
+
+
+def translator_of(options: argparse.Namespace, run: str) -> Translator:
+    """The translator of a run, with the search that the options ask for.
+
+    Raises:
+        FileNotFoundError: If the run is incomplete.
+        ValueError: If there can be no such search.
+    """
+    from keras_attention import RunDirectory, Translator
+    from keras_attention.translator import search_from
+
+    translator = Translator.from_run(run)
+    given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
+    asked = {name: value for name, value in given.items() if value is not None}
+    if asked:
+        translator.search = search_from(**{**RunDirectory(run).config()["search"], **asked})
+    return translator

@@ -1,0 +1,106 @@
+"""Score given translations: `python -m training.score RUN --source FILE --target FILE`.
+
+For each pair a line LOG-PROBABILITY TAB TOKENS TAB LOG-PROBABILITY PER TOKEN, in nats, the end
+token counted, in the order of the files. The perplexity of all pairs is written to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.options import add_test_set, test_pairs
+from training.program import guarded
+
+if TYPE_CHECKING:
+    from keras_attention import ScoredPair, Translator
+    from training.corpora import Pair
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """How likely all pairs are together.
+
+    Attributes:
+        pairs: How many.
+        tokens: Target tokens, end tokens included.
+        log_probability: The sum of the pairs', in nats.
+        perplexity: `exp(-log_probability / tokens)`.
+    """
+
+    pairs: int
+    tokens: int
+    log_probability: float
+    perplexity: float
+
+    @classmethod
+    def of(cls, scores: Sequence[ScoredPair]) -> ScoreSummary:
+        """The summary of scores, of which there must be one."""
+        tokens = sum(len(score.tokens) for score in scores)
+        total = math.fsum(score.log_probability for score in scores)
+        mean = -total / tokens
+        return cls(len(scores), tokens, total, math.exp(mean) if mean < 700 else math.inf)
+
+    def __str__(self) -> str:
+        return f"{self.pairs:,} pairs, {self.tokens:,} tokens, perplexity {self.perplexity:.3f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.score",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("--json", action="store_true", help="print summary and scores as JSON")
+    parser.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help='write word alignments of the pairs as "0-0 1-2", source-target from 0',
+    )
+    add_test_set(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _score(options), OSError, ValueError)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from keras_attention import Translator
+
+    pairs = test_pairs(options, options.run)
+    translator = Translator.from_run(options.run)
+    scores = translator.score([source for source, _ in pairs], [target for _, target in pairs])
+    if options.alignments is not None:
+        _align(translator, pairs, scores, options.alignments)
+    summary = ScoreSummary.of(scores)
+    rows = [(score.log_probability, len(score.tokens)) for score in scores]
+    if options.json:
+        each = [{"log_probability": total, "tokens": tokens} for total, tokens in rows]
+        print(json.dumps({**asdict(summary), "scores": each}))
+        return 0
+    for total, tokens in rows:
+        print(f"{total:.6f}\t{tokens}\t{total / tokens:.6f}")
+    print(summary, file=sys.stderr)
+    return 0
+
+
+def _align(
+    translator: Translator, pairs: Sequence[Pair], scores: Sequence[ScoredPair], out: Path
+) -> None:
+    from training.alignments import align_words, text_tokens, weights_of, write_alignments
+
+    sources = text_tokens(translator.source_tokenizer, [source for source, _ in pairs])
+    targets = text_tokens(translator.target_tokenizer, [target for _, target in pairs])
+    rows = zip(scores, targets, sources, strict=True)
+    write_alignments(out, (align_words(weights_of(s.attention), t, x) for s, t, x in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
