@@ -1,4 +1,8 @@
-"""Evaluate a run on pairs that training never saw: `python -m training.evaluate RUN`."""
+"""Evaluate a run: `python -m training.evaluate RUN`, on the pairs held out of its training.
+
+Or on another test set: `--source FILE --target FILE`, or `--tsv FILE`. A source that occurs several
+times is one source with several references.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,69 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from training.options import add_search, add_test_set, names_test_set, test_pairs, translator_of
 from training.program import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("run", help="a run directory")
-    parser.add_argument("--pairs", type=_count, default=10_000, help="how many held-out pairs")
+    parser.add_argument("--pairs", type=_count, default=10_000, help="how many pairs, at most")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the translations, a line for each pair"
+    )
+    add_search(parser)
+    add_test_set(parser)
     options = parser.parse_args(arguments)
     return guarded(lambda: _evaluate(options), OSError, ValueError)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from keras_attention import Translator
-    from keras_attention.runs import RunDirectory
-    from training.config import config_from
-    from training.tasks import task_of
+    from keras_attention import RunDirectory
+    from training.config import DatesConfig, config_from
 
-    translator = Translator.from_run(options.run)
-    config = config_from(RunDirectory(options.run).config())
-    report = task_of(config.data).evaluate(translator, options.pairs)
+    run = RunDirectory(options.run).require_complete()
+    data = config_from(run.config()).data
+    makes_its_own = isinstance(data, DatesConfig) and not names_test_set(options)
+    report = _evaluate_dates(options, data) if makes_its_own else _evaluate_pairs(options)
     print(json.dumps(dataclasses.asdict(report)) if options.json else report)
     return 0
+
+
+def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
+    """Exact match, of dates made on the fly."""
+    from training.tasks import Dates
+
+    if options.out is not None:
+        raise ValueError("--out is for a test set: --source and --target, or --tsv.")
+    return Dates(data).evaluate(translator_of(options, options.run), options.pairs)
+
+
+def _evaluate_pairs(options: argparse.Namespace) -> Any:
+    """BLEU and chrF of a test set."""
+    from training.translate import one_line
+    from training.translation import references_by_source, report_translation
+
+    pairs = test_pairs(options, options.run)[: options.pairs]
+    translator = translator_of(options, options.run)
+    translator.encode([source for source, _ in pairs])  # the error names the line
+    targets = references_by_source(pairs)
+    results = translator(list(targets))
+    if options.out is not None:
+        texts = {source: one_line(r.text) for source, r in zip(targets, results, strict=True)}
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"{texts[source]}\n" for source, _ in pairs)
+        options.out.write_text(lines, encoding="utf-8")
+    return report_translation(targets, results)
 
 
 def _count(text: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_attention import Translator
     from training.corpora import Pair
+
+_FILES = ("source", "target", "tsv")
 
 
 def add_test_set(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,7 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     from training.corpora import CorpusFiles, read_corpus
 
     if names_test_set(options):
-        given = {name: getattr(options, name) or () for name in ("source", "target", "tsv")}
+        given: dict[str, Any] = {name: getattr(options, name) or () for name in _FILES}
         return read_corpus(CorpusFiles(**given, swap=options.swap)).pairs
     pairs = RunDirectory(run).require_complete().held_out()
     if not pairs:

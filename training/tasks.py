@@ -10,7 +10,7 @@ from training import dates
 from training.config import CorpusConfig, DataConfig, DatesConfig
 from training.corpora import Pair, read_corpus
 from training.splits import split_held_out
-from training.translation import TranslationReport, bleu, evaluate_translation
+from training.translation import bleu
 
 _DATES_IN_A_PASS = 16384
 
@@ -41,9 +41,6 @@ class Task(Protocol):
 
     def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
         """How good outputs are; more is better."""
-
-    def evaluate(self, translator: Translator, pairs: int) -> Any:
-        """A report, a dataclass that prints itself, on at most that many held-out pairs."""
 
 
 class Dates:
@@ -134,10 +131,6 @@ class Corpus:
     def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
         """BLEU."""
         return bleu(outputs, targets).score
-
-    def evaluate(self, translator: Translator, pairs: int) -> TranslationReport:
-        """BLEU and chrF, with signatures."""
-        return evaluate_translation(translator, self.test[:pairs])
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:

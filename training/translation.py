@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from keras_attention import Translator
+from keras_attention import Translation
 from training.corpora import Pair
+from training.lengths import length_buckets
 
 References = Sequence[str | None]
 
@@ -25,6 +26,23 @@ class Score(NamedTuple):
 
 
 @dataclass(frozen=True)
+class LengthScore:
+    """BLEU of the sources of some lengths.
+
+    Attributes:
+        words: How many words they have, "8-11".
+        sources: How many they are.
+        bleu: BLEU, as it is written.
+        bleu_lowercase: BLEU of lower-cased text.
+    """
+
+    words: str
+    sources: int
+    bleu: float
+    bleu_lowercase: float
+
+
+@dataclass(frozen=True)
 class TranslationReport:
     """Results on held-out pairs.
 
@@ -34,6 +52,7 @@ class TranslationReport:
         bleu_lowercase: BLEU of lower-cased text.
         chrf: chrF.
         complete: Fraction of the outputs that ended before the maximum length.
+        by_length: BLEU of the shortest, the middle and the longest third of the sources.
     """
 
     pairs: int
@@ -41,6 +60,7 @@ class TranslationReport:
     bleu_lowercase: Score
     chrf: Score
     complete: float
+    by_length: list[LengthScore]
 
     def __str__(self) -> str:
         rows = [
@@ -50,7 +70,12 @@ class TranslationReport:
         ]
         lines = [f"{name:<20}{score:>8.2f}   {signature}" for name, (score, signature) in rows]
         counts = [f"{'sources':<20}{self.pairs:>8,}", f"{'complete':<20}{self.complete:>8.2%}"]
-        return "\n".join([*counts, *lines])
+        head = f"{'words of the source':<20}{'sources':>8}{'BLEU':>8}{'lower-cased':>13}"
+        lengths = [
+            f"{row.words:<20}{row.sources:>8,}{row.bleu:>8.2f}{row.bleu_lowercase:>13.2f}"
+            for row in self.by_length
+        ]
+        return "\n".join([*counts, *lines, head, *lengths])
 
 
 def bleu(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
@@ -86,26 +111,42 @@ def _scored(metric: Any, outputs: Sequence[str], references: Sequence[References
     return Score(score, str(metric.get_signature()))
 
 
-def evaluate_translation(translator: Translator, pairs: Sequence[Pair]) -> TranslationReport:
-    """Translate the sources, each once, and compare with all their references.
-
-    Args:
-        translator: The model.
-        pairs: Held-out pairs.
-    """
+def references_by_source(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """The targets of each different source, in the order of the pairs."""
     targets: dict[str, list[str]] = {}
     for source, target in pairs:
         targets.setdefault(source, []).append(target)
-    results = translator(list(targets))
-    outputs = [result.text for result in results]
-    most = max(len(known) for known in targets.values())
-    references = [
-        [known[i] if i < len(known) else None for known in targets.values()] for i in range(most)
-    ]
+    return targets
+
+
+def columns(references: Sequence[Sequence[str]]) -> list[References]:
+    """References by source as sacreBLEU takes them: all first ones, all second ones, ..."""
+    most = max(len(known) for known in references)
+    return [[known[i] if i < len(known) else None for known in references] for i in range(most)]
+
+
+def report_translation(
+    targets: Mapping[str, Sequence[str]], results: Sequence[Translation]
+) -> TranslationReport:
+    """Compare translations with references.
+
+    Args:
+        targets: The references of each source.
+        results: The translation of each source, in that order.
+    """
+    known, outputs = list(targets.values()), [result.text for result in results]
+    references = columns(known)
+    by_length = []
+    for bucket in length_buckets(list(targets), 3):
+        some = [outputs[i] for i in bucket.places]
+        theirs = columns([known[i] for i in bucket.places])
+        cased, lowercase = (bleu(some, *theirs, lowercase=low).score for low in (False, True))
+        by_length.append(LengthScore(bucket.name, len(some), cased, lowercase))
     return TranslationReport(
         pairs=len(targets),
         bleu=bleu(outputs, *references),
         bleu_lowercase=bleu(outputs, *references, lowercase=True),
         chrf=chrf(outputs, *references),
         complete=sum(result.is_complete for result in results) / len(results),
+        by_length=by_length,
     )
