@@ -1,0 +1,163 @@
+"""Corpus runs with and without attention, as the real entry point leaves them, compared."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from keras_attention import Translator
+from keras_attention.runs import RunDirectory
+from training import compare_lengths, evaluate, score, train
+from training.translation import bleu
+
+SMALL = [
+    "text.source_vocabulary=300",
+    "text.target_vocabulary=300",
+    "model.embedding_size=16",
+    "model.encoder_units=16",
+    "model.decoder_units=32",
+    "model.attention_units=16",
+    "training.batch_size=16",
+    "training.steps=20",
+    "training.steps_per_epoch=10",
+    "training.warmup_steps=5",
+    "data.dev_pairs=20",
+    "data.held_out_pairs=30",
+]
+WORDS = {
+    "red": "rojo",
+    "old": "viejo",
+    "house": "casa",
+    "cat": "gato",
+    "tree": "árbol",
+    "sea": "mar",
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two runs on the same pairs, whose files are gone."""
+    folder, pick = tmp_path_factory.mktemp("compared"), random.Random(3)
+    rows = [pick.choices(list(WORDS), k=1 + n % 11) for n in range(300)]
+    lines = (f"{' '.join(row)}\t{' '.join(WORDS[word] for word in row)}\n" for row in rows)
+    pairs = folder / "pairs.tsv"
+    pairs.write_text("".join(dict.fromkeys(lines)), encoding="utf-8")
+    outs = [folder / "with", folder / "without"]
+    for out, extra in zip(outs, ([], ["model.attention=null"]), strict=True):
+        command = ["--recipe", "corpus", f"data.train.tsv=[{pairs}]", *SMALL, *extra]
+        assert train.main([*command, "--out", str(out)]) == 0
+    pairs.unlink()
+    return [str(out) for out in outs]
+
+
+def test_two_runs(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "new" / "curve.png"
+    names = ["--names", "with attention", "without"]
+    options = [*names, "--resamples", "50", "--beam-width", "2", "--out", str(picture)]
+    assert compare_lengths.main([*runs, *options]) == 0
+    out = capsys.readouterr().out
+    assert "with attention - without" in out.splitlines()[0]
+    assert "on the longest third" in out.splitlines()[-1]
+    assert imread(picture).shape == (750, 1050, 4)
+
+    assert compare_lengths.main([*runs, "--resamples", "50", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["names"] == ["with", "without"]
+    pairs = RunDirectory(runs[0]).held_out()
+    assert sum(row["sources"] for row in report["rows"]) == len({source for source, _ in pairs})
+    for run, measured in zip(runs, report["whole"]["bleu"], strict=True):
+        assert evaluate.main([run, "--json"]) == 0
+        expected = json.loads(capsys.readouterr().out)
+        assert measured["value"] == pytest.approx(expected["bleu"][0])
+        assert expected["bleu"][1] == report["signature"]
+
+
+def test_three_runs_on_a_test_set(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tsv = tmp_path / "test.tsv"
+    tsv.write_text("Red cat\tRojo gato\nold\tviejo\nred cat\trojo gato\n")
+    three = [runs[0], runs[1], runs[0]]
+    arguments = [*three, "--tsv", str(tsv), "--lowercase", "--resamples", "20", "--json"]
+    assert compare_lengths.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["whole"]["sources"] == 3
+    assert len(report["whole"]["differences"]) == 2
+    assert report["whole"]["differences"][1] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert "case:lc" in report["signature"]
+
+
+def test_evaluate_needs_the_run_alone(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "new" / "out.txt"
+    assert evaluate.main([runs[0], "--out", str(file), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    pairs = RunDirectory(runs[0]).held_out()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    translator = Translator.from_run(runs[0])
+    assert lines == [result.text for result in translator([source for source, _ in pairs])]
+    outputs = {source: line for (source, _), line in zip(pairs, lines, strict=True)}
+    assert report["pairs"] == len(outputs)
+    by_length = report["by_length"]
+    assert sum(row["sources"] for row in by_length) == len(outputs)
+    first = by_length[0]["words"].split("-")
+    short = [pair for pair in pairs if int(first[0]) <= len(pair[0].split()) <= int(first[-1])]
+    assert by_length[0]["sources"] == len({source for source, _ in short})
+    expected = bleu([outputs[source] for source, _ in short], [target for _, target in short])
+    assert by_length[0]["bleu"] == pytest.approx(expected.score)
+
+
+def test_evaluate_says_which_search(runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [runs[0], "--beam-width", "1", "--json", "--pairs", "7"]
+    assert evaluate.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["pairs"] <= 7
+    assert evaluate.main([runs[0], "--beam-width", "0"]) == 2
+    assert "`width` must be a positive integer" in capsys.readouterr().err
+
+
+def test_alignments_need_attention(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "alignments.txt"
+    assert score.main([runs[0], "--alignments", str(file)]) == 0
+    pairs = RunDirectory(runs[0]).held_out()
+    lines = file.read_text().splitlines()
+    assert len(lines) == len(pairs)
+    for line, (source, target) in zip(lines, pairs, strict=True):
+        aligned = [tuple(int(n) for n in pair.split("-")) for pair in line.split()]
+        assert sorted(t for _, t in aligned) == list(range(len(target.split())))
+        assert all(s < len(source.split()) for s, _ in aligned)
+    capsys.readouterr()
+    assert score.main([runs[1], "--alignments", str(file)]) == 2
+    assert "need a model with attention" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "There must be two runs or more"),
+        (["{run}", "--names", "one"], "Received: 1 names, 2 runs"),
+        (["{run}", "--out", "curve.txt"], "one of .png, .svg, .pdf. Received: curve.txt"),
+        (["{run}", "--buckets", "0"], "--buckets must be positive. Received: 0"),
+        (["nowhere"], "There is no run directory nowhere"),
+    ],
+)
+def test_what_cannot_be_compared(
+    arguments: list[str], message: str, runs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [argument.replace("{run}", runs[1]) for argument in arguments]
+    assert compare_lengths.main([runs[0], *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_runs_that_hold_out_other_pairs(
+    runs: list[str], run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare_lengths.main([runs[0], str(run.path)]) == 2
+    assert "these hold out different ones" in capsys.readouterr().err
