@@ -98,7 +98,7 @@ class Seq2Seq(keras.Model):
         self.policy = policy
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
-        self.logits = logits
+        self.logits: Any = logits
         self._compiled = _CompiledSearches()
 
     def encode(self, source: Tensor) -> tuple[Memory | None, list[Tensor]]:
@@ -308,16 +308,24 @@ def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
 
 
 def _embeddings(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
-    """The source's and the target's, one layer if they share their matrix."""
-    layer = keras.layers.ReversibleEmbedding if config.tie_embeddings else keras.layers.Embedding
-    size = config.embedding_size
+    """The source's and the target's, one layer if they share their matrix.
+
+    They start as N(0, 0.1^2): Keras's own start is three times smaller, from which the encoder
+    reads next to nothing for hundreds of steps.
+    """
+
+    def embedding(name: str, vocabulary: int, tied: bool) -> keras.layers.Layer:
+        kind = keras.layers.ReversibleEmbedding if tied else keras.layers.Embedding
+        start = keras.initializers.RandomNormal(stddev=0.1)
+        size = config.embedding_size
+        return kind(vocabulary, size, embeddings_initializer=start, dtype=policy, name=name)
+
     if config.tie_embeddings == "all":
-        shared = layer(config.target_vocabulary, size, dtype=policy, name="embedding")
-        return shared, shared
-    source = keras.layers.Embedding(
-        config.source_vocabulary, size, dtype=policy, name="source_embedding"
+        return (embedding("embedding", config.target_vocabulary, tied=True),) * 2
+    return (
+        embedding("source_embedding", config.source_vocabulary, tied=False),
+        embedding("target_embedding", config.target_vocabulary, config.tie_embeddings == "output"),
     )
-    return source, layer(config.target_vocabulary, size, dtype=policy, name="target_embedding")
 
 
 def _dropped_words(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
