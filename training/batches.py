@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Budget:
-    """How large a batch may be: so many pairs, or so many tokens.
+    """How large a batch may be: so many pairs, and so many tokens.
 
     Attributes:
         pairs: The most pairs, or None.

@@ -120,9 +120,9 @@ class OptimizationConfig:
     """How the model learns.
 
     Attributes:
-        batch_size: Pairs in a step; not heeded where `batch_tokens` is given.
-        batch_tokens: Tokens of the longer side in a step, padding counted, however many pairs these
-            are.
+        batch_size: Pairs in a step; 64 where `batch_tokens` is not given either.
+        batch_tokens: In the place of `batch_size`: tokens of the longer side in a step, padding
+            counted, however many pairs these are.
         steps: Steps in all, a multiple of `steps_per_epoch`.
         steps_per_epoch: Steps between two validations (and checkpoints).
         learning_rate: The highest, reached after warm-up.
@@ -137,11 +137,12 @@ class OptimizationConfig:
             pairs decides which model is kept and when to stop.
         patience: Stop after so many validations without a better one; None to take all steps.
         seed: Seed of the weights and of dropout.
+        devices: `"one"`, or `"all"` to share each batch among all GPUs.
         jit_compile: Whether XLA compiles the step.
         dtype: Keras's dtype policy.
     """
 
-    batch_size: int = 64
+    batch_size: int | None = None
     batch_tokens: int | None = None
     steps: int = 10000
     steps_per_epoch: int = 1000
@@ -154,17 +155,25 @@ class OptimizationConfig:
     select_by: Literal["metric", "loss"] = "metric"
     patience: int | None = None
     seed: int = 1
+    devices: Literal["one", "all"] = "one"
     jit_compile: bool = False
     dtype: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        _check_all_positive(self, "batch_size", "steps", "steps_per_epoch")
+        if self.batch_size is not None and self.batch_tokens is not None:
+            raise ValueError(
+                "Either `batch_size` or `batch_tokens` must be given, the other one null. "
+                f"Received: batch_size={self.batch_size}, batch_tokens={self.batch_tokens}"
+            )
+        if self.batch_tokens is None and self.batch_size is None:
+            object.__setattr__(self, "batch_size", 64)
+        _check_all_positive(self, "steps", "steps_per_epoch")
         if self.steps % self.steps_per_epoch:
             raise ValueError(
                 "Argument `steps` must be a multiple of `steps_per_epoch`. "
                 f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
             )
-        for name in ("batch_tokens", "patience"):
+        for name in ("batch_size", "batch_tokens", "patience"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         _check_above_zero(self, "learning_rate", "clip_norm")
@@ -273,7 +282,7 @@ def _problem(problem: Mapping[str, Any]) -> str:
         task, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         return f"Key `{key}.task`: must be one of {known}. Received: {task!r}"
     if problem["type"] == "value_error":  # raised by a section, which says what it received
-        return f"Key `{key}`: {problem['ctx']['error']}"
+        return f"Key `{key}`: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     return f"Key `{key}`: {problem['msg']}. Received: {problem['input']!r}"
 
 

@@ -48,9 +48,7 @@ class Passes:
 
 def budget_of(training: OptimizationConfig) -> Budget:
     """The size of a batch that a configuration asks for."""
-    if training.batch_tokens is not None:
-        return Budget(tokens=training.batch_tokens)
-    return Budget(pairs=training.batch_size)
+    return Budget(pairs=training.batch_size, tokens=training.batch_tokens)
 
 
 def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:
@@ -63,6 +61,7 @@ def training_batches(
     start_id: int,
     training: OptimizationConfig,
     first_step: int = 0,
+    copies: int = 1,
     shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Endless batches `({"source", "target"}, labels)`, pass after pass.
@@ -75,6 +74,7 @@ def training_batches(
         start_id: The decoder's first token.
         training: The size of a batch, and the seed of the order.
         first_step: The step to begin with.
+        copies: How many copies of the model share a batch; see `encoder`.
         shard: A process's number and how many there are; see `planned`.
     """
 
@@ -84,11 +84,15 @@ def training_batches(
             pairs = passes.pairs(number)
             yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
 
-    return _encoded(texts, passes.tokenizers, start_id)
+    return _encoded(texts, encoder(passes.tokenizers, start_id, copies))
 
 
 def validation_batches(
-    pairs: Sequence[Pair], tokenizers: Tokenizers, start_id: int, training: OptimizationConfig
+    pairs: Sequence[Pair],
+    tokenizers: Tokenizers,
+    start_id: int,
+    training: OptimizationConfig,
+    copies: int = 1,
 ) -> tf.data.Dataset:
     """All pairs once, in batches as in training."""
     plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
@@ -97,7 +101,7 @@ def validation_batches(
         for batch in plan:
             yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
 
-    batches = _encoded(texts, tokenizers, start_id)
+    batches = _encoded(texts, encoder(tokenizers, start_id, copies))
     return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
 
 
@@ -113,28 +117,27 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
 
 
 def _encoded(
-    texts: Callable[[], Iterator[tuple[list[str], list[str], Lengths]]],
-    tokenizers: Tokenizers,
-    start_id: int,
+    texts: Callable[[], Iterator[tuple[list[str], list[str], Lengths]]], encode: Encode
 ) -> tf.data.Dataset:
     strings, widths = tf.TensorSpec((None,), tf.string), tf.TensorSpec((2,), tf.int32)
     dataset = tf.data.Dataset.from_generator(texts, output_signature=(strings, strings, widths))
-    encode = encoder(tokenizers, start_id)
     return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
 
 
-def encoder(tokenizers: Tokenizers, start_id: int) -> Encode:
+def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
     """A graph function from texts (B,), (B,) and their widths (2,) to a batch, padded with 0.
 
     A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
     starts with the start token and the labels end with the end token. A text of more tokens than
-    its width is an error.
+    its width is an error. Rows of padding, which count nowhere, are added where the batch could
+    not be shared evenly by `copies` of the model.
     """
     source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
 
     def padded(ids: tf.RaggedTensor, width: tf.Tensor) -> tf.Tensor:
         dense = ids.to_tensor()
-        return tf.pad(dense, [[0, 0], [0, width - tf.shape(dense)[1]]])
+        rows, columns = tf.unstack(tf.shape(dense))
+        return tf.pad(dense, [[0, -rows % copies], [0, width - columns]])
 
     def encode(
         sources: tf.Tensor, targets: tf.Tensor, widths: tf.Tensor

@@ -16,6 +16,7 @@ from training.callbacks import DrawAttention, KeepBest, LeaveTrace, Pace, SeedDr
 from training.config import TrainConfig
 from training.corpora import Pair
 from training.data import Passes, pass_statistics, training_batches, validation_batches
+from training.devices import strategy_of
 from training.optimizer import compiled_model
 from training.plot_attention import examples
 from training.state import TrainingState, sweep
@@ -55,9 +56,12 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     keras.utils.set_random_seed(config.training.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.training.dtype)
+    strategy = strategy_of(config.training)
     try:
-        model = _model(config, run, state)
-        _fit(model, config, run, task, Passes(task.training_pairs, tokenizers), validation, state)
+        with strategy.scope():
+            model = _model(config, run, state)
+        passes = Passes(task.training_pairs, tokenizers)
+        _fit(model, config, run, task, passes, validation, state)
     finally:
         keras.config.set_dtype_policy(policy)
     by = "loss" if config.training.select_by == "loss" else task.metric
@@ -93,8 +97,9 @@ def _fit(
     )
     print(f"A pass: {pass_statistics(passes, training)}.", flush=True)
     first_step = state.epoch * training.steps_per_epoch
+    copies = model.distribute_strategy.num_replicas_in_sync
     model.fit(
-        training_batches(passes, start_id, training, first_step),
+        training_batches(passes, start_id, training, first_step, copies),
         epochs=training.epochs,
         initial_epoch=state.epoch,
         steps_per_epoch=training.steps_per_epoch,
@@ -107,7 +112,7 @@ def _fit(
                 translator,
                 task,
                 validation,
-                validation_batches(validation, passes.tokenizers, start_id, training),
+                validation_batches(validation, passes.tokenizers, start_id, training, copies),
             ),
             KeepBest(run, state, training, f"val_{task.metric}"),
             LeaveTrace(run, state),

@@ -18,11 +18,35 @@ TOY = (
     "model.decoder_units=32",
     "model.attention_units=16",
     "model.dropout=0.02",
+    "model.word_dropout=0.01",
+    "model.recurrent_dropout=0.02",
     "training.batch_size=32",
     "training.steps=240",
     "training.steps_per_epoch=80",
     "training.learning_rate=0.03",
     "training.warmup_steps=10",
+    "training.average_decay=0.9",
+)
+
+# The recipe `corpus` at a size for seconds.
+SMALL_CORPUS = (
+    "data.dev_pairs=20",
+    "data.held_out_pairs=30",
+    "data.max_source_length=32",
+    "data.max_target_length=32",
+    "text.source_vocabulary=300",
+    "text.target_vocabulary=300",
+    "model.embedding_size=16",
+    "model.encoder_units=16",
+    "model.decoder_units=32",
+    "model.attention_units=16",
+    "model.attention_layer_units=16",
+    "training.batch_tokens=null",
+    "training.batch_size=16",
+    "training.steps=20",
+    "training.steps_per_epoch=10",
+    "training.warmup_steps=5",
+    "training.average_decay=0",
 )
 
 Train = Callable[..., int]

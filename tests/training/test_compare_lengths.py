@@ -11,23 +11,10 @@ from matplotlib.image import imread
 
 from keras_attention import Translator
 from keras_attention.runs import RunDirectory
+from tests.training.conftest import SMALL_CORPUS
 from training import compare_lengths, evaluate, score, train
 from training.translation import bleu
 
-SMALL = [
-    "text.source_vocabulary=300",
-    "text.target_vocabulary=300",
-    "model.embedding_size=16",
-    "model.encoder_units=16",
-    "model.decoder_units=32",
-    "model.attention_units=16",
-    "training.batch_size=16",
-    "training.steps=20",
-    "training.steps_per_epoch=10",
-    "training.warmup_steps=5",
-    "data.dev_pairs=20",
-    "data.held_out_pairs=30",
-]
 WORDS = {
     "red": "rojo",
     "old": "viejo",
@@ -48,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     pairs.write_text("".join(dict.fromkeys(lines)), encoding="utf-8")
     outs = [folder / "with", folder / "without"]
     for out, extra in zip(outs, ([], ["model.attention=null"]), strict=True):
-        command = ["--recipe", "corpus", f"data.train.tsv=[{pairs}]", *SMALL, *extra]
+        command = ["--recipe", "corpus", f"data.train.tsv=[{pairs}]", *SMALL_CORPUS, *extra]
         assert train.main([*command, "--out", str(out)]) == 0
     pairs.unlink()
     return [str(out) for out in outs]

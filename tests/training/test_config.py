@@ -50,7 +50,7 @@ def test_a_recipe_by_its_name() -> None:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_a_configuration_and_known_by_name_and_by_file(path: Path) -> None:
-    files = ["data.train.tsv=[pairs.tsv]"] if path.stem == "corpus" else []
+    files = ["data.train.tsv=[pairs.tsv]"] if path.stem.startswith("corpus") else []
     assert load_config(path.stem, files) == load_config(str(path), files)
 
 
@@ -105,6 +105,20 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["model.encoder=gru"], "Key `model.encoder`: .*'bilstm'"),
         (["model.encoder_units=0"], "Key `model`: .*`encoder_units` .* Received: encoder_units=0"),
         (["model.dropout=1.5"], "Key `model`: .*`dropout` .* Received: dropout=1.5"),
+        (
+            ["training.batch_tokens=9"],
+            "Either `batch_size` or `batch_tokens` .* batch_size=128, ba",
+        ),
+        (["training.patience=0"], "Key `training`: .*`patience` .* Received: patience=0"),
+        (["model.tie_embeddings=output"], "`attention_layer_units` must be .*embedding_size=64"),
+        (
+            ["model.tie_embeddings=all", "model.attention_layer_units=64"],
+            "needs text.shared=true: one vocabulary .* Received: text.shared=False",
+        ),
+        (
+            ["text.shared=true", "text.target_normalization=identity"],
+            "cannot differ where one tokenizer is shared.* target_normalization='identity'",
+        ),
         (["training.batch_size=0"], "Key `training`: .*`batch_size` .* Received: batch_size=0"),
         (["training.steps=7", "training.steps_per_epoch=3"], "multiple of `steps_per_epoch`"),
         (["training.learning_rate=0"], "`learning_rate` must be above 0"),
@@ -143,6 +157,11 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> No
 def test_an_unknown_recipe_is_an_error_that_names_those_there_are(name: str) -> None:
     with pytest.raises(ConfigError, match=f"no recipe '{name}'. Known: .*dates.*, or a YAML file"):
         load_config(name)
+
+
+def test_a_batch_has_64_pairs_where_nothing_is_said() -> None:
+    assert OptimizationConfig().batch_size == 64
+    assert OptimizationConfig(batch_tokens=512).batch_size is None
 
 
 def test_a_configuration_survives_yaml(tmp_path: Path) -> None:

@@ -10,20 +10,17 @@ import pytest
 
 from keras_attention import SentencePieceTokenizer
 from keras_attention.runs import RunDirectory
+from tests.training.conftest import SMALL_CORPUS
 from training import train
 from training.config import CorpusConfig, load_config
 from training.corpora import read_corpus
 from training.files import DATA_VARIABLE
 
 COUNT = 300
-SMALL = [
+SMALL = (
+    *SMALL_CORPUS,
     "text.source_vocabulary=800",
     "text.target_vocabulary=800",
-    "model.embedding_size=8",
-    "model.encoder_units=8",
-    "model.decoder_units=16",
-    "model.attention_units=8",
-    "training.batch_size=16",
     "training.steps=2",
     "training.steps_per_epoch=2",
     "training.warmup_steps=1",
@@ -32,7 +29,7 @@ SMALL = [
     "data.max_source_length=90",
     "data.max_target_length=90",
     "search.beam_width=1",
-]
+)
 # Values as they are typed after `data.train.`, by the name of the layout.
 LAYOUTS = {
     "aligned": ["source=[set/all.de]", "target=[set/all.en]"],

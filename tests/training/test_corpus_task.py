@@ -9,26 +9,12 @@ from pathlib import Path
 import pytest
 
 from keras_attention.runs import RunDirectory
+from tests.training.conftest import SMALL_CORPUS
 from training import evaluate, train
 from training.config import CorpusConfig
 from training.corpora import CorpusFiles
 from training.tasks import task_of
 from training.translation import bleu
-
-SMALL = [
-    "text.source_vocabulary=300",
-    "text.target_vocabulary=300",
-    "model.embedding_size=16",
-    "model.encoder_units=16",
-    "model.decoder_units=32",
-    "model.attention_units=16",
-    "training.batch_size=16",
-    "training.steps=20",
-    "training.steps_per_epoch=10",
-    "training.warmup_steps=5",
-    "data.dev_pairs=20",
-    "data.held_out_pairs=30",
-]
 
 
 def write_pairs(path: Path, count: int) -> Path:
@@ -51,22 +37,21 @@ def corpus(path: Path, **changes: object) -> CorpusConfig:
     )
 
 
-def test_every_pair_is_seen_once_in_a_turn_and_resuming_goes_on_in_it(tmp_path: Path) -> None:
+def test_each_pass_has_all_pairs_but_those_held_out(tmp_path: Path) -> None:
     task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
-    first_two_turns = list(islice(task.training_pairs(0), 2 * 83))
-    assert len(set(first_two_turns[:83])) == 83
-    assert set(first_two_turns[:83]) == set(first_two_turns[83:])
-    assert first_two_turns[:83] != first_two_turns[83:]
-    assert list(islice(task.training_pairs(90), 20)) == first_two_turns[90:110]
+    assert len(set(task.training_pairs(0))) == 83
+    assert task.training_pairs(1) is task.training_pairs(0)
     others = {*task.validation_pairs(), *task.held_out_pairs()}
     assert len(others) == 18
-    assert not others & set(first_two_turns)
+    assert not others & set(task.training_pairs(0))
+    task.keep_training_pairs(lambda pairs: list(pairs)[:53])
+    assert len(task.training_pairs(2)) == 53
 
 
 def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
     files = [CorpusFiles(tsv=[str(write_pairs(tmp_path / f"{n}.tsv", n))]) for n in (53, 13, 17)]
     task = task_of(CorpusConfig(train=files[0], dev=files[1], held_out=files[2], dev_pairs=5))
-    assert len(task.finite_training_pairs()) == 53
+    assert len(task.training_pairs(0)) == 53
     assert len(task.validation_pairs()) == 5
     assert len(task.held_out_pairs()) == 17
 
@@ -87,7 +72,7 @@ def test_own_pairs_from_a_file_to_a_score(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pairs, run = write_pairs(tmp_path / "pairs.tsv", 400), tmp_path / "run"
-    command = ["--recipe", "corpus", "--out", str(run), f"data.train.tsv=[{pairs}]", *SMALL]
+    command = ["--recipe", "corpus", "--out", str(run), f"data.train.tsv=[{pairs}]", *SMALL_CORPUS]
     assert train.main(command) == 0
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [set(line) >= {"loss", "val_bleu"} for line in lines] == [True, True]
@@ -123,7 +108,7 @@ def test_what_cannot_be_trained_on_is_said_in_a_line(
 ) -> None:
     pairs = write_pairs(tmp_path / "pairs.tsv", 60)
     given = [override.replace("{pairs}", str(pairs)) for override in overrides]
-    command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), *SMALL, *given]
+    command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), *SMALL_CORPUS, *given]
     assert train.main(command) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -139,7 +124,7 @@ def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
         file.write("x" * 900 + "\ty\n")
     command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), f"data.train.tsv=[{path}]"]
     steps = ["training.steps=1", "training.steps_per_epoch=1", "data.on_problem=drop"]
-    assert train.main([*command, *SMALL, *steps]) == 0
+    assert train.main([*command, *SMALL_CORPUS, *steps]) == 0
     assert "Dropped: 1 of " in capsys.readouterr().out
 
 
@@ -151,6 +136,6 @@ def test_real_lines(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     sides = ("source", "target")
     sizes = [f"text.{side}_vocabulary=500" for side in sides]
     sizes += [f"data.max_{side}_length=100" for side in sides]
-    assert train.main([*command, *SMALL, *sizes]) == 0
+    assert train.main([*command, *SMALL_CORPUS, *sizes]) == 0
     assert evaluate.main([str(tmp_path / "run")]) == 0
     assert "chrF" in capsys.readouterr().out

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import count, islice, pairwise
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +10,14 @@ from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text import SentencePieceTokenizer
 from training.config import DatesConfig, OptimizationConfig
 from training.corpora import Pair
-from training.data import Tokenizers, checked_pairs, encoder, epoch_batches, training_batches
+from training.data import (
+    Passes,
+    Tokenizers,
+    checked_pairs,
+    encoder,
+    training_batches,
+    validation_batches,
+)
 from training.program import ConfigError
 from training.tasks import Dates, task_of
 
@@ -43,16 +48,15 @@ def tokenizers() -> Tokenizers:
     return source, SentencePieceTokenizer.train(["xyz 0123456789-"], 64, "char")
 
 
-def endless(epoch: int) -> Iterator[Pair]:
-    """Different pairs, of lengths that vary, for each epoch."""
-    for n in count():
-        yield f"e{epoch} n{n} " + "x" * (n * 7 % 13), f"{n}"
+def pairs_of(number: int) -> list[Pair]:
+    """Different pairs, of lengths that vary, for each pass."""
+    return [(f"p{number} n{n} " + "x" * (n * 7 % 13), f"{n}") for n in range(35)]
 
 
 def first_batches(
     tokenizers: Tokenizers, number: int, training: OptimizationConfig, first: int = 0
 ) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
-    dataset = training_batches(endless, tokenizers, START_ID, training, first)
+    dataset = training_batches(Passes(pairs_of, tokenizers), START_ID, training, first)
     return list(dataset.take(number).as_numpy_iterator())
 
 
@@ -67,15 +71,23 @@ def test_a_batch_typed_out(tokenizers: Tokenizers) -> None:
     source, target = tokenizers
     a, b, two = source.encode(["a"])[0][0], source.encode(["b"])[0][0], target.encode(["2"])[0][0]
     inputs, labels = encoder(tokenizers, START_ID)(
-        tf.constant(["a", "bab"]), tf.constant(["22", ""])
+        tf.constant(["a", "bab"]), tf.constant(["22", ""]), tf.constant([5, 4])
     )
-    assert inputs["source"].numpy().tolist() == [[a, END_ID, 0, 0], [b, a, b, END_ID]]
-    assert inputs["target"].numpy().tolist() == [[START_ID, two, two], [START_ID, 0, 0]]
-    assert labels.numpy().tolist() == [[two, two, END_ID], [END_ID, 0, 0]]
+    assert inputs["source"].numpy().tolist() == [[a, END_ID, 0, 0, 0], [b, a, b, END_ID, 0]]
+    assert inputs["target"].numpy().tolist() == [[START_ID, two, two, 0], [START_ID, 0, 0, 0]]
+    assert labels.numpy().tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0]]
+
+
+def test_a_text_longer_than_its_batch_is_an_error(tokenizers: Tokenizers) -> None:
+    texts = tf.constant(["aaaa"]), tf.constant(["1"])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        encoder(tokenizers, START_ID)(*texts, tf.constant([4, 4]))
 
 
 def test_the_decoder_may_start_with_the_end_token(tokenizers: Tokenizers) -> None:
-    inputs, labels = encoder(tokenizers, END_ID)(tf.constant(["a"]), tf.constant(["7"]))
+    inputs, labels = encoder(tokenizers, END_ID)(
+        tf.constant(["a"]), tf.constant(["7"]), tf.constant([4, 4])
+    )
     assert inputs["target"].numpy()[0, 0] == END_ID
     assert labels.numpy()[0, 0] == inputs["target"].numpy()[0, 1]
 
@@ -87,7 +99,8 @@ def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
         source, target = inputs["source"], inputs["target"]
         assert source.dtype == target.dtype == labels.dtype == np.int32
         assert (source.shape[0], target.shape, labels.shape[0]) == (5, labels.shape, 5)
-        assert np.count_nonzero(source[:, -1]) > 0, "a column of nothing but padding"
+        assert (source.shape[1] % 4, target.shape[1] % 4) == (0, 0)
+        assert np.count_nonzero(source[:, -4:]) > 0, "four columns of nothing but padding"
         np.testing.assert_array_equal(target != PADDING_ID, labels != PADDING_ID)
         for ids, given, asked in zip(source, target, labels, strict=True):
             *words, end = without_padding(ids)
@@ -96,39 +109,36 @@ def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
             assert (end, start, last) == (END_ID, START_ID, END_ID)
             assert before == after
             seen.append((tokenizers[0].decode([words])[0], tokenizers[1].decode([after])[0]))
-    expected = [(source.strip(), target) for source, target in islice(endless(0), 35)]
+    expected = [(source.strip(), target) for source, target in pairs_of(0)]
     assert sorted(seen) == sorted(expected)
 
 
-def test_every_pair_is_used_once_in_its_epoch() -> None:
-    """33 batches: a chunk of 32, and one of the rest."""
-    batches = list(epoch_batches(endless(2), 33, 3, "1:2"))
-    assert [len(batch) for batch in batches] == [3] * 33
-    assert Counter(pair for batch in batches for pair in batch) == Counter(islice(endless(2), 99))
-    assert set(batches[32]) == set(islice(endless(2), 96, 99))
-
-
-def test_a_batch_holds_sources_of_similar_length_and_batches_are_shuffled() -> None:
-    batches = list(epoch_batches(endless(0), 32, 16, "1:0"))
-    lengths = [[len(source) for source, _ in batch] for batch in batches]
-    assert lengths != sorted(lengths)
-    assert all(max(one) <= min(other) for one, other in pairwise(sorted(lengths)))
-
-
-def test_the_order_follows_from_the_seed() -> None:
-    one, again, other = (list(epoch_batches(endless(0), 32, 3, s)) for s in ("1:0", "1:0", "2:0"))
-    assert one == again
-    assert one != other
-    assert sorted(map(sorted, one)) == sorted(map(sorted, other))
-
-
-def test_an_epoch_is_the_same_whichever_was_first(tokenizers: Tokenizers) -> None:
-    training = OptimizationConfig(batch_size=3, steps=15, steps_per_epoch=5)
-    whole = first_batches(tokenizers, 15, training)
-    resumed = first_batches(tokenizers, 5, training, first=2)
-    for (inputs, labels), (same_inputs, same_labels) in zip(whole[10:], resumed, strict=True):
+def test_a_step_reads_the_same_whichever_was_first(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_tokens=64, steps=15, steps_per_epoch=5)
+    whole = first_batches(tokenizers, 23, training)
+    resumed = first_batches(tokenizers, 6, training, first=17)
+    for (inputs, labels), (same_inputs, same_labels) in zip(whole[17:], resumed, strict=True):
         np.testing.assert_array_equal(inputs["source"], same_inputs["source"])
         np.testing.assert_array_equal(labels, same_labels)
+
+
+def test_validation_reads_every_pair_once(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_size=8, steps=15, steps_per_epoch=5)
+    batches = validation_batches(pairs_of(3), tokenizers, START_ID, training)
+    assert batches.cardinality() == 5
+    read = [row for inputs, _ in batches.as_numpy_iterator() for row in inputs["source"]]
+    texts = tokenizers[0].decode([without_padding(row)[:-1] for row in read])
+    assert sorted(texts) == sorted(source.strip() for source, _ in pairs_of(3))
+
+
+def test_lengths_are_counted_once_while_the_pairs_are_the_same(tokenizers: Tokenizers) -> None:
+    same = pairs_of(0)
+    passes = Passes(lambda _: same, tokenizers)
+    assert passes.lengths(0) is passes.lengths(1)
+    assert passes.lengths(0)[:2] == [(6, 2), (14, 2)]
+    others = Passes(pairs_of, tokenizers)
+    assert len(others.lengths(1)) == 35
+    assert others.pairs(2) == pairs_of(2)
 
 
 @pytest.mark.parametrize("model_type", ["char", "unigram", "bpe"])

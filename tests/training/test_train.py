@@ -13,9 +13,11 @@ import pytest
 import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from tests.training.conftest import TOY, Train
-from training import callbacks, loop
-from training.config import load_config
+from training import beginning, callbacks
+from training.config import OptimizationConfig, load_config
 from training.dates import generate
+from training.optimizer import averaged_weights, learning_rate, optimizer_of
+from training.state import TrainingState
 from training.train import main
 
 
@@ -72,7 +74,7 @@ def test_the_environment_is_written(run: RunDirectory) -> None:
 
 def test_git_need_not_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert loop._environment(load_config("dates"))["commit"] is None
+    assert beginning._environment(load_config("dates"))["commit"] is None
 
 
 def test_the_toy_task_is_learned(run: RunDirectory) -> None:
@@ -88,22 +90,97 @@ def test_the_toy_task_is_learned(run: RunDirectory) -> None:
     assert all(line["seconds"] > 0 for line in epochs)
 
 
-def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])
-    trace = callbacks.LeaveTrace(run, "val_exact_match")
-    trace.set_model(model)
+def tiny_model() -> ka.Seq2Seq:
+    sizes = {"embedding_size": 2, "encoder_units": 2, "decoder_units": 2, "attention_units": 2}
+    model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=7, target_vocabulary=7, **sizes))
+    model.compile("adam", loss=ka.MaskedCrossEntropy())
+    return model
+
+
+@pytest.mark.parametrize(
+    ("select_by", "values", "expected"),
+    [
+        ("metric", [0.25, 0.5, 0.5, 0.375], [1.0, 2.0, 3.0, 3.0]),
+        ("loss", [2.0, 1.5, 1.5, 1.75], [1.0, 2.0, 3.0, 3.0]),
+    ],
+)
+def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
+    tmp_path: Path, select_by: str, values: list[float], expected: list[float]
+) -> None:
+    run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
+    keep = callbacks.KeepBest(
+        run, state, OptimizationConfig(select_by=select_by), "val_exact_match"
+    )
+    trace = callbacks.LeaveTrace(run, state)
+    name = "val_loss" if select_by == "loss" else "val_exact_match"
     kept = []
-    for epoch, metric in enumerate([0.25, 0.5, 0.5, 0.375]):
-        model.layers[0].bias.assign([epoch + 1.0])
-        trace.on_epoch_begin(epoch)
-        trace.on_epoch_end(epoch, {"loss": 1.0, "val_exact_match": metric})
-        kept.append(keras.saving.load_model(run.model_file).layers[0].bias.numpy().item())
-    assert kept == [1.0, 2.0, 3.0, 3.0]
-    state = json.loads((run.checkpoints / "state.json").read_text())
-    assert state == {"epoch": 4, "best": 0.5, "file": "epoch-0004.keras"}
-    last = keras.saving.load_model(run.checkpoints / "epoch-0004.keras")
-    assert last.layers[0].bias.numpy().item() == 4.0
+    for epoch, value in enumerate(values):
+        model.logits.bias.assign([epoch + 1.0] * 7)
+        for callback in (keep, trace):
+            callback.set_model(model)
+            callback.on_epoch_begin(epoch)
+            callback.on_epoch_end(epoch, {"loss": 1.0, name: value})
+        kept.append(
+            keras.saving.load_model(run.model_file, compile=False).logits.bias.numpy()[0].item()
+        )
+    assert kept == expected
+    assert TrainingState.of(run) == TrainingState(
+        epoch=4, file="epoch-0004.keras", best=values[2], best_epoch=3
+    )
+    last = keras.saving.load_model(run.checkpoints / "epoch-0004.keras", compile=False)
+    assert last.logits.bias.numpy()[0].item() == 4.0
+
+
+def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
+    run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
+    keep = callbacks.KeepBest(run, state, OptimizationConfig(patience=2), "val_bleu")
+    keep.set_model(model)
+    stopped = []
+    for epoch, value in enumerate([3.0, 5.0, 4.0, 4.5]):
+        model.stop_training = False
+        keep.on_epoch_end(epoch, {"val_bleu": value})
+        stopped.append(model.stop_training)
+    assert stopped == [False, False, False, True]
+    assert (state.is_stopped, state.best, state.best_epoch) == (True, 5.0, 2)
+
+
+def test_a_training_that_was_stopped_is_complete(
+    train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A learning rate of almost nothing: no epoch is better than the first but equal to it."""
+    options = ("training.learning_rate=1e-12", "training.patience=1", "training.select_by=loss")
+    small = ("training.steps=10", "training.steps_per_epoch=2", "training.average_decay=0")
+    assert train_toy(tmp_path, *options, *small, "training.dtype=float32") == 0
+    assert train_toy(tmp_path, *options, *small) == 0
+    out = capsys.readouterr().out
+    epochs = len(metrics_of(RunDirectory(tmp_path)))
+    assert epochs == 5 or "stopped" in out
+    assert "is complete: nothing to train" in out
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept() -> None:
+    model = tiny_model()
+    model.compile(optimizer_of(OptimizationConfig(average_decay=0.5, warmup_steps=0)), loss="mse")
+    inputs = {"source": np.array([[4, 5, 2]]), "target": np.array([[1, 6]])}
+    history = []
+    for _ in range(3):
+        model.train_on_batch(inputs, np.ones((1, 2, 7), "float32"))
+        history.append([variable.numpy() for variable in model.trainable_variables])
+    with averaged_weights(model):
+        averages = [variable.numpy() for variable in model.trainable_variables]
+    for first, second, third, average in zip(*history, averages, strict=True):
+        expected = 0.25 * first + 0.25 * second + 0.5 * third
+        np.testing.assert_allclose(average, expected, rtol=0, atol=1e-7)
+    for variable, value in zip(model.trainable_variables, history[2], strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_weight_decay_is_that_of_adamw_and_spares_biases() -> None:
+    optimizer = optimizer_of(OptimizationConfig(weight_decay=0.1, warmup_steps=0))
+    kernel, bias = keras.Variable([2.0], name="kernel"), keras.Variable([2.0], name="bias")
+    optimizer.apply([np.zeros(1, "float32")] * 2, [kernel, bias])
+    assert kernel.numpy() == pytest.approx([2.0 - 2.0 * 0.1 * 1e-3], abs=1e-7)
+    assert bias.numpy().tolist() == [2.0]
 
 
 def test_training_again_says_so_and_touches_nothing(
@@ -149,7 +226,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     assert train_toy(out) == 0
     assert "after epoch 1 of 3" in capsys.readouterr().out
     for ours, theirs in zip(metrics_of(resumed), metrics_of(run), strict=True):
-        for name in ("epoch", "loss", "accuracy", "val_exact_match"):
+        for name in ("epoch", "loss", "accuracy", "val_loss", "val_exact_match"):
             assert ours[name] == pytest.approx(theirs[name], rel=0, abs=1e-6), name
     for ours, theirs in zip(resumed.model().get_weights(), run.model().get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
@@ -256,13 +333,13 @@ def test_data_that_does_not_fit_is_an_error_before_the_run_begins(
 
 def test_the_learning_rate_rises_then_falls_as_a_half_cosine() -> None:
     training = load_config("dates", [*TOY]).training
-    rate = loop.learning_rate(training)
+    rate = learning_rate(training)
     values = [float(rate(step)) for step in (0, 5, 10, 125, 240)]
     assert values == pytest.approx([0.0, 0.015, 0.03, 0.015, 0.0], abs=1e-7)
 
 
 def test_no_warm_up_starts_at_the_highest_rate() -> None:
-    rate = loop.learning_rate(load_config("dates", [*TOY, "training.warmup_steps=0"]).training)
+    rate = learning_rate(load_config("dates", [*TOY, "training.warmup_steps=0"]).training)
     assert [float(rate(s)) for s in (0, 120, 240)] == pytest.approx([0.03, 0.015, 0.0], abs=1e-7)
 
 
