@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from keras_attention.ids import PADDING_ID
+
 
 def check_positive(name: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is a positive integer."""
@@ -53,3 +57,46 @@ def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
         raise ValueError(
             f"Argument `{name}` must have the axes {axes}. Received: {name}.shape={tuple(shape)}"
         )
+
+
+def check_finite(scores: np.ndarray) -> None:
+    """Raise `ValueError` where a row of scores (B, ...) holds what is not a number."""
+    if np.isnan(scores).any():
+        raise ValueError(
+            "The model gives log-probabilities that are not numbers: its weights, or its "
+            f"training, went wrong. Received: scores={scores[:, 0]}"
+        )
+
+
+def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
+    """Ids as an int32 array, or the error that says what is wrong with them.
+
+    Args:
+        ids: Ids (B, S), padded with 0 on the right.
+        vocabulary: Number of tokens.
+        name: What errors call them.
+
+    Raises:
+        ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+            anywhere but on the right.
+    """
+    array = np.asarray(ids)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
+        raise ValueError(
+            f"Argument `{name}` must hold integer ids (batch, length), at least one. "
+            f"Received: shape={array.shape}, dtype={array.dtype}"
+        )
+    outside = (array < 0) | (array >= vocabulary)
+    if outside.any():
+        row, position = (int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"Argument `{name}` must hold ids from 0 to {vocabulary - 1}. "
+            f"Received: {name}[{row}, {position}]={array[row, position]}"
+        )
+    holes = (array[:, 1:] != PADDING_ID) & (array[:, :-1] == PADDING_ID)
+    if holes.any():
+        raise ValueError(
+            f"Argument `{name}` must be padded with 0 on the right only. "
+            f"Received: padding before a token in row {int(np.argwhere(holes)[0, 0])}"
+        )
+    return array.astype("int32")

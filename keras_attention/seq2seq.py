@@ -10,12 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.attention import Attention, BahdanauAttention, LuongAttention, Memory
+from keras_attention.attention import Memory
 from keras_attention.backend import compiled
 from keras_attention.bridges import Bridge
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_finite, check_positive, checked_ids
 from keras_attention.config import Seq2SeqConfig
-from keras_attention.decoder import AttentionDecoder
 from keras_attention.decoding import (
     BeamSearch,
     GreedySearch,
@@ -24,8 +23,8 @@ from keras_attention.decoding import (
     forced_decoding,
 )
 from keras_attention.decoding.beam import repeat_rows
-from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.ids import END_ID, PADDING_ID
+from keras_attention.parts import decoder_of, dropped, embeddings_of, encoder_of, project
 from keras_attention.recurrence import state_sizes
 from keras_attention.types import Tensor
 
@@ -70,8 +69,8 @@ class Seq2Seq(keras.Model):
 
     def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        source_embedding, target_embedding = _embeddings(config, policy)
-        encoder, decoder = _encoder(config, policy), _decoder(config, policy)
+        source_embedding, target_embedding = embeddings_of(config, policy)
+        encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
         sizes = [state_sizes(cell) for cell in decoder.cells]
         bridge = Bridge(sizes, config.bridge, dtype=policy, name="bridge")
         logits = None
@@ -81,17 +80,15 @@ class Seq2Seq(keras.Model):
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
         mask = ops.not_equal(source, PADDING_ID)
-        encoded, *states = encoder(
-            _dropped_words(source_embedding(source), config, policy), mask=mask
-        )
+        encoded, *states = encoder(dropped(source_embedding(source), config, policy), mask=mask)
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
         outputs = decoder(
-            _dropped_words(target_embedding(target), config, policy),
+            dropped(target_embedding(target), config, policy),
             initial_state=bridge(states),
             **attended,
         )
         outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
-        results = _project(outputs, logits or target_embedding)
+        results = project(outputs, logits or target_embedding)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
@@ -131,7 +128,7 @@ class Seq2Seq(keras.Model):
             Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
         """
         output, weights, state = self.decoder.step(self.target_embedding(tokens), state, memory)
-        logits = _project(output, self.logits or self.target_embedding)
+        logits = project(output, self.logits or self.target_embedding)
         return ops.log_softmax(logits, axis=-1), weights, state
 
     def search(self, source: Tensor, search: Search, max_length: int) -> Hypotheses:
@@ -195,7 +192,7 @@ class Seq2Seq(keras.Model):
         )
         found = run(ops.convert_to_tensor(source, dtype="int32"))
         ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
-        _check_numbers(np.where(lengths[:, :1] > 0, scores, np.nan))
+        check_finite(np.where(lengths[:, :1] > 0, scores, np.nan))
         longest = int(lengths.max(initial=0))
         attention = None
         if found.attention is not None:
@@ -237,7 +234,7 @@ class Seq2Seq(keras.Model):
         run = self._compiled.by_key.setdefault("score", compiled(forced))
         found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
         log_probs = ops.convert_to_numpy(found.log_probs)
-        _check_numbers(log_probs)
+        check_finite(log_probs)
         attention = found.attention
         return TargetScores(
             log_probs, None if attention is None else ops.convert_to_numpy(attention)
@@ -262,134 +259,3 @@ class _CompiledSearches:
 
     def __init__(self) -> None:
         self.by_key: dict[Hashable, Callable[..., Any]] = {}
-
-
-def _check_numbers(scores: np.ndarray) -> None:
-    """Raise `ValueError` where a row of scores (B, ...) holds what is not a number."""
-    if np.isnan(scores).any():
-        raise ValueError(
-            "The model gives log-probabilities that are not numbers: its weights, or its "
-            f"training, went wrong. Received: scores={scores[:, 0]}"
-        )
-
-
-def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
-    """Ids as an int32 array, or the error that says what is wrong with them.
-
-    Args:
-        ids: Ids (B, S), padded with 0 on the right.
-        vocabulary: Number of tokens.
-        name: What errors call them.
-
-    Raises:
-        ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
-            anywhere but on the right.
-    """
-    array = np.asarray(ids)
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
-        raise ValueError(
-            f"Argument `{name}` must hold integer ids (batch, length), at least one. "
-            f"Received: shape={array.shape}, dtype={array.dtype}"
-        )
-    outside = (array < 0) | (array >= vocabulary)
-    if outside.any():
-        row, position = (int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"Argument `{name}` must hold ids from 0 to {vocabulary - 1}. "
-            f"Received: {name}[{row}, {position}]={array[row, position]}"
-        )
-    holes = (array[:, 1:] != PADDING_ID) & (array[:, :-1] == PADDING_ID)
-    if holes.any():
-        raise ValueError(
-            f"Argument `{name}` must be padded with 0 on the right only. "
-            f"Received: padding before a token in row {int(np.argwhere(holes)[0, 0])}"
-        )
-    return array.astype("int32")
-
-
-def _embeddings(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
-    """The source's and the target's, one layer if they share their matrix.
-
-    They start as N(0, 0.1^2): Keras's own start is three times smaller, from which the encoder
-    reads next to nothing for hundreds of steps.
-    """
-
-    def embedding(name: str, vocabulary: int, tied: bool) -> keras.layers.Layer:
-        kind = keras.layers.ReversibleEmbedding if tied else keras.layers.Embedding
-        start = keras.initializers.RandomNormal(stddev=0.1)
-        size = config.embedding_size
-        return kind(vocabulary, size, embeddings_initializer=start, dtype=policy, name=name)
-
-    if config.tie_embeddings == "all":
-        return (embedding("embedding", config.target_vocabulary, tied=True),) * 2
-    return (
-        embedding("source_embedding", config.source_vocabulary, tied=False),
-        embedding("target_embedding", config.target_vocabulary, config.tie_embeddings == "output"),
-    )
-
-
-def _dropped_words(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
-    """Embeddings (B, L, D) without some features and, where asked for, without some words."""
-    rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
-    if config.word_dropout:
-        words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
-        embedded = words(embedded)
-    return keras.layers.Dropout(rate, dtype=policy)(embedded)
-
-
-def _project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:
-    """Logits in float32, by a dense layer or by the embeddings themselves."""
-    tied = {"reverse": True} if isinstance(layer, keras.layers.ReversibleEmbedding) else {}
-    return ops.cast(layer(outputs, **tied), "float32")
-
-
-def _encoder(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
-    encoder = BiLSTMEncoder if config.encoder == "bilstm" else LSTMEncoder
-    return encoder(
-        config.encoder_units,
-        config.encoder_layers,
-        dropout=config.dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        dtype=policy,
-        name="encoder",
-    )
-
-
-def _attention(config: Seq2SeqConfig, policy: Any) -> Attention | None:
-    common = {"dropout": config.attention_dropout, "dtype": policy, "name": "attention"}
-    if config.attention == "bahdanau":
-        return BahdanauAttention(config.attention_units, normalize=config.normalize, **common)
-    if config.attention == "luong":
-        units = config.attention_units if config.score == "concat" else None
-        return LuongAttention(config.score, units=units, scale=config.scale, **common)
-    return None
-
-
-def _decoder(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
-    cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
-    layer = None
-    if config.attention_layer_units is not None:
-        layer = keras.layers.Dense(
-            config.attention_layer_units,
-            activation="tanh",
-            use_bias=False,
-            dtype=policy,
-            name="attention_layer",
-        )
-    return AttentionDecoder(
-        [
-            cell(
-                config.decoder_units,
-                dropout=config.dropout if i else 0.0,  # between layers; the first reads embeddings
-                recurrent_dropout=config.recurrent_dropout,
-                dtype=policy,
-            )
-            for i in range(config.decoder_layers)
-        ],
-        _attention(config, policy),
-        query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
-        input_feeding=config.input_feeding,
-        attention_layer=layer,
-        dtype=policy,
-        name="decoder",
-    )

@@ -199,7 +199,11 @@ class DrawAttention(keras.callbacks.Callback):
         from training.plot_attention import plot
 
         with averaged_weights(self.model):
-            results = [result for result in self.translator(self.texts) if result.tokens]
+            results = [
+                result
+                for result in self.translator(self.texts)
+                if result.tokens and result.is_complete
+            ]
         if not results or results[0].attention is None:
             return
         with TemporaryDirectory() as folder:

@@ -113,7 +113,8 @@ IDS = {"source": (("S",), "int32"), "target": (("T",), "int32")}
 
 def _seq2seq(**options: Any) -> ka.Seq2Seq:
     sizes = {"embedding_size": D, "encoder_units": 3, "decoder_units": U, "attention_units": 4}
-    return ka.Seq2Seq(ka.Seq2SeqConfig(V, V + 2, **{**sizes, **options}))
+    words = {"source_vocabulary": V, "target_vocabulary": V + 2}
+    return ka.Seq2Seq(ka.Seq2SeqConfig(**{**words, **sizes, **options}))
 
 
 REGISTRY: dict[str, Entry] = {
@@ -138,10 +139,14 @@ REGISTRY: dict[str, Entry] = {
     "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
     "LuongAttention-cosine": Entry(lambda: ka.LuongAttention("cosine"), _attend, SAME_SIZE),
     "LSTMEncoder": Entry(
-        lambda: ka.LSTMEncoder(U, num_layers=2, dropout=0.1, seed=3), _encode, ENCODING
+        lambda: ka.LSTMEncoder(U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3),
+        _encode,
+        ENCODING,
     ),
     "BiLSTMEncoder": Entry(
-        lambda: ka.BiLSTMEncoder(U, num_layers=2, dropout=0.1, seed=3), _encode, ENCODING
+        lambda: ka.BiLSTMEncoder(U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3),
+        _encode,
+        ENCODING,
     ),
     "AttentionDecoder-luong": Entry(
         lambda: ka.AttentionDecoder(
@@ -201,6 +206,18 @@ REGISTRY: dict[str, Entry] = {
     "Seq2Seq-luong": Entry(
         lambda: _seq2seq(
             attention="luong", attention_layer_units=7, decoder_layers=2, decoder_cell="gru"
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+    "Seq2Seq-tied": Entry(
+        lambda: _seq2seq(
+            source_vocabulary=V + 2,
+            attention_layer_units=D,
+            tie_embeddings="all",
+            embedding_dropout=0.1,
+            word_dropout=0.1,
+            recurrent_dropout=0.1,
         ),
         lambda model, x: [model(x)],
         IDS,

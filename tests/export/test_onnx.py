@@ -121,12 +121,13 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"attention_layer_units": 7, "tie_embeddings": "output"},
         {"attention": "luong", "score": "dot", "decoder_units": 10, "attention_layer_units": 7},
         {"attention": "luong", "score": "concat", "decoder_cell": "gru", "scale": True},
         {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5},
         {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
     ],
-    ids=["dot", "concat-gru", "plain", "stacked"],
+    ids=["tied", "dot", "concat-gru", "plain", "stacked"],
 )
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)

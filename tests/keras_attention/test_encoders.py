@@ -159,6 +159,24 @@ def test_dropout_falls_between_layers_in_training_only() -> None:
     assert np.abs(first - second).max() > 1e-3
 
 
+@each_encoder
+def test_recurrent_dropout_falls_on_states_alone_and_in_training_only(kind: str) -> None:
+    inputs = uniform(B, S, D, seed=3)
+    encoder = built(kind, recurrent_dropout=0.5)
+    still = to_numpy(encoder(inputs)[0])
+    np.testing.assert_allclose(to_numpy(encoder(inputs, training=False)[0]), still, atol=1e-6)
+    first, second = (to_numpy(encoder(inputs, training=True)[0]) for _ in range(2))
+    assert np.abs(first - still)[:, 1:-1].max() > 1e-3
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_allclose(first[:, 0, :U], still[:, 0, :U], rtol=0, atol=1e-6)
+    for variable in encoder.weights:
+        if "recurrent_kernel" in variable.path:
+            variable.assign(np.zeros(variable.shape))
+    forgetful = to_numpy(encoder(inputs)[0])
+    trained = to_numpy(encoder(inputs, training=True)[0])
+    np.testing.assert_allclose(trained, forgetful, rtol=0, atol=1e-6)
+
+
 def test_states_start_a_decoder_of_the_same_size() -> None:
     """The lecture's way: the decoder copies the encoder's last states."""
     encoded, h, c = built("lstm")(uniform(B, S, D, seed=3))
@@ -187,6 +205,7 @@ def test_a_step_of_training_reaches_every_weight(kind: str) -> None:
         ({"units": 0}, r"`units`.*positive.*Received: units=0"),
         ({"units": 5, "num_layers": 0}, r"`num_layers`.*positive.*Received: num_layers=0"),
         ({"units": 5, "dropout": 1.0}, r"`dropout`.*Received: dropout=1.0"),
+        ({"units": 5, "recurrent_dropout": -1}, r"`recurrent_dropout`.*Received: .*=-1"),
     ],
 )
 @each_encoder

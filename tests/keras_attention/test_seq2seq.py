@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.parts import dropped
 from tests import reference
 from tests.arrays import randomize, to_numpy
 
@@ -30,6 +31,16 @@ KINDS: dict[str, dict[str, Any]] = {
         "start_id": 2,
     },
     "without": {"attention": None, "bridge": "zeros"},
+    "tied": {"attention_layer_units": 3, "tie_embeddings": "output", "dropout": 0.5},
+    "shared": {
+        "attention": "luong",
+        "target_vocabulary": SOURCE_VOCABULARY,
+        "attention_layer_units": 3,
+        "tie_embeddings": "all",
+        "word_dropout": 0.5,
+        "recurrent_dropout": 0.5,
+        "decoder_layers": 2,
+    },
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -37,7 +48,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def new(kind: str) -> Any:
     """A model with large random weights, which ends its sentences after different lengths."""
     sizes = {"embedding_size": 3, "encoder_units": 4, "decoder_units": 8, "attention_units": 5}
-    config = ka.Seq2SeqConfig(SOURCE_VOCABULARY, TARGET_VOCABULARY, **{**sizes, **KINDS[kind]})
+    words = {"source_vocabulary": SOURCE_VOCABULARY, "target_vocabulary": TARGET_VOCABULARY}
+    config = ka.Seq2SeqConfig(**{**words, **sizes, **KINDS[kind]})
     model = ka.Seq2Seq(config)
     randomize(model, seed=23, scale=1.5)
     return model
@@ -218,6 +230,67 @@ def test_a_maximal_length_below_one_is_refused(models: dict[str, Any]) -> None:
 def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ka.Seq2SeqConfig(**{"source_vocabulary": 11, "target_vocabulary": 7, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"word_dropout": 1.0}, r"`word_dropout`.*Received: word_dropout=1.0"),
+        ({"embedding_dropout": -0.1}, r"`embedding_dropout`.*Received: embedding_dropout=-0.1"),
+        ({"recurrent_dropout": 2}, r"`recurrent_dropout`.*Received: recurrent_dropout=2"),
+        ({"tie_embeddings": "source"}, r"`tie_embeddings`.*Received: tie_embeddings='source'"),
+        (
+            {"tie_embeddings": "output", "attention_layer_units": 5},
+            r"`attention_layer_units` must be `embedding_size`.*units=5, embedding_size=256",
+        ),
+        (
+            {"tie_embeddings": "all", "attention_layer_units": 256},
+            r"one vocabulary.*Received: source_vocabulary=11, target_vocabulary=7",
+        ),
+    ],
+)
+def test_a_config_of_regularizers_that_cannot_be_is_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ka.Seq2SeqConfig(**{"source_vocabulary": 11, "target_vocabulary": 7, **options})
+
+
+@pytest.mark.parametrize("kind", ["tied", "shared"])
+def test_logits_are_products_with_the_embeddings(models: dict[str, Any], kind: str) -> None:
+    model, target = models[kind], np.array([[1, 4, 5]])
+    logits = to_numpy(model({"source": SOURCE[:1], "target": target}))
+    embeddings = to_numpy(model.target_embedding.embeddings)
+    memory, state = model.encode(SOURCE[:1])
+    for t in range(3):
+        embedded = model.target_embedding(target[:, t])
+        output, _, state = model.decoder.step(embedded, state, memory)
+        expected = to_numpy(output) @ embeddings.T
+        np.testing.assert_allclose(logits[:, t], expected, rtol=0, atol=1e-5)
+
+
+def test_how_many_matrices_there_are(models: dict[str, Any]) -> None:
+    def matrices(kind: str) -> list[tuple[int, ...]]:
+        words = [w for w in models[kind].trainable_variables if "decoder" not in w.path]
+        return sorted(tuple(w.shape) for w in words if w.shape[-1] in (3, TARGET_VOCABULARY))
+
+    source, target = (SOURCE_VOCABULARY, 3), (TARGET_VOCABULARY, 3)
+    assert matrices("bahdanau") == sorted([source, target, (TARGET_VOCABULARY,), (16, 7)])
+    assert matrices("tied") == sorted([source, target])
+    assert matrices("shared") == [source]
+
+
+def test_dropped_words_lose_all_features_and_others_none() -> None:
+    """Keras scales what is left, so that sums stay what they are on average."""
+    config = ka.Seq2SeqConfig(11, 7, word_dropout=0.5, embedding_dropout=0.0)
+    inputs = keras.Input((None, 5))
+    model = keras.Model(inputs, dropped(inputs, config, keras.dtype_policies.get("float32")))
+    words = to_numpy(model(np.ones((31, 17, 5), "float32"), training=True))
+    assert set(np.unique(words)) == {0.0, 2.0}
+    assert (words == words[:, :, :1]).all()
+    assert 0.4 < (words[:, :, 0] == 0.0).mean() < 0.6
+    assert len({tuple(row) for row in words[:, :, 0]}) > 25, "each sentence loses other words"
+    np.testing.assert_array_equal(to_numpy(model(np.ones((2, 3, 5), "float32"))), 1.0)
 
 
 def test_copying_states_needs_equal_sizes() -> None:

@@ -1,0 +1,84 @@
+"""Does training wait for its input? `python -m benchmarks.input_pipeline --data DIR`.
+
+Times the same steps twice in turns: on batches that the pipeline makes from text meanwhile, and on
+these very batches held in memory. A ratio of 1 says that making them costs nothing. Also times the
+pipeline alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from training.program import ConfigError, guarded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.input_pipeline", description=__doc__
+    )
+    parser.add_argument("--recipe", default="multi30k-de-en", help="a recipe (multi30k-de-en)")
+    parser.add_argument("--data", metavar="DIR", help="where the recipe's files lie")
+    parser.add_argument("--steps", type=int, default=30, help="steps in a turn (30)")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each (5)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    options = parser.parse_intermixed_args(arguments)
+    return guarded(lambda: _measure(options), ConfigError)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from training.files import use_data_folder
+
+    if options.data is not None:
+        use_data_folder(options.data)
+    model, batches = _model_and_batches(options)
+    steps = options.steps
+    held = list(batches.take(steps).as_numpy_iterator())
+
+    def seconds(source: Any) -> float:
+        start = time.perf_counter()
+        for inputs, labels in source:
+            model.train_on_batch(inputs, labels)
+        return time.perf_counter() - start
+
+    seconds(held)  # compiles, and warms up
+    turns = [(seconds(batches.take(steps)), seconds(held)) for _ in range(options.turns)]
+    start = time.perf_counter()
+    made = sum(1 for _ in batches.take(10 * steps))
+    alone = (time.perf_counter() - start) / made
+    piped, cached = (1000 * median(column) / steps for column in zip(*turns, strict=True))
+    ratio = median(one / other for one, other in turns)
+    print(f"step from text           {piped:8.1f} ms")
+    print(f"step from memory         {cached:8.1f} ms    ratio {ratio:.3f}")
+    print(f"a batch of the pipeline  {1000 * alone:8.1f} ms")
+    return 0
+
+
+def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
+    import dataclasses
+
+    from training.beginning import fitting, learned_tokenizers
+    from training.config import load_config
+    from training.data import Passes, pass_statistics, training_batches
+    from training.optimizer import compiled_model
+    from training.tasks import task_of
+
+    config = load_config(options.recipe, options.overrides)
+    task = task_of(config.data)
+    tokenizers = learned_tokenizers(config.text, task)
+    task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs))
+    source, target = (tokenizer.vocabulary_size for tokenizer in tokenizers)
+    model = dataclasses.replace(config.model, source_vocabulary=source, target_vocabulary=target)
+    passes = Passes(task.training_pairs, tokenizers)
+    print(f"A pass: {pass_statistics(passes, config.training)}.")
+    batches = training_batches(passes, model.start_id, config.training)
+    return compiled_model(dataclasses.replace(config, model=model)), batches
+
+
+if __name__ == "__main__":
+    sys.exit(main())

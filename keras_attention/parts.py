@@ -1,0 +1,104 @@
+"""The layers of a model, as its configuration describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention import Attention, BahdanauAttention, LuongAttention
+from keras_attention.config import Seq2SeqConfig
+from keras_attention.decoder import AttentionDecoder
+from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.types import Tensor
+
+
+def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
+    """The source's and the target's, one layer if they share their matrix.
+
+    They start as N(0, 0.1^2): Keras's own start is three times smaller, from which the encoder
+    reads next to nothing for hundreds of steps.
+    """
+
+    def embedding(name: str, vocabulary: int, tied: bool) -> keras.layers.Layer:
+        kind = keras.layers.ReversibleEmbedding if tied else keras.layers.Embedding
+        start = keras.initializers.RandomNormal(stddev=0.1)
+        size = config.embedding_size
+        return kind(vocabulary, size, embeddings_initializer=start, dtype=policy, name=name)
+
+    if config.tie_embeddings == "all":
+        return (embedding("embedding", config.target_vocabulary, tied=True),) * 2
+    return (
+        embedding("source_embedding", config.source_vocabulary, tied=False),
+        embedding("target_embedding", config.target_vocabulary, config.tie_embeddings == "output"),
+    )
+
+
+def dropped(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
+    """Embeddings (B, L, D) without some features and, where asked for, without some words."""
+    rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
+    if config.word_dropout:
+        words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
+        embedded = words(embedded)
+    return keras.layers.Dropout(rate, dtype=policy)(embedded)
+
+
+def project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:
+    """Logits in float32, by a dense layer or by the embeddings themselves."""
+    tied = {"reverse": True} if isinstance(layer, keras.layers.ReversibleEmbedding) else {}
+    return ops.cast(layer(outputs, **tied), "float32")
+
+
+def encoder_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
+    """The encoder."""
+    encoder = BiLSTMEncoder if config.encoder == "bilstm" else LSTMEncoder
+    return encoder(
+        config.encoder_units,
+        config.encoder_layers,
+        dropout=config.dropout,
+        recurrent_dropout=config.recurrent_dropout,
+        dtype=policy,
+        name="encoder",
+    )
+
+
+def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
+    """The decoder, with its attention inside."""
+    cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
+    layer = None
+    if config.attention_layer_units is not None:
+        layer = keras.layers.Dense(
+            config.attention_layer_units,
+            activation="tanh",
+            use_bias=False,
+            dtype=policy,
+            name="attention_layer",
+        )
+    return AttentionDecoder(
+        [
+            cell(
+                config.decoder_units,
+                dropout=config.dropout if i else 0.0,  # between layers; the first reads embeddings
+                recurrent_dropout=config.recurrent_dropout,
+                dtype=policy,
+            )
+            for i in range(config.decoder_layers)
+        ],
+        _attention(config, policy),
+        query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
+        input_feeding=config.input_feeding,
+        attention_layer=layer,
+        dtype=policy,
+        name="decoder",
+    )
+
+
+def _attention(config: Seq2SeqConfig, policy: Any) -> Attention | None:
+    common = {"dropout": config.attention_dropout, "dtype": policy, "name": "attention"}
+    if config.attention == "bahdanau":
+        return BahdanauAttention(config.attention_units, normalize=config.normalize, **common)
+    if config.attention == "luong":
+        units = config.attention_units if config.score == "concat" else None
+        return LuongAttention(config.score, units=units, scale=config.scale, **common)
+    return None
