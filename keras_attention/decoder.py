@@ -196,11 +196,8 @@ class AttentionDecoder(keras.layers.Layer):
         keep = None
         if self.attention is not None and prepared is not None:
             keep = self.attention.dropout_mask(prepared, steps, training)
-        parts = (inputs, inputs_mask, prepared, state, keep)
-        if self._runs_over_sequence:
-            outputs, weights, state = self._sequence(*parts)
-        else:
-            outputs, weights, state = self._loop(*parts, training)
+        run = self._sequence if self._runs_over_sequence else self._loop
+        outputs, weights, state = run(inputs, inputs_mask, prepared, state, keep, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -348,7 +345,7 @@ class AttentionDecoder(keras.layers.Layer):
         state: list[Tensor],
         keep: Tensor | None,
         training: bool | None,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """The recurrence step by step: what a step attends to enters the next one."""
         optional = {"mask": mask, "keep": keep}
         xs = {name: x for name, x in {"inputs": inputs, **optional}.items() if x is not None}
@@ -374,10 +371,12 @@ class AttentionDecoder(keras.layers.Layer):
         memory: Memory | None,
         state: list[Tensor],
         keep: Tensor | None,
+        training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
         cells, _, alignment = self._split(state)
-        outputs, cells = run_stack_over_sequence(self.recurrent_layers, inputs, cells, mask)
+        layers = self.recurrent_layers
+        outputs, cells = run_stack_over_sequence(layers, inputs, cells, mask, training)
         weights = None
         if self.attention is None or memory is None:
             outputs = self._combine(outputs)

@@ -20,7 +20,7 @@ from keras import ops
 from keras_attention.backend import is_concrete
 from keras_attention.checks import check_dropout, check_positive, check_shape
 from keras_attention.masking import is_contiguous
-from keras_attention.recurrence import sequence_layer
+from keras_attention.recurrence import dropout_in_training_only, sequence_layer
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
@@ -246,7 +246,7 @@ def _run(
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
     features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
-    with lstm.cell.kernel_joined_before():
+    with lstm.cell.kernel_joined_before(), dropout_in_training_only(lstm.cell, training):
         ordered = ops.flip(features, axis=1) if backward else features
         outputs, _, c = lstm(ordered, training=training)
     outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid

@@ -92,15 +92,35 @@ def run_stack_over_sequence(
     inputs: Tensor,
     states: Sequence[Tensor],
     mask: Tensor | None,
+    training: bool | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """All steps of a stack at once, in Keras's own (where it can, fused) recurrent layers."""
     remaining, after = list(states), []
     for layer in layers:
         count = len(state_sizes(layer.cell))
         own, remaining = remaining[:count], remaining[count:]
-        inputs, *new = layer(inputs, initial_state=own, mask=mask)
+        with dropout_in_training_only(layer.cell, training):
+            inputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
         after += new
     return inputs, after
+
+
+@contextmanager
+def dropout_in_training_only(cell: Cell, training: bool | None) -> Iterator[None]:
+    """Let Keras's layer around a cell draw no dropout masks but in training.
+
+    It draws them always, and in an exported graph this leaves random states that are assigned, for
+    which ONNX has no fused LSTM.
+    """
+    names = [name for name in ("dropout", "recurrent_dropout") if getattr(cell, name, 0.0)]
+    rates = {} if training else {name: getattr(cell, name) for name in names}
+    try:
+        for name in rates:
+            setattr(cell, name, 0.0)
+        yield
+    finally:
+        for name, rate in rates.items():
+            setattr(cell, name, rate)
 
 
 def sequence_layer(
