@@ -15,7 +15,7 @@ from keras_attention.recurrence import (
     as_stack,
     build_stack,
     dropout_drawn_before,
-    forget_dropout,
+    dropout_in_training_only,
     output_size,
     run_stack,
     run_stack_over_sequence,
@@ -197,7 +197,8 @@ class AttentionDecoder(keras.layers.Layer):
         if self.attention is not None and prepared is not None:
             keep = self.attention.dropout_mask(prepared, steps, training)
         run = self._sequence if self._runs_over_sequence else self._loop
-        outputs, weights, state = run(inputs, inputs_mask, prepared, state, keep, training)
+        with dropout_in_training_only(self.cells, training):
+            outputs, weights, state = run(inputs, inputs_mask, prepared, state, keep, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -269,7 +270,7 @@ class AttentionDecoder(keras.layers.Layer):
         memory: Memory | None = None,
         dropout_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """Decode one step.
+        """Decode one step; the cells drop nothing.
 
         Args:
             inputs: (B, D).
@@ -291,10 +292,8 @@ class AttentionDecoder(keras.layers.Layer):
                 f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
                 f"Received: {len(state)} tensors"
             )
-        try:
+        with dropout_in_training_only(self.cells, training=False):
             return self._step(inputs, state, memory, dropout_mask)
-        finally:
-            forget_dropout(self.cells)
 
     def _step(
         self,

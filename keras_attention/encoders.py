@@ -246,7 +246,7 @@ def _run(
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
     features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
-    with lstm.cell.kernel_joined_before(), dropout_in_training_only(lstm.cell, training):
+    with lstm.cell.kernel_joined_before(), dropout_in_training_only([lstm.cell], training):
         ordered = ops.flip(features, axis=1) if backward else features
         outputs, _, c = lstm(ordered, training=training)
     outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid

@@ -99,28 +99,29 @@ def run_stack_over_sequence(
     for layer in layers:
         count = len(state_sizes(layer.cell))
         own, remaining = remaining[:count], remaining[count:]
-        with dropout_in_training_only(layer.cell, training):
-            inputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
+        inputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
         after += new
     return inputs, after
 
 
 @contextmanager
-def dropout_in_training_only(cell: Cell, training: bool | None) -> Iterator[None]:
-    """Let Keras's layer around a cell draw no dropout masks but in training.
+def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> Iterator[None]:
+    """Let Keras's cells be what they would be without dropout, but in training.
 
-    It draws them always, and in an exported graph this leaves random states that are assigned, for
-    which ONNX has no fused LSTM.
+    Keras's layers draw masks always, which leaves random states that are assigned in an exported
+    graph, and a cell with dropout on its states takes a slow path, of which no fused LSTM is made.
     """
-    names = [name for name in ("dropout", "recurrent_dropout") if getattr(cell, name, 0.0)]
-    rates = {} if training else {name: getattr(cell, name) for name in names}
+    plain = {} if training else {"dropout": 0.0, "recurrent_dropout": 0.0, "implementation": 2}
+    own = [
+        (cell, name, getattr(cell, name)) for cell in cells for name in plain if hasattr(cell, name)
+    ]
     try:
-        for name in rates:
-            setattr(cell, name, 0.0)
+        for cell, name, _ in own:
+            setattr(cell, name, plain[name])
         yield
     finally:
-        for name, rate in rates.items():
-            setattr(cell, name, rate)
+        for cell, name, value in own:
+            setattr(cell, name, value)
 
 
 def sequence_layer(
@@ -150,14 +151,12 @@ def dropout_drawn_before(
 ) -> Iterator[None]:
     """Draw the cells' own dropout masks before a loop, which has to be pure, and drop them after.
 
-    Keras's cells keep one mask for all steps of a sequence (variational dropout). `SimpleRNNCell`
-    draws it outside of training too.
+    Keras's cells keep one mask for all steps of a sequence (variational dropout).
     """
     forget_dropout(cells)
     try:
         for cell in cells:
-            draws = training or isinstance(cell, keras.layers.SimpleRNNCell)
-            if draws and hasattr(cell, "get_dropout_mask"):
+            if training and hasattr(cell, "get_dropout_mask"):
                 dtype = cell.compute_dtype
                 cell.get_dropout_mask(ops.ones((batch, features), dtype=dtype))
                 cell.get_recurrent_dropout_mask(
