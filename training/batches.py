@@ -11,8 +11,6 @@ from typing import NamedTuple
 Lengths = tuple[int, int]
 """Tokens of a source and of its target, the end token counted."""
 
-_WIDTH = 4
-
 
 class Batch(NamedTuple):
     """One batch before its text is encoded.
@@ -34,10 +32,12 @@ class Budget:
         pairs: The most pairs, or None.
         tokens: The most tokens of the longer side, padding counted, or None. A pair that is longer
             is a batch of its own.
+        multiple: What widths are multiples of: larger ones make fewer shapes and more padding.
     """
 
     pairs: int | None = None
     tokens: int | None = None
+    multiple: int = 4
 
     def holds(self, pairs: int, widths: Lengths) -> bool:
         """Whether a batch of that many pairs, padded to `widths`, is within the budget."""
@@ -45,14 +45,17 @@ class Budget:
             return pairs <= 1
         return self.pairs is None or pairs <= self.pairs
 
+    def width(self, length: int) -> int:
+        """To how many tokens a text of that length is padded at least."""
+        return -(-length // self.multiple) * self.multiple
+
 
 def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Batch]:
     """Batches that hold every pair exactly once.
 
-    Pairs are ordered by the lengths of target and source, rounded up to multiples of 4, with those
-    of one kind shuffled, and cut into batches; then the batches are shuffled. Which shapes there
-    are follows from the lengths alone: they are the same in every pass, at most one for each
-    batch, and most of them many times.
+    Pairs are ordered by the widths of target and source, with those of equal widths shuffled, and
+    cut into batches; then the batches are shuffled. Which shapes there are follows from the lengths
+    alone: they are the same in every pass, at most one for each batch, and most of them many times.
 
     Args:
         lengths: Of all pairs.
@@ -60,10 +63,10 @@ def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Bat
         seed: Seed of both orders.
     """
     order = random.Random(seed)
-    widths = [(_rounded_up(source), _rounded_up(target)) for source, target in lengths]
+    widths = [(budget.width(source), budget.width(target)) for source, target in lengths]
     chosen = list(range(len(lengths)))
     order.shuffle(chosen)
-    chosen.sort(key=lambda i: _snake(*widths[i]))
+    chosen.sort(key=lambda i: _snake(*widths[i], budget.multiple))
     batches = list(_cut(chosen, widths, budget))
     order.shuffle(batches)
     return batches
@@ -149,10 +152,6 @@ def _cut(chosen: Sequence[int], widths: Sequence[Lengths], budget: Budget) -> It
     yield batch
 
 
-def _snake(source: int, target: int) -> Lengths:
+def _snake(source: int, target: int, multiple: int) -> Lengths:
     """By target; then by source, up and down in turns, so that neighbors are always similar."""
-    return target, source if (target // _WIDTH) % 2 else -source
-
-
-def _rounded_up(length: int) -> int:
-    return -(-length // _WIDTH) * _WIDTH
+    return target, source if (target // multiple) % 2 else -source

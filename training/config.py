@@ -123,6 +123,8 @@ class OptimizationConfig:
         batch_size: Pairs in a step; 64 where `batch_tokens` is not given either.
         batch_tokens: In the place of `batch_size`: tokens of the longer side in a step, padding
             counted, however many pairs these are.
+        pad_to_multiple: What the lengths of a batch are multiples of: larger numbers make fewer
+            shapes (each of which XLA compiles) and more padding.
         steps: Steps in all, a multiple of `steps_per_epoch`.
         steps_per_epoch: Steps between two validations (and checkpoints).
         learning_rate: The highest, reached after warm-up.
@@ -144,6 +146,7 @@ class OptimizationConfig:
 
     batch_size: int | None = None
     batch_tokens: int | None = None
+    pad_to_multiple: int = 4
     steps: int = 10000
     steps_per_epoch: int = 1000
     learning_rate: float = 1e-3
@@ -167,7 +170,7 @@ class OptimizationConfig:
             )
         if self.batch_tokens is None and self.batch_size is None:
             object.__setattr__(self, "batch_size", 64)
-        _check_all_positive(self, "steps", "steps_per_epoch")
+        _check_all_positive(self, "steps", "steps_per_epoch", "pad_to_multiple")
         if self.steps % self.steps_per_epoch:
             raise ValueError(
                 "Argument `steps` must be a multiple of `steps_per_epoch`. "

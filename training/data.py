@@ -48,7 +48,7 @@ class Passes:
 
 def budget_of(training: OptimizationConfig) -> Budget:
     """The size of a batch that a configuration asks for."""
-    return Budget(pairs=training.batch_size, tokens=training.batch_tokens)
+    return Budget(training.batch_size, training.batch_tokens, training.pad_to_multiple)
 
 
 def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:

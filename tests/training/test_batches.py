@@ -56,6 +56,15 @@ def test_there_is_little_padding_and_there_are_few_shapes() -> None:
     assert "7,919 pairs" in str(found)
 
 
+def test_larger_multiples_make_fewer_shapes_and_more_padding() -> None:
+    lengths = lengths_of(1999)
+    fine, coarse = (statistics(lengths, Budget(tokens=512, multiple=m)) for m in (2, 16))
+    assert coarse.shapes < fine.shapes
+    assert coarse.padding > fine.padding
+    batches = plan_pass(lengths, Budget(tokens=512, multiple=16), "1")
+    assert {width % 16 for batch in batches for width in batch.widths} == {0}
+
+
 def test_passes_differ_in_their_order_and_not_in_their_shapes() -> None:
     lengths = lengths_of(499)
     plans = [plan_pass(lengths, Budget(tokens=128), seed) for seed in ("1:0", "1:0", "1:1", "2:0")]

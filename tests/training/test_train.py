@@ -49,6 +49,26 @@ def test_a_run_directory_has_all_that_the_other_programs_need(run: RunDirectory)
     assert list((run.logs / "validation").glob("events.*"))
 
 
+def test_tensorboard_shows_curves_and_where_the_model_looks(run: RunDirectory) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def tags(name: str, kind: str) -> set[str]:
+        return set(EventAccumulator(str(run.logs / name)).Reload().Tags()[kind])
+
+    assert {"epoch_loss", "epoch_learning_rate", "epoch_tokens_per_second"} <= tags(
+        "train", "tensors"
+    )
+    assert {"epoch_loss", "epoch_exact_match"} <= tags("validation", "tensors")
+    assert "attention" in tags("attention", "tensors")
+
+
+def test_the_pace_is_in_tokens_and_steps_alone(run: RunDirectory) -> None:
+    """32 dates of 11 tokens a step, the end token counted."""
+    for line in metrics_of(run):
+        assert 0 < 80 * 32 * 11 / line["seconds"] <= line["tokens_per_second"]
+        assert "tokens" not in line
+
+
 def test_the_written_configuration_is_resolved(run: RunDirectory) -> None:
     config = run.config()
     source, target = run.tokenizers()
@@ -285,7 +305,8 @@ def test_errors_of_use_have_exit_code_2_and_leave_no_directory(
 ) -> None:
     out = tmp_path / "run"
     assert main(["--recipe", "datez", "--out", str(out)]) == 2
-    assert "error: There is no recipe 'datez'. Known: corpus, dates," in capsys.readouterr().err
+    message = "error: There is no recipe 'datez'. Known: corpus, corpus-gpu, dates, "
+    assert message in capsys.readouterr().err
     assert main(["--recipe", "dates", "data.sead=3", "--out", str(out)]) == 2
     assert "error: Unknown key `data.sead`" in capsys.readouterr().err
     assert not out.exists()
