@@ -63,9 +63,9 @@ def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     import dataclasses
 
     from training.beginning import fitting, learned_tokenizers
-    from training.config import load_config
     from training.data import Passes, pass_statistics, training_batches
     from training.optimizer import compiled_model
+    from training.recipe import load_config
     from training.tasks import task_of
 
     config = load_config(options.recipe, options.overrides)

@@ -16,10 +16,11 @@ import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from keras_attention.text import Normalization
 from keras_attention.text import SentencePieceTokenizer as Tokenizer
-from training.config import TextConfig, TrainConfig, config_from
+from training.config import TextConfig, TrainConfig
 from training.corpora import Pair
 from training.data import Tokenizers, checked_pairs
 from training.program import ConfigError, RunError
+from training.recipe import config_from
 from training.state import write_whole
 from training.tasks import Task
 

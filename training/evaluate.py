@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from keras_attention import RunDirectory
-    from training.config import DatesConfig, config_from
+    from training.config import DatesConfig
+    from training.recipe import config_from
 
     run = RunDirectory(options.run).require_complete()
     data = config_from(run.config()).data

@@ -11,17 +11,15 @@ import pytest
 
 from keras_attention import Seq2SeqConfig
 from training.config import (
-    RECIPES,
     CorpusConfig,
     DatesConfig,
     OptimizationConfig,
     SearchConfig,
     TextConfig,
     TrainConfig,
-    config_from,
-    load_config,
 )
 from training.program import ConfigError
+from training.recipe import RECIPES, config_from, load_config
 
 ROOT = Path(__file__).parent.parent.parent
 SECTIONS = (

@@ -12,9 +12,10 @@ from keras_attention import SentencePieceTokenizer
 from keras_attention.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import train
-from training.config import CorpusConfig, load_config
+from training.config import CorpusConfig
 from training.corpora import read_corpus
 from training.files import DATA_VARIABLE
+from training.recipe import load_config
 
 COUNT = 300
 SMALL = (

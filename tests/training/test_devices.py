@@ -11,9 +11,10 @@ import pytest
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.text import SentencePieceTokenizer
 from tests.training.conftest import TOY, Train
-from training.config import OptimizationConfig, load_config
+from training.config import OptimizationConfig
 from training.data import Passes, training_batches
 from training.devices import strategy_of
+from training.recipe import load_config
 
 # Before TensorFlow starts, the processor is made to look like two.
 TWO_DEVICES = """

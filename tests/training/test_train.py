@@ -14,9 +14,10 @@ import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from tests.training.conftest import TOY, Train
 from training import beginning, callbacks
-from training.config import OptimizationConfig, load_config
+from training.config import OptimizationConfig
 from training.dates import generate
 from training.optimizer import averaged_weights, learning_rate, optimizer_of
+from training.recipe import load_config
 from training.state import TrainingState
 from training.train import main
 
