@@ -11,12 +11,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_attention import Seq2Seq, Translator
 from keras_attention.runs import RunDirectory
 from training.config import OptimizationConfig
 from training.corpora import Pair
 from training.optimizer import averaged_weights
+from training.plot_attention import plot
 from training.state import TrainingState, sweep, write_whole
 from training.tasks import Task
 
@@ -74,6 +76,9 @@ class Pace(keras.callbacks.Callback):
 class Validate(keras.callbacks.Callback):
     """Add the loss on the validation pairs and the task's score to the logs, as `val_...`.
 
+    Targets are compared as the tokenizer normalizes them, the way in which the model can write
+    them: the score of a lower-cased model is that of lower-cased text.
+
     Args:
         translator: A translator over the model in training.
         task: Scores the outputs.
@@ -98,7 +103,8 @@ class Validate(keras.callbacks.Callback):
             outputs = [result.text for result in self.translator(sources)]
         if logs is not None:
             logs["val_loss"] = loss
-            logs[f"val_{self.task.metric}"] = self.task.score(outputs, targets)
+            written = self.translator.target_tokenizer.normalize(targets)
+            logs[f"val_{self.task.metric}"] = self.task.score(outputs, written)
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -180,6 +186,8 @@ class LeaveTrace(keras.callbacks.Callback):
 class DrawAttention(keras.callbacks.Callback):
     """Show TensorBoard where the model looks, for the same sentences after each epoch.
 
+    A sentence whose translation does not come to its end, as those of a young model, is not drawn.
+
     Args:
         translator: A translator over the model in training.
         texts: The sentences.
@@ -190,30 +198,22 @@ class DrawAttention(keras.callbacks.Callback):
         super().__init__()
         self.translator = translator
         self.texts = list(texts)
-        self.folder = logs / "attention"
+        self.writer = tf.summary.create_file_writer(str(logs / "attention"))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Draw."""
-        import tensorflow as tf
-
-        from training.plot_attention import plot
-
         with averaged_weights(self.model):
-            results = [
-                result
-                for result in self.translator(self.texts)
-                if result.tokens and result.is_complete
-            ]
-        if not results or results[0].attention is None:
+            results = self.translator(self.texts)
+        drawn = [r for r in results if r.attention is not None and r.tokens and r.is_complete]
+        if not drawn:
             return
         with TemporaryDirectory() as folder:
             file = Path(folder) / "attention.png"
-            plot(results, file)
+            plot(drawn, file)
             image = tf.io.decode_png(file.read_bytes())
-        writer = tf.summary.create_file_writer(str(self.folder))
-        with writer.as_default(step=epoch):
+        with self.writer.as_default(step=epoch):
             tf.summary.image("attention", image[tf.newaxis])
-        writer.close()
+        self.writer.flush()
 
 
 def _save(model: keras.Model, path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from keras_attention import SentencePieceTokenizer
 from keras_attention.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import evaluate, train
+from training.callbacks import Validate
 from training.config import CorpusConfig
 from training.corpora import CorpusFiles
 from training.tasks import task_of
@@ -114,6 +118,35 @@ def test_what_cannot_be_trained_on_is_said_in_a_line(
     assert error.startswith("error: ")
     assert message in error
     assert not (tmp_path / "run").exists()
+
+
+def test_a_lower_cased_model_is_validated_on_lower_cased_targets(tmp_path: Path) -> None:
+    class Parrot:
+        def __init__(self, tokenizer: SentencePieceTokenizer) -> None:
+            self.target_tokenizer = tokenizer
+
+        def __call__(self, sources: Sequence[str]) -> list[SimpleNamespace]:
+            return [SimpleNamespace(text=source.lower()) for source in sources]
+
+    class Model:
+        optimizer = SimpleNamespace(use_ema=False, built=True)
+
+        def evaluate(self, *_: object, **__: object) -> dict[str, float]:
+            return {"loss": 1.5}
+
+    text = ["The cat sat on the mat", "A Mat sat"]
+    scores = []
+    for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
+        parrot = Parrot(SentencePieceTokenizer.train(text * 9, 300, "bpe", rule))
+        task = task_of(corpus(write_pairs(tmp_path / f"{rule}.tsv", 101)))
+        validate = Validate(parrot, task, [(line, line) for line in text], None)
+        validate.set_model(Model())
+        logs: dict[str, float] = {}
+        validate.on_epoch_end(0, logs)
+        assert logs["val_loss"] == 1.5
+        scores.append(logs["val_bleu"])
+    assert scores[0] < 70
+    assert scores[1] == pytest.approx(100)
 
 
 def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
