@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from keras_attention import Seq2Seq, Translator
 from keras_attention.runs import RunDirectory
+from training.attention_picture import plot
 from training.config import OptimizationConfig
 from training.corpora import Pair
 from training.optimizer import averaged_weights
-from training.plot_attention import plot
 from training.state import TrainingState, sweep, write_whole
 from training.tasks import Task
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.attention_picture import FORMATS
 from training.options import add_search, add_test_set, names_test_set, test_pairs, translator_of
-from training.plot_attention import FORMATS
 from training.program import guarded
 
 if TYPE_CHECKING:

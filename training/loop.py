@@ -11,6 +11,7 @@ import keras
 import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from keras_attention.translator import search_from
+from training.attention_picture import examples
 from training.beginning import begin, fitting, learned_tokenizers, same
 from training.callbacks import DrawAttention, KeepBest, LeaveTrace, Pace, SeedDropout, Validate
 from training.config import TrainConfig
@@ -18,7 +19,6 @@ from training.corpora import Pair
 from training.data import Passes, pass_statistics, training_batches, validation_batches
 from training.devices import strategy_of
 from training.optimizer import compiled_model
-from training.plot_attention import examples
 from training.state import TrainingState, sweep
 from training.tasks import Task, task_of
 

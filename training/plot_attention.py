@@ -7,23 +7,11 @@ token, dark where the weight is large. Without a text: some that training never 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from training.program import guarded
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from keras_attention import Translation
-
-FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Hiragino Sans")
-FORMATS = (".png", ".svg", ".pdf")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", help="a run directory")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to translate")
     parser.add_argument("--out", required=True, type=Path, help="a .png, .svg or .pdf file")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     return guarded(lambda: _plot(options), OSError, ValueError)
 
 
 def _plot(options: argparse.Namespace) -> int:
     from keras_attention import Translator
     from keras_attention.runs import RunDirectory
+    from training.attention_picture import examples, plot
 
     translator = Translator.from_run(options.run)
     texts = options.texts or examples(RunDirectory(options.run).held_out())
@@ -51,83 +40,6 @@ def _plot(options: argparse.Namespace) -> int:
         print(f"warning: no font here has {unknown}; one that has: Noto Sans CJK", file=sys.stderr)
     print(f"Wrote {options.out}")
     return 0
-
-
-def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
-    """Held-out sources to show: fairly long ones, in Latin letters, which every font has."""
-    fitting = [source for source, _ in pairs if len(source) > 14 and max(source) < "\u0250"]
-    return (fitting or [source for source, _ in pairs])[:count]
-
-
-def plot(results: Sequence[Translation], out: Path) -> str:
-    """Draw one heat map for each result, below each other.
-
-    Args:
-        results: Translations of a model with attention.
-        out: The file; its ending says which format.
-
-    Returns:
-        The characters that no installed font has, which are drawn as boxes.
-
-    Raises:
-        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
-    """
-    import matplotlib
-    from matplotlib import font_manager
-
-    if out.suffix not in FORMATS:
-        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
-    installed = set(font_manager.get_font_names())
-    fonts = [font for font in FONTS if font in installed]
-    with (
-        matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "none"}),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure = heat_maps(results)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
-    numbers = (re.match(r"Glyph (\d+)", str(warning.message)) for warning in caught)
-    return "".join(sorted({chr(int(number[1])) for number in numbers if number}))
-
-
-def heat_maps(results: Sequence[Translation]) -> Figure:
-    """One heat map for each result, below each other; errors as in `plot`."""
-    from matplotlib.figure import Figure
-
-    if not results:
-        raise ValueError("A picture needs at least one text. Received: none")
-    shapes = [(len(result.tokens), len(result.source_tokens)) for result in results]
-    width = 0.3 * max(columns for _, columns in shapes) + 2.0
-    heights = [0.3 * rows + 1.2 for rows, _ in shapes]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-    axes = figure.subplots(len(results), squeeze=False, height_ratios=heights)
-    for axis, result in zip(axes[:, 0], results, strict=True):
-        draw(axis, result)
-    return figure
-
-
-def draw(axis: Axes, result: Translation) -> None:
-    """One heat map: source tokens from left to right, output tokens from top to bottom."""
-    if result.attention is None or not result.tokens:
-        raise ValueError(
-            "A picture needs a model with attention and a text that is not empty. "
-            f"Received: {len(result.tokens)} output tokens, "
-            f"attention={'none' if result.attention is None else 'there'}"
-        )
-    axis.imshow(result.attention, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
-    axis.set_xticks(range(len(result.source_tokens)), result.source_tokens, parse_math=False)
-    axis.set_yticks(range(len(result.tokens)), result.tokens, parse_math=False)
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    for side in ("top", "right", "bottom", "left"):
-        axis.spines[side].set_visible(False)
-    axis.set_xticks([x - 0.5 for x in range(1, len(result.source_tokens))], minor=True)
-    axis.set_yticks([y - 0.5 for y in range(1, len(result.tokens))], minor=True)
-    axis.grid(which="minor", color="0.9", linewidth=0.5)
-    axis.tick_params(which="minor", length=0)
-    source = "".join(result.source_tokens[:-1]).replace("␣", " ")
-    axis.set_title(f"{source}  →  {result.text}", parse_math=False)
 
 
 if __name__ == "__main__":

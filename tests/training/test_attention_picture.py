@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from keras_attention import Translation
+from tests.arrays import uniform
+from training.attention_picture import examples, heat_maps, plot
+
+
+def translation(text: str, source: str) -> Translation:
+    tokens, source_tokens = [*text, "⏎"], [*source.replace(" ", "␣"), "⏎"]
+    attention = np.abs(uniform(len(tokens), len(source_tokens), seed=len(source)))
+    return Translation(text, -1.0, tokens, source_tokens, attention, is_complete=True)
+
+
+def test_a_heat_map_for_each_result() -> None:
+    results = [translation("1979-05-03", "3 may 1979"), translation("ab", "xyz")]
+    axes = heat_maps(results).axes
+    assert len(axes) == 2
+    for axis, result in zip(axes, results, strict=True):
+        (shown,) = axis.get_images()
+        np.testing.assert_array_equal(shown.get_array(), result.attention)
+        assert shown.get_clim() == (0.0, 1.0)
+        columns = [label.get_text() for label in axis.get_xticklabels()]
+        rows = [label.get_text() for label in axis.get_yticklabels()]
+        assert (columns, rows) == (result.source_tokens, result.tokens)
+        assert axis.get_xticks().tolist() == list(range(len(columns)))
+        assert axis.get_yticks().tolist() == list(range(len(rows)))
+    assert [axis.get_title() for axis in axes] == ["3 may 1979  →  1979-05-03", "xyz  →  ab"]
+
+
+def test_large_weights_are_dark_and_the_first_token_is_on_top(tmp_path: Path) -> None:
+    """One weight of one in the upper right corner: that part of the picture is the darkest."""
+    attention = np.zeros((5, 7), "float32")
+    attention[0, 6] = 1.0
+    result = Translation("abcd", -1.0, list("abcd⏎"), list("tuvwxy⏎"), attention, is_complete=True)
+    assert plot([result], tmp_path / "corner.png") == ""
+    picture = image.imread(tmp_path / "corner.png")[:, :, :3]
+    blue = (picture[:, :, 2] > picture[:, :, 0] + 0.3) & (picture[:, :, 0] < 0.2)
+    rows, columns = np.nonzero(blue)
+    height, width = blue.shape
+    assert blue.sum() > 100
+    assert rows.mean() < height / 2
+    assert columns.mean() > width / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("c.pdf", b"%PDF")]
+)
+def test_formats(tmp_path: Path, name: str, start: bytes) -> None:
+    out = tmp_path / "new" / name
+    plot([translation("ab", "xyz")], out)
+    assert out.read_bytes().startswith(start)
+
+
+def test_characters_that_no_font_has_are_told_and_drawn_as_boxes(tmp_path: Path) -> None:
+    """The last letter of Linear B's block is in no font; CJK depends on the machine."""
+    unknown = plot([translation("1979", "1979年5月3日\U000100fa")], tmp_path / "cjk.png")
+    assert set("\U000100fa") <= set(unknown) <= set("年月日\U000100fa")
+    assert (tmp_path / "cjk.png").stat().st_size > 1000
+
+
+def test_dollars_are_text_and_no_formula(tmp_path: Path) -> None:
+    result = translation("$^$", "$x_{$ and $\\$")
+    assert plot([result], tmp_path / "dollars.svg") == ""
+    svg = (tmp_path / "dollars.svg").read_text(encoding="utf-8")
+    assert "$x_{$ and $\\$  →  $^$" in svg
+
+
+def test_a_model_without_attention_is_an_error(tmp_path: Path) -> None:
+    without = Translation("a", -1.0, ["a", "⏎"], ["b", "⏎"], None, is_complete=True)
+    with pytest.raises(ValueError, match=r"needs a model with attention .* attention=none"):
+        plot([without], tmp_path / "x.png")
+    empty = Translation("", 0.0, [], ["⏎"], np.zeros((0, 1)), is_complete=True)
+    with pytest.raises(ValueError, match=r"a text that is not empty. Received: 0 output tokens"):
+        plot([empty], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="at least one text"):
+        plot([], tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_examples_are_long_and_in_letters_that_every_font_has() -> None:
+    pairs = [
+        (source, "") for source in ("3 may", "2024年5月3日（金曜日）です。。", "friday 3 may 1979")
+    ]
+    assert examples(pairs) == ["friday 3 may 1979"]
+    assert examples(pairs[:2]) == ["3 may", "2024年5月3日（金曜日）です。。"]
