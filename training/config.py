@@ -39,6 +39,11 @@ class DataConfig:
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
 
+    @property
+    def files(self) -> tuple[CorpusFiles, ...]:
+        """Where the pairs stand, if they are in files."""
+        return ()
+
 
 @dataclass(frozen=True)
 class DatesConfig(DataConfig):
@@ -77,8 +82,13 @@ class CorpusConfig(DataConfig):
         if self.train is None:
             raise ValueError(
                 "Argument `train` must name files: source and target, or tsv, for example "
-                "data.train.tsv=[pairs.tsv]. Received: train=None"
+                "data.train.tsv=pairs.tsv. Received: train=None"
             )
+
+    @property
+    def files(self) -> tuple[CorpusFiles, ...]:
+        """Where the pairs stand."""
+        return tuple(part for part in (self.train, self.dev, self.held_out) if part is not None)
 
 
 @dataclass(frozen=True)
@@ -161,15 +171,20 @@ class OptimizationConfig:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_tokens is not None:
             raise ValueError(
-                "Either `batch_size` or `batch_tokens` must be given, the other one null. "
+                "Either `batch_size` or `batch_tokens` must be given, the other one null "
+                "(training.batch_tokens=null or training.batch_size=null). "
                 f"Received: batch_size={self.batch_size}, batch_tokens={self.batch_tokens}"
             )
         if self.batch_tokens is None and self.batch_size is None:
             object.__setattr__(self, "batch_size", 64)
         _check_all_positive(self, "steps", "steps_per_epoch", "pad_to_multiple")
         if self.steps % self.steps_per_epoch:
+            steps = -(-self.steps // self.steps_per_epoch) * self.steps_per_epoch
+            sizes = range(1, min(self.steps, self.steps_per_epoch) + 1)
+            size = max(n for n in sizes if self.steps % n == 0)
             raise ValueError(
-                "Argument `steps` must be a multiple of `steps_per_epoch`. "
+                "Argument `steps` must be a multiple of `steps_per_epoch`: for example "
+                f"training.steps={steps}, or training.steps_per_epoch={size}. "
                 f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
             )
         for name in ("batch_size", "batch_tokens", "patience"):

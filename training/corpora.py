@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
+from os import PathLike
+from typing import Annotated, Any, Literal
 
-from keras_attention.checks import check_one_of, check_positive
+from pydantic import BeforeValidator
+
+from keras_attention.checks import check_one_of
 from training.corpus_report import CorpusReport, Problem
 from training.files import found_files, lines
 from training.program import CorpusError
 
 Pair = tuple[str, str]
 _Row = tuple[bytes, bytes] | int  # source and target; else the number of columns, which is wrong
+
+
+def _as_list(names: Any) -> Any:
+    """One name as a list of one, and None as an empty list."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str | PathLike) else names
+
+
+Names = Annotated[Sequence[str], BeforeValidator(_as_list)]
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,8 @@ class CorpusFiles:
     A name is a path or a glob (`**` goes through folders), which stands for its matches in sorted
     order; names that end in `.gz` are unpacked. Several files are read one after the other. A
     relative name is looked for in the current directory, and where nothing is there, in the data
-    folder: what `--data` or the variable `KERAS_ATTENTION_DATA` names, else `data`.
+    folder: what `--data` or the variable `KERAS_ATTENTION_DATA` names, else `data`. A string is a
+    list of one.
 
     ```python
     >>> files = CorpusFiles(source=["part-*.de.gz"], target=["part-*.en.gz"])
@@ -40,30 +54,30 @@ class CorpusFiles:
             there are exactly two.
 
     Raises:
-        TypeError: If one of the lists of files is a string.
         ValueError: If there is neither `source` with `target` nor `tsv`, or both; `swap` or
             `columns` is given without `tsv`; `columns` are not two different columns.
     """
 
-    source: Sequence[str] = ()
-    target: Sequence[str] = ()
-    tsv: Sequence[str] = ()
+    source: Names = ()
+    target: Names = ()
+    tsv: Names = ()
     swap: bool = False
     columns: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments, and make tuples of the lists."""
         for name in ("source", "target", "tsv"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise TypeError(
-                    f"Argument `{name}` must be a list of files. Received: {name}={value!r}"
-                )
+            value = _as_list(getattr(self, name))
             object.__setattr__(self, name, tuple(str(item) for item in value))
         aligned = bool(self.source), bool(self.target)
         if aligned != (not self.tsv,) * 2:
+            null = (
+                ", and null takes back what a recipe names (data.train.source=null "
+                "data.train.target=null, or data.train.tsv=null)"
+            )
             raise ValueError(
-                "Either `source` and `target` or `tsv` must name files. "
+                "Either `source` and `target` or `tsv` must name files"
+                f"{null if self.tsv else ''}. "
                 f"Received: source={self.source}, target={self.target}, tsv={self.tsv}"
             )
         for name, given in (("swap", self.swap), ("columns", self.columns is not None)):
@@ -91,7 +105,6 @@ class Corpus:
 def read_corpus(
     files: CorpusFiles,
     on_problem: Literal["error", "drop"] = "error",
-    max_characters: int | None = None,
 ) -> Corpus:
     r"""Read a corpus; every line becomes a pair or is in the report.
 
@@ -100,9 +113,8 @@ def read_corpus(
 
     Args:
         files: The files.
-        on_problem: What to do if a line is not UTF-8, has a wrong number of columns, nothing but
-            white space on a side, or too many characters: `"drop"` leaves it out and reports it.
-        max_characters: The most characters of a side.
+        on_problem: What to do if a line is not UTF-8, has a wrong number of columns, or nothing but
+            white space on a side: `"drop"` leaves it out and reports it.
 
     Returns:
         The pairs and the report.
@@ -111,11 +123,9 @@ def read_corpus(
         CorpusError: If a file is missing or cannot be read, a glob has no match, aligned files
             differ in number or in lines, or no pair is left; and, with `on_problem="error"`, if
             any line has a problem: the message is the report.
-        ValueError: If `on_problem` is unknown or `max_characters` is not positive.
+        ValueError: If `on_problem` is unknown.
     """
     check_one_of("on_problem", on_problem, ("error", "drop"))
-    if max_characters is not None:
-        check_positive("max_characters", max_characters)
     pairs: list[Pair] = []
     problems: list[Problem] = []
     names: list[str] = []
@@ -124,21 +134,38 @@ def read_corpus(
         names += dict.fromkeys(sides)
         for line, row in enumerate(rows, start=1):
             count += 1
-            pair = _pair(row, max_characters)
+            pair = _pair(row)
             if pair is None:
-                problems += _problems(row, sides, line, max_characters)
+                problems += _problems(row, sides, line)
             else:
                 pairs.append(pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
     if problems and on_problem == "error":
-        raise CorpusError(f'Lines that only `on_problem="drop"` leaves out: {report}')
+        raise CorpusError(f"Lines that only data.on_problem=drop leaves out: {report}")
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
         raise CorpusError(f"No pair is left of {asked}: {report}")
     return Corpus(pairs, report)
 
 
-def _pair(row: _Row, limit: int | None) -> Pair | None:
+def places(corpora: Iterable[CorpusFiles], pairs: Iterable[Pair]) -> dict[Pair, Pair]:
+    """Where pairs stand: for each the `file:line` of its source and that of its target.
+
+    Args:
+        corpora: Where to look.
+        pairs: The pairs; of one that occurs several times the first place counts.
+    """
+    wanted, found = set(pairs), {}
+    for files in corpora:
+        for sides, rows in _opened(files):
+            for line, row in enumerate(rows, start=1):
+                pair = _pair(row)
+                if pair in wanted and pair not in found:
+                    found[pair] = (f"{sides[0]}:{line}", f"{sides[1]}:{line}")
+    return found
+
+
+def _pair(row: _Row) -> Pair | None:
     """The texts of a row without any problem."""
     if isinstance(row, int):
         return None
@@ -148,12 +175,10 @@ def _pair(row: _Row, limit: int | None) -> Pair | None:
         return None
     if not source.strip() or not target.strip():
         return None
-    if limit is not None and max(len(source), len(target)) > limit:
-        return None
     return source, target
 
 
-def _problems(row: _Row, files: Pair, line: int, limit: int | None) -> Iterator[Problem]:
+def _problems(row: _Row, files: Pair, line: int) -> Iterator[Problem]:
     if isinstance(row, int):
         yield Problem("columns", files[0], line, f"{row} columns")
         return
@@ -165,8 +190,6 @@ def _problems(row: _Row, files: Pair, line: int, limit: int | None) -> Iterator[
             continue
         if not text.strip():
             yield Problem("empty", file, line, side)
-        if limit is not None and len(text) > limit:
-            yield Problem("length", file, line, f"{side}, {len(text):,} characters")
 
 
 def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:

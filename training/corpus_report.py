@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["encoding", "columns", "empty", "length"]
+Kind = Literal["encoding", "columns", "empty"]
 KINDS: dict[Kind, str] = {
     "encoding": "not UTF-8",
     "columns": "wrong number of columns",
     "empty": "empty",
-    "length": "too long",
 }
 _SHOWN = 5
 
@@ -22,7 +22,7 @@ class Problem(NamedTuple):
         kind: A key of `KINDS`.
         file: The file, as it was opened.
         line: The line's number in the file, from 1.
-        detail: The side, or how many columns or characters there are.
+        detail: The side, or how many columns there are.
     """
 
     kind: Kind
@@ -65,7 +65,11 @@ class CorpusReport:
         for kind, name in KINDS.items():
             found = self.of(kind)
             if found:
-                more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
-                first = ", ".join(str(problem) for problem in found[:_SHOWN])
-                rows.append(f"  {name} ({len(found):,}): {first}{more}")
+                rows.append(f"  {name} ({len(found):,}): {first_few(found)}")
         return "\n".join(rows)
+
+
+def first_few(problems: Sequence[object]) -> str:
+    """The first few of a list, and how many more there are."""
+    more = f" and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
+    return ", ".join(str(problem) for problem in problems[:_SHOWN]) + more

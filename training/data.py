@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import tensorflow as tf
@@ -13,6 +13,7 @@ from keras_attention.text import SentencePieceTokenizer
 from training.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
 from training.config import OptimizationConfig
 from training.corpora import Pair
+from training.corpus_report import first_few
 from training.program import ConfigError
 
 Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
@@ -158,6 +159,7 @@ def checked_pairs(
     tokenizers: Tokenizers,
     limits: tuple[int, int],
     on_problem: Literal["error", "drop"] = "error",
+    where: Callable[[Iterable[Pair]], Mapping[Pair, Pair]] | None = None,
 ) -> list[Pair]:
     """The pairs, if all fit, or those that do.
 
@@ -166,25 +168,38 @@ def checked_pairs(
         tokenizers: The source's and the target's.
         limits: The most source and target tokens, the end token counted.
         on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
-            how many were.
+            how many were, and the first of them.
+        where: Finds the `file:line` of both sides of pairs that stand in files.
 
     Raises:
         ConfigError: If a side of a pair is empty or too long, or no pair is left.
     """
-    misfits: dict[int, str] = {}
-    for side, (tokenizer, limit) in enumerate(zip(tokenizers, limits, strict=True)):
-        rows = tokenizer.encode([pair[side] for pair in pairs])
-        for i, row in enumerate(rows):
-            if not 0 < len(row) < limit:
-                name = ("source", "target")[side]
-                misfits[i] = (
-                    f"a {name} must have 1 to {limit - 1} tokens (data.max_{name}_length counts "
-                    f"the end token too). Received: {len(row)} tokens, {pairs[i][side]!r}"
-                )
-    kept = [pair for i, pair in enumerate(pairs) if i not in misfits]
-    if misfits:
-        message = f"{len(misfits)} of {len(pairs)} pairs do not fit: {next(iter(misfits.values()))}"
+    misfits = [
+        (i, side, count - 1)
+        for i, counts in enumerate(token_lengths(pairs, tokenizers))
+        for side, count in enumerate(counts)
+        if not 1 < count <= limits[side]
+    ]
+    bad = {i for i, _, _ in misfits}
+    kept = [pair for i, pair in enumerate(pairs) if i not in bad]
+    if bad:
+        found = where(pairs[i] for i in bad) if where else {}
+        names = [
+            f"{found[pairs[i]][side] if pairs[i] in found else f'pair {i + 1}'} "
+            f"({('source', 'target')[side]}, {count} tokens: {_start(pairs[i][side])!r})"
+            for i, side, count in misfits
+        ]
+        source, target = (limit - 1 for limit in limits)
+        message = (
+            f"{len(bad):,} of {len(pairs):,} pairs do not fit, which must have 1 to {source} "
+            f"source and 1 to {target} target tokens (data.max_source_length and "
+            f"data.max_target_length count the end token too): {first_few(names)}"
+        )
         if on_problem == "error" or not kept:
-            raise ConfigError(message)
+            raise ConfigError(f"{message}. Of a corpus data.on_problem=drop leaves them out.")
         print(f"Dropped: {message}")
     return kept
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -37,14 +37,20 @@ def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def config_from(tree: Mapping[str, Any]) -> TrainConfig:
-    """The configuration in a nested mapping; errors as in `load_config`."""
+    """The configuration in a nested mapping; errors as in `load_config`.
+
+    `data.task` is `corpus` where it is not given and `data.train` is, else `dates`.
+    """
+    data = {} if tree.get("data") is None else tree["data"]
+    if isinstance(data, Mapping):
+        data = {"task": "corpus" if "train" in data else "dates", **data}
+    tree = {**tree, "data": data}
     unknown = list(_unknown_keys(tree, TrainConfig))
     if unknown:
         raise ConfigError("; ".join(unknown))
     sizes = {"source_vocabulary": UNKNOWN_ID + 1, "target_vocabulary": UNKNOWN_ID + 1}
     tree = {name: section for name, section in tree.items() if section is not None}
     tree["model"] = {**sizes, **tree.get("model", {})}
-    tree["data"] = {"task": "dates", **tree.get("data", {})}
     try:
         return TypeAdapter(TrainConfig).validate_python(tree)
     except ValidationError as error:
@@ -112,6 +118,6 @@ def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterat
 def _section(kind: Any, value: Any) -> type | None:
     """The dataclass behind a key, if it is a section; of several the one whose task is named."""
     kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and is_dataclass(one)]
-    task = value.get("task", "dates") if isinstance(value, Mapping) else None
+    task = value.get("task") if isinstance(value, Mapping) else None
     named = [one for one in kinds if getattr(one, "task", None) == task]
     return next(iter([*named, *kinds]), None)

@@ -64,8 +64,9 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
             key = next(order, None)
             if key is None:
                 raise CorpusError(
-                    f"The corpus is too small to hold out dev={dev} and test={test} pairs by "
-                    f"source and to train on the rest. Received: {len(keys)} pairs of "
+                    f"The corpus is too small to hold out {dev} pairs to validate on "
+                    f"(data.dev_pairs) and {test} to test on (data.held_out_pairs), with all pairs "
+                    f"of their sources, and to train on the rest. Received: {len(keys)} pairs of "
                     f"{len(sizes)} different sources"
                 )
             part[key] = index

@@ -18,6 +18,7 @@ from training.config import (
     TextConfig,
     TrainConfig,
 )
+from training.corpora import CorpusFiles
 from training.program import ConfigError
 from training.recipe import RECIPES, config_from, load_config
 
@@ -105,7 +106,7 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["model.dropout=1.5"], "Key `model`: .*`dropout` .* Received: dropout=1.5"),
         (
             ["training.batch_tokens=9"],
-            "Either `batch_size` or `batch_tokens` .* batch_size=128, ba",
+            r"the other one null .*training.batch_size=null\). Received: batch_size=128, ba",
         ),
         (["training.patience=0"], "Key `training`: .*`patience` .* Received: patience=0"),
         (["model.tie_embeddings=output"], "`attention_layer_units` must be .*embedding_size=64"),
@@ -118,7 +119,11 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
             "cannot differ where one tokenizer is shared.* target_normalization='identity'",
         ),
         (["training.batch_size=0"], "Key `training`: .*`batch_size` .* Received: batch_size=0"),
-        (["training.steps=7", "training.steps_per_epoch=3"], "multiple of `steps_per_epoch`"),
+        (
+            ["training.steps=70", "training.steps_per_epoch=30"],
+            "training.steps=90, or training.steps_per_epoch=14. Received: steps=70, steps_per_ep",
+        ),
+        (["training.steps=200"], "training.steps=300, or training.steps_per_epoch=200. Received"),
         (["training.learning_rate=0"], "`learning_rate` must be above 0"),
         (["training.warmup_steps=-1"], "`warmup_steps` must not be negative"),
         (["training.label_smoothing=1"], "`label_smoothing` must be at least 0 and below 1"),
@@ -134,6 +139,26 @@ def test_a_wrong_override_is_an_error_that_names_the_key(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config("dates", overrides)
+
+
+def test_files_of_pairs_say_which_task_it_is(tmp_path: Path) -> None:
+    mine = recipe(tmp_path, "data:\n  train:\n    tsv: [a.tsv]\n")
+    expected = CorpusConfig(train=CorpusFiles(tsv=["a.tsv"]))
+    assert load_config(mine).data == expected
+    with pytest.raises(ConfigError, match=r"Unknown key `data.trian`. Known: .*train"):
+        load_config(mine, ["data.trian=x"])
+    empty = recipe(tmp_path, "data:\n")
+    assert load_config(empty, ["data.train.tsv=a.tsv"]).data == expected
+
+
+def test_other_files_than_a_recipe_has(tmp_path: Path) -> None:
+    mine = recipe(tmp_path, "data:\n  train:\n    source: a.de\n    target: [a.en]\n")
+    with pytest.raises(ConfigError, match=r"data.train.source=null data.train.target=null"):
+        load_config(mine, ["data.train.tsv=b.tsv"])
+    nulls = ["data.train.source=null", "data.train.target=null"]
+    config = load_config(mine, [*nulls, "data.train.tsv=b.tsv"])
+    assert config.data == CorpusConfig(train=CorpusFiles(tsv=["b.tsv"]))
+    assert load_config(recipe(tmp_path, config.to_yaml())) == config
 
 
 def test_several_wrong_values_are_told_at_once() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import tensorflow as tf
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text import SentencePieceTokenizer
 from training.config import DatesConfig, OptimizationConfig
-from training.corpora import Pair
+from training.corpora import CorpusFiles, Pair, places
 from training.data import (
     Passes,
     Tokenizers,
@@ -167,10 +169,10 @@ def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> Non
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        (("a" * 7, "1"), r"a source must have 1 to 6 tokens \(data.max_source_length .* 7 tokens"),
-        (("a", "1" * 5), r"a target must have 1 to 4 tokens \(data.max_target_length .* '11111'"),
-        (("", "1"), "a source must have 1 to 6 tokens .* Received: 0 tokens, ''"),
-        (("a", " "), "a target must have 1 to 4 tokens .* Received: 0 tokens, ' '"),
+        (("a" * 7, "1"), r"1 to 6 source and .* pair 2 \(source, 7 tokens: 'aaaaaaa'\)"),
+        (("a", "1" * 5), r"1 to 4 target tokens .* pair 2 \(target, 5 tokens: '11111'\)"),
+        (("", "1"), r"1 of 2 pairs do not fit.* pair 2 \(source, 0 tokens: ''\)"),
+        (("a", " "), r"pair 2 \(target, 0 tokens: ' '\)\. .*data.on_problem=drop leaves them"),
     ],
 )
 def test_a_pair_that_does_not_fit_is_an_error(
@@ -178,6 +180,23 @@ def test_a_pair_that_does_not_fit_is_an_error(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         checked_pairs([("b", "2"), pair], tokenizers, (7, 5))
+
+
+def test_misfits_are_named_by_file_and_line(
+    tokenizers: Tokenizers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [("b", "2"), *((f"{n}" * 50, "1" * 5) for n in range(4))]
+    file = tmp_path / "a.tsv"
+    file.write_text("x\n" + "".join("\t".join(pair) + "\n" for pair in pairs))
+    where = partial(places, [CorpusFiles(tsv=str(file))])
+    assert checked_pairs(pairs, tokenizers, (7, 5), "drop", where) == [("b", "2")]
+    out = capsys.readouterr().out
+    assert out.startswith("Dropped: 4 of 5 pairs do not fit, which must have 1 to 6 source and ")
+    assert f"{file}:3 (source, 50 tokens: '{'0' * 40}…'), {file}:3 (target, 5 tokens: '1" in out
+    assert out.count(str(file)) == 5
+    assert out.endswith(" and 3 more\n")
+    with pytest.raises(ConfigError, match=rf"^4 of 4 .* {file}:3 \(source"):
+        checked_pairs(pairs[1:], tokenizers, (7, 5), "drop", where)
 
 
 def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:

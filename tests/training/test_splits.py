@@ -61,7 +61,10 @@ def test_nothing_need_be_held_out() -> None:
 
 @pytest.mark.parametrize(("dev", "test"), [(0, 13), (5, 9), (100, 0)])
 def test_a_corpus_too_small_to_split_is_an_error(dev: int, test: int) -> None:
-    text = f"dev={dev} and test={test} pairs .* Received: 13 pairs of 5 different sources"
+    text = (
+        rf"hold out {dev} pairs to validate on \(data.dev_pairs\) and {test} to test on "
+        r"\(data.held_out_pairs\), .* Received: 13 pairs of 5 different sources"
+    )
     with pytest.raises(CorpusError, match=text):
         split_held_out(repeated(5, 13), dev, test, seed=1)
 
