@@ -60,9 +60,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
-    import dataclasses
-
-    from training.beginning import fitting, learned_tokenizers
+    from training.beginning import fitting, learned_tokenizers, with_sizes
     from training.data import Passes, pass_statistics, training_batches
     from training.optimizer import compiled_model
     from training.recipe import load_config
@@ -72,12 +70,11 @@ def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     task = task_of(config.data)
     tokenizers = learned_tokenizers(config.text, task)
     task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs))
-    source, target = (tokenizer.vocabulary_size for tokenizer in tokenizers)
-    model = dataclasses.replace(config.model, source_vocabulary=source, target_vocabulary=target)
+    config = with_sizes(config, *(tokenizer.vocabulary_size for tokenizer in tokenizers))
     passes = Passes(task.training_pairs, tokenizers)
     print(f"A pass: {pass_statistics(passes, config.training)}.")
-    batches = training_batches(passes, model.start_id, config.training)
-    return compiled_model(dataclasses.replace(config, model=model)), batches
+    batches = training_batches(passes, config.model.start_id, config.training)
+    return compiled_model(config), batches
 
 
 if __name__ == "__main__":

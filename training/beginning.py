@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import platform
@@ -12,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras_attention as ka
+from keras_attention.ids import UNKNOWN_ID
 from keras_attention.runs import RunDirectory
 from keras_attention.text import Normalization
 from keras_attention.text import SentencePieceTokenizer as Tokenizer
@@ -27,8 +28,12 @@ from training.tasks import Task
 
 def same(run: RunDirectory, config: TrainConfig) -> TrainConfig:
     """The configuration of a run that was begun, if it is the one that is asked for."""
-    begun = config_from(run.config())
-    asked = dataclasses.replace(config, model=_with_sizes(config, begun.model))
+    try:
+        begun = config_from(run.config())
+    except ValueError as error:
+        raise RunError(f"{run.path} holds no run of this package: {error}") from error
+    sizes = begun.model.source_vocabulary, begun.model.target_vocabulary
+    asked = with_sizes(config, *sizes)
     if asked != begun:
         raise RunError(
             f"{run.path} holds a run of another configuration: {_differences(begun, asked)}. "
@@ -37,11 +42,47 @@ def same(run: RunDirectory, config: TrainConfig) -> TrainConfig:
     return begun
 
 
+def with_sizes(config: TrainConfig, source: int, target: int) -> TrainConfig:
+    """The configuration with the sizes of the tokenizers' vocabularies.
+
+    Raises:
+        ConfigError: If others were asked for.
+    """
+    for name, size in (("source_vocabulary", source), ("target_vocabulary", target)):
+        asked = getattr(config.model, name)
+        if asked not in (UNKNOWN_ID + 1, size):
+            raise ConfigError(
+                f"Key `model.{name}`: follows from the tokenizer, which has {size} tokens; "
+                f"text.{name} is the most that it may have. Received: {asked}"
+            )
+    model = dataclasses.replace(config.model, source_vocabulary=source, target_vocabulary=target)
+    return dataclasses.replace(config, model=model)
+
+
+def fingerprint(task: Task) -> str:
+    """A hash of the task's pairs, by which a resumed training knows that they are the same."""
+    digest = hashlib.sha256()
+    for pairs in (task.training_pairs(0), task.validation_pairs(), task.held_out_pairs()):
+        digest.update(json.dumps(pairs).encode())
+    return digest.hexdigest()
+
+
+def check_data(run: RunDirectory, data: str) -> None:
+    """Raise `RunError` unless a run was begun with the data of this fingerprint."""
+    known = json.loads(run.environment_file.read_text(encoding="utf-8")).get("data")
+    if known != data:
+        raise RunError(
+            f"The data have changed since {run.path} was begun: what it held out may be among what "
+            "it would learn now. Choose another --out, or bring the old files back."
+        )
+
+
 def begin(
-    run: RunDirectory, config: TrainConfig, task: Task, tokenizers: Tokenizers
+    run: RunDirectory, config: TrainConfig, task: Task, tokenizers: Tokenizers, data: str
 ) -> TrainConfig:
     """The configuration with its vocabulary sizes; writes what stands before the first step."""
     source, target = tokenizers
+    config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
     held_out = fitting(config, tokenizers, task.held_out_pairs())
     try:
         run.path.mkdir(parents=True, exist_ok=True)
@@ -51,13 +92,7 @@ def begin(
     target.save(run.target_model)
     rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
     write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
-    write_whole(run.environment_file, json.dumps(_environment(config), indent=2) + "\n")
-    model = dataclasses.replace(
-        config.model,
-        source_vocabulary=source.vocabulary_size,
-        target_vocabulary=target.vocabulary_size,
-    )
-    config = dataclasses.replace(config, model=model)
+    write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
     write_whole(run.config_file, config.to_yaml())
     return config
 
@@ -72,19 +107,19 @@ def fitting(config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair]) 
 def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
     """Tokenizers learned from the training pairs; the same one twice if it is shared."""
 
-    def learned(sentences: Iterable[str], size: int, rule: Normalization) -> Tokenizer:
-        return Tokenizer.train(sentences, size, text.model_type, rule)
+    def learned(side: str, sentences: Iterable[str], rule: Normalization) -> Tokenizer:
+        size = getattr(text, f"{side}_vocabulary")
+        try:
+            return Tokenizer.train(sentences, size, text.model_type, rule)
+        except ValueError as error:
+            raise ConfigError(f"Key `text.{side}_vocabulary`: {error}") from error
 
     source, target = task.tokenizer_text()
-    sizes = text.source_vocabulary, text.target_vocabulary
-    rules = text.normalization, text.target_normalization or text.normalization
-    try:
-        if text.shared:
-            both = learned(itertools.chain(source, target), sizes[1], rules[0])
-            return both, both
-        return learned(source, sizes[0], rules[0]), learned(target, sizes[1], rules[1])
-    except ValueError as error:
-        raise ConfigError(f"Key `text`: {error}") from error
+    if text.shared:
+        both = learned("target", itertools.chain(source, target), text.normalization)
+        return both, both
+    target_rule = text.target_normalization or text.normalization
+    return learned("source", source, text.normalization), learned("target", target, target_rule)
 
 
 def _differences(begun: TrainConfig, asked: TrainConfig) -> str:
@@ -101,15 +136,7 @@ def _flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{key}", value
 
 
-def _with_sizes(config: TrainConfig, sizes: ka.Seq2SeqConfig) -> ka.Seq2SeqConfig:
-    return dataclasses.replace(
-        config.model,
-        source_vocabulary=sizes.source_vocabulary,
-        target_vocabulary=sizes.target_vocabulary,
-    )
-
-
-def _environment(config: TrainConfig) -> dict[str, Any]:
+def _environment(config: TrainConfig, data: str) -> dict[str, Any]:
     packages = ("keras", "tensorflow", "tensorflow-text", "sentencepiece", "numpy", "Babel")
     return {
         "python": platform.python_version(),
@@ -117,12 +144,14 @@ def _environment(config: TrainConfig) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in packages},
         "seed": config.training.seed,
         "commit": _commit(),
+        "data": data,
     }
 
 
 def _commit() -> str | None:
-    """The commit that is checked out, where there is git and a repository."""
-    command, folder = ["git", "rev-parse", "HEAD"], Path(__file__).parent
+    """The commit that is checked out, "-dirty" if files differ, where there is a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    folder = Path(__file__).parent
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     except OSError:

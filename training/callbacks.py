@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attention import Seq2Seq, Translator
+from keras_attention.backend import compiled
+from keras_attention.losses import cross_entropy, token_weights
 from keras_attention.runs import RunDirectory
 from training.attention_picture import plot
 from training.config import OptimizationConfig
 from training.corpora import Pair
 from training.optimizer import averaged_weights
-from training.state import TrainingState, sweep, write_whole
+from training.program import RunError
+from training.state import TrainingState, save_whole, sweep, write_whole
 from training.tasks import Task
+from training.translation import references_by_source
 
 Logs = dict[str, Any] | None
 
@@ -76,13 +81,17 @@ class Pace(keras.callbacks.Callback):
 class Validate(keras.callbacks.Callback):
     """Add the loss on the validation pairs and the task's score to the logs, as `val_...`.
 
-    Targets are compared as the tokenizer normalizes them, the way in which the model can write
-    them: the score of a lower-cased model is that of lower-cased text.
+    The loss is the cross-entropy of a target token, in nats, without label smoothing. For the score
+    targets are compared as the tokenizer normalizes them, the way in which the model can write
+    them: that of a lower-cased model is the score of lower-cased text.
+
+    Raises:
+        RunError: If the loss is not a number any more.
 
     Args:
         translator: A translator over the model in training.
         task: Scores the outputs.
-        pairs: Source and target texts.
+        pairs: Source and target texts; a source with several targets has several references.
         batches: The same pairs, encoded.
     """
 
@@ -92,19 +101,36 @@ class Validate(keras.callbacks.Callback):
         super().__init__()
         self.translator = translator
         self.task = task
-        self.pairs = pairs
         self.batches = batches
+        sources, targets = zip(*pairs, strict=True)
+        written = translator.target_tokenizer.normalize(targets)
+        self.references = references_by_source(list(zip(sources, written, strict=True)))
+        self._summed = compiled(self._summed_losses)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Validate."""
-        sources, targets = zip(*self.pairs, strict=True)
         with averaged_weights(self.model):
-            loss = self.model.evaluate(self.batches, verbose=0, return_dict=True)["loss"]
-            outputs = [result.text for result in self.translator(sources)]
+            loss = self._loss()
+            if not math.isfinite(loss):
+                raise RunError(
+                    f"The training diverged: the validation loss of epoch {epoch + 1} is {loss}. "
+                    "A lower training.learning_rate or training.clip_norm may help, in a new run."
+                )
+            outputs = [result.text for result in self.translator(list(self.references))]
         if logs is not None:
             logs["val_loss"] = loss
-            written = self.translator.target_tokenizer.normalize(targets)
-            logs[f"val_{self.task.metric}"] = self.task.score(outputs, written)
+            score = self.task.score(outputs, list(self.references.values()))
+            logs[f"val_{self.task.metric}"] = score
+
+    def _loss(self) -> float:
+        sums = [[float(x) for x in self._summed(*batch)] for batch in self.batches]
+        return sum(loss for loss, _ in sums) / max(sum(tokens for _, tokens in sums), 1.0)
+
+    def _summed_losses(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
+        """The summed cross-entropy of a batch, and of how many tokens."""
+        weights = token_weights(targets)
+        losses = cross_entropy(self.model(inputs, training=False), targets)
+        return keras.ops.sum(losses * weights), keras.ops.sum(weights)
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -129,13 +155,15 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compare, keep, and stop."""
         value = float((logs or {})[self.by])
-        best = self.state.best
-        is_loss = self.by == "val_loss"
-        if best is None or (value <= best if is_loss else value >= best):
+        sign = -1.0 if self.by == "val_loss" else 1.0
+        gain = math.inf if self.state.best is None else sign * (value - self.state.best)
+        if gain > 0:
+            self.state.better_epoch = epoch + 1
+        if gain >= 0:
             self.state.best, self.state.best_epoch = value, epoch + 1
             with averaged_weights(self.model):
-                _save_weights_of(self.model, self.run.model_file)
-        waited = epoch + 1 - self.state.best_epoch
+                save_whole(_without_optimizer(self.model), self.run.model_file)
+        waited = epoch + 1 - self.state.better_epoch
         if self.patience is not None and waited >= self.patience:
             self.state.is_stopped = True
             self.model.stop_training = True
@@ -171,7 +199,7 @@ class LeaveTrace(keras.callbacks.Callback):
         self._add_metrics(epoch, json.dumps({"epoch": epoch + 1, "seconds": seconds, **logs}))
         self.run.checkpoints.mkdir(exist_ok=True)
         name = f"epoch-{epoch + 1:04d}.keras"
-        _save(self.model, self.run.checkpoints / name)
+        save_whole(self.model, self.run.checkpoints / name)
         self.state.epoch, self.state.file = epoch + 1, name
         self.state.write(self.run)
         sweep(self.run, name)
@@ -216,14 +244,8 @@ class DrawAttention(keras.callbacks.Callback):
         self.writer.flush()
 
 
-def _save(model: keras.Model, path: Path) -> None:
-    partial = path.with_name("partial-" + path.name)
-    model.save(partial)
-    partial.replace(path)
-
-
-def _save_weights_of(model: Seq2Seq, path: Path) -> None:
-    """Save a model without its optimizer, whose numbers are twice as many."""
+def _without_optimizer(model: Seq2Seq) -> Seq2Seq:
+    """The same model without its optimizer, whose numbers are twice as many."""
     bare = Seq2Seq(model.config, dtype=model.policy)
     bare.set_weights(model.get_weights())
-    _save(bare, path)
+    return bare

@@ -21,7 +21,7 @@ class DataConfig:
     """What every source of pairs needs.
 
     Attributes:
-        seed: Seed of the pairs and of their order.
+        seed: Seed of what pairs there are: of those made on the fly, and of those held out.
         dev_pairs: How many pairs are validated on.
         held_out_pairs: How many pairs are left in `held_out.tsv` for export and examples.
         max_source_length: The most source tokens, the end token counted.
@@ -63,8 +63,8 @@ class CorpusConfig(DataConfig):
     Attributes:
         task: `"corpus"`.
         train: The files to learn from.
-        dev: The files to validate on, the first `dev_pairs` of them; None holds out `dev_pairs` of
-            `train` by seed, with no source sentence on both sides.
+        dev: The files to validate on; None holds out `dev_pairs` of `train` by seed, with no source
+            sentence on both sides.
         held_out: The files that are kept from training for the last test; None holds out
             `held_out_pairs` of `train` likewise.
         on_problem: What a line that is not UTF-8, is empty, has too many columns or too many tokens
@@ -136,7 +136,7 @@ class OptimizationConfig:
         learning_rate: The highest, reached after warm-up.
         warmup_steps: Steps over which the learning rate rises from 0; it then falls to 0 as a
             half cosine.
-        weight_decay: Decoupled weight decay (AdamW) of all but biases; 0 is plain Adam.
+        weight_decay: Decoupled weight decay (AdamW) of matrices; 0 is plain Adam.
         clip_norm: Bound of the norm of all gradients together.
         label_smoothing: Fraction of the target's probability that is spread over all tokens.
         average_decay: Decay of an exponential moving average of the weights, for example 0.999,
@@ -144,7 +144,7 @@ class OptimizationConfig:
         select_by: Whether the best `"metric"` of the task or the least `"loss"` on the validation
             pairs decides which model is kept and when to stop.
         patience: Stop after so many validations without a better one; None to take all steps.
-        seed: Seed of the weights and of dropout.
+        seed: Seed of the weights, of dropout and of the order of the pairs.
         devices: `"one"`, or `"all"` to share each batch among all GPUs.
         jit_compile: Whether XLA compiles the step.
         dtype: Keras's dtype policy.

@@ -31,15 +31,18 @@ class Passes:
     def __init__(self, pairs: Callable[[int], Sequence[Pair]], tokenizers: Tokenizers) -> None:
         self._make = pairs
         self.tokenizers = tokenizers
+        self._number: int | None = None
         self._pairs: Sequence[Pair] = ()
         self._lengths: list[Lengths] = []
 
     def pairs(self, number: int) -> Sequence[Pair]:
-        """The pairs of a pass."""
-        pairs = self._make(number)
-        if pairs is not self._pairs:  # else nothing has to be counted again
-            self._pairs, self._lengths = pairs, token_lengths(pairs, self.tokenizers)
-        return pairs
+        """The pairs of a pass; those of the last one asked for are at hand."""
+        if number != self._number:
+            pairs = self._make(number)
+            if pairs is not self._pairs:  # else nothing has to be counted again
+                self._lengths = token_lengths(pairs, self.tokenizers)
+            self._number, self._pairs = number, pairs
+        return self._pairs
 
     def lengths(self, number: int) -> list[Lengths]:
         """The lengths of these pairs, in tokens with the end token."""
@@ -93,7 +96,6 @@ def validation_batches(
     tokenizers: Tokenizers,
     start_id: int,
     training: OptimizationConfig,
-    copies: int = 1,
 ) -> tf.data.Dataset:
     """All pairs once, in batches as in training."""
     plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
@@ -102,7 +104,7 @@ def validation_batches(
         for batch in plan:
             yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
 
-    batches = _encoded(texts, encoder(tokenizers, start_id, copies))
+    batches = _encoded(texts, encoder(tokenizers, start_id))
     return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -12,14 +13,21 @@ import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from keras_attention.translator import search_from
 from training.attention_picture import examples
-from training.beginning import begin, fitting, learned_tokenizers, same
+from training.beginning import (
+    begin,
+    check_data,
+    fingerprint,
+    fitting,
+    learned_tokenizers,
+    same,
+)
 from training.callbacks import DrawAttention, KeepBest, LeaveTrace, Pace, SeedDropout, Validate
 from training.config import TrainConfig
 from training.corpora import Pair
 from training.data import Passes, pass_statistics, training_batches, validation_batches
 from training.devices import strategy_of
-from training.optimizer import compiled_model
-from training.state import TrainingState, sweep
+from training.optimizer import compiled_model, loaded_model
+from training.state import TrainingState, alone, sweep
 from training.tasks import Task, task_of
 
 
@@ -34,7 +42,8 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         The complete run directory.
 
     Raises:
-        RunError: If the directory holds a run of another configuration, or is a file.
+        RunError: If the directory holds a run of another configuration or on other data, is in use,
+            or is a file; or if the training diverges.
         ConfigError: If the configuration does not fit the data.
     """
     run = RunDirectory(out)
@@ -42,37 +51,47 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     if not is_new:
         config = same(run, config)
     state = TrainingState.of(run)
-    sweep(run, state.file)
     if state.is_stopped or state.epoch >= config.training.epochs:
+        sweep(run, state.file)
         print(f"{run.path} is complete: nothing to train.")
         return run.require_complete()
 
     task = task_of(config.data)
+    data = fingerprint(task)
+    if not is_new:
+        check_data(run, data)
     tokenizers = learned_tokenizers(config.text, task) if is_new else run.tokenizers()
     validation = fitting(config, tokenizers, task.validation_pairs())
     task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs))
     if is_new:
-        config = begin(run, config, task, tokenizers)
-    keras.utils.set_random_seed(config.training.seed)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.training.dtype)
-    strategy = strategy_of(config.training)
-    try:
-        with strategy.scope():
+        config = begin(run, config, task, tokenizers, data)
+    with alone(run), dtype_policy(config.training.dtype):
+        sweep(run, state.file)
+        keras.utils.set_random_seed(config.training.seed)
+        with strategy_of(config.training).scope():
             model = _model(config, run, state)
         passes = Passes(task.training_pairs, tokenizers)
         _fit(model, config, run, task, passes, validation, state)
-    finally:
-        keras.config.set_dtype_policy(policy)
     by = "loss" if config.training.select_by == "loss" else task.metric
     print(f"Finished {run.path}: best val_{by} {state.best:.4f} after epoch {state.best_epoch}.")
     return run.require_complete()
 
 
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Keras's default policy inside the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _model(config: TrainConfig, run: RunDirectory, state: TrainingState) -> ka.Seq2Seq:
     if state.file is not None:
         print(f"Resuming {run.path} after epoch {state.epoch} of {config.training.epochs}.")
-        return keras.saving.load_model(run.checkpoints / state.file)
+        return loaded_model(run.checkpoints / state.file)
     model = compiled_model(config)
     print(f"{config.name}: {model.count_params():,} weights, {config.training.steps:,} steps.")
     return model
@@ -112,7 +131,7 @@ def _fit(
                 translator,
                 task,
                 validation,
-                validation_batches(validation, passes.tokenizers, start_id, training, copies),
+                validation_batches(validation, passes.tokenizers, start_id, training),
             ),
             KeepBest(run, state, training, f"val_{task.metric}"),
             LeaveTrace(run, state),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 
@@ -21,6 +22,14 @@ def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
         metrics=[ka.MaskedAccuracy(name="accuracy"), TokenCount(name="tokens")],
         jit_compile=training.jit_compile,
     )
+    decay_matrices_alone(model)
+    return model
+
+
+def loaded_model(file: Path) -> ka.Seq2Seq:
+    """The model of a checkpoint, ready for `fit` to go on with."""
+    model = keras.saving.load_model(file)
+    decay_matrices_alone(model)
     return model
 
 
@@ -34,9 +43,13 @@ def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
     }
     if not training.weight_decay:
         return keras.optimizers.Adam(**options)
-    optimizer = keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    return optimizer
+    return keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
+
+
+def decay_matrices_alone(model: keras.Model) -> None:
+    """Spare biases and other vectors from weight decay; Keras forgets it in a saved optimizer."""
+    vectors = [variable for variable in model.trainable_variables if len(variable.shape) < 2]
+    _inner(model).exclude_from_weight_decay(var_list=vectors)
 
 
 def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.CosineDecay:
@@ -55,7 +68,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
     Afterwards the weights are what they were, to the last bit.
     """
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = _inner(model)
     if not optimizer.use_ema or not optimizer.built:
         yield
         return
@@ -78,3 +91,8 @@ class TokenCount(keras.metrics.Sum):
     ) -> None:
         """Count a batch."""
         super().update_state(keras.ops.cast(keras.ops.not_equal(y_true, 0), "float32"))
+
+
+def _inner(model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer itself, where half precision wraps it into one that scales the loss."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import keras
+
 from keras_attention.runs import RunDirectory
+from training.program import RunError
 
 
 @dataclass
@@ -17,7 +23,8 @@ class TrainingState:
         epoch: Epochs done.
         file: The checkpoint's name.
         best: The best validation value so far.
-        best_epoch: The epoch that it came from.
+        best_epoch: The epoch of the model that is kept, of equally good ones the last.
+        better_epoch: The last epoch that was better than all before.
         is_stopped: Whether training ended early.
     """
 
@@ -25,6 +32,7 @@ class TrainingState:
     file: str | None = None
     best: float | None = None
     best_epoch: int = 0
+    better_epoch: int = 0
     is_stopped: bool = False
 
     @classmethod
@@ -38,19 +46,46 @@ class TrainingState:
         write_whole(_file(run), json.dumps(asdict(self)))
 
 
+@contextmanager
+def alone(run: RunDirectory) -> Iterator[None]:
+    """Hold a run directory while it is written to.
+
+    Raises:
+        RunError: If another process holds it.
+    """
+    with run.config_file.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{run.path} is in use: another training writes to it.") from error
+        yield
+
+
 def sweep(run: RunDirectory, checkpoint: str | None) -> None:
     """Remove partial files, and all checkpoints but the one of that name."""
-    partial = [*run.path.glob("partial-*"), *run.checkpoints.glob("partial-*")]
-    for file in {*partial, *run.checkpoints.glob("*.keras")}:
-        if file.name != checkpoint:
-            file.unlink()
+    names = ("model.keras", "metrics.jsonl", "checkpoints/state.json")
+    partial = [_partial(run.path / name) for name in names]
+    checkpoints = {*run.checkpoints.glob("epoch-*.keras")} - {run.checkpoints / (checkpoint or "")}
+    for file in (*partial, *run.checkpoints.glob("partial-epoch-*.keras"), *checkpoints):
+        file.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is either the old or the new one, whenever the program is killed."""
-    partial = path.with_name("partial-" + path.name)
+    partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def save_whole(model: keras.Model, path: Path) -> None:
+    """Save a model likewise."""
+    partial = _partial(path)
+    model.save(partial)
+    partial.replace(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name("partial-" + path.name)
 
 
 def _file(run: RunDirectory) -> Path:

@@ -10,13 +10,13 @@ from training import dates
 from training.config import CorpusConfig, DataConfig, DatesConfig
 from training.corpora import Pair, read_corpus
 from training.splits import split_held_out
-from training.translation import bleu
+from training.translation import bleu, columns
 
 _DATES_IN_A_PASS = 16384
 
 
 class Task(Protocol):
-    """Pairs for training, validation and the last test, with no pair in two of them.
+    """Pairs for training, validation and the last test.
 
     Attributes:
         metric: The name of what `score` gives.
@@ -39,8 +39,8 @@ class Task(Protocol):
     def held_out_pairs(self) -> list[Pair]:
         """Pairs that neither training nor validation sees."""
 
-    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
-        """How good outputs are; more is better."""
+    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """How good outputs are, each with its references; more is better."""
 
 
 class Dates:
@@ -72,9 +72,9 @@ class Dates:
         examples = dates.generate("test", self.config.held_out_pairs, seed=self.config.seed)
         return list(_pairs(examples))
 
-    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
+    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """The fraction that is right to the last character."""
-        return sum(a == b for a, b in zip(outputs, targets, strict=True)) / len(targets)
+        return sum(a in known for a, known in zip(outputs, references, strict=True)) / len(outputs)
 
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
         """Exact match, by locale too, and alignment."""
@@ -90,7 +90,7 @@ class Corpus:
     def __init__(self, config: CorpusConfig) -> None:
         self.config = config
         train = self._read(config.train)
-        dev = self._read(config.dev)[: config.dev_pairs] if config.dev else None
+        dev = self._read(config.dev) if config.dev else None
         test = self._read(config.held_out) if config.held_out else None
         split = split_held_out(
             train,
@@ -101,6 +101,16 @@ class Corpus:
         self.train = list(split.train)
         self.dev = list(split.dev) if dev is None else dev
         self.test = list(split.test) if test is None else test
+        self._tell_overlap()
+
+    def _tell_overlap(self) -> None:
+        known = {source for source, _ in self.train}
+        for name, pairs in (("data.dev", self.dev), ("data.held_out", self.test)):
+            shared = sum(source in known for source, _ in pairs)
+            if shared:
+                print(
+                    f"{shared:,} of {len(pairs):,} sources of {name} are among those of data.train."
+                )
 
     def _read(self, files: Any) -> list[Pair]:
         corpus = read_corpus(files, on_problem=self.config.on_problem)
@@ -128,9 +138,9 @@ class Corpus:
         """Pairs of the last test."""
         return self.test
 
-    def score(self, outputs: Sequence[str], targets: Sequence[str]) -> float:
+    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """BLEU."""
-        return bleu(outputs, targets).score
+        return bleu(outputs, *columns(references)).score
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(
         lambda: _train(options),
         ConfigError,
+        OSError,
         RunError,
         interrupted="Interrupted. The same command resumes after the last epoch.",
     )

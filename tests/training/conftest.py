@@ -26,6 +26,7 @@ TOY = (
     "training.learning_rate=0.03",
     "training.warmup_steps=10",
     "training.average_decay=0.9",
+    "training.weight_decay=0.01",
 )
 
 # The recipe `corpus` at a size for seconds.

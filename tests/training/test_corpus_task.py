@@ -8,10 +8,12 @@ from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from keras_attention import SentencePieceTokenizer
+from keras_attention import SentencePieceTokenizer, Seq2Seq, Seq2SeqConfig, Translator
 from keras_attention.runs import RunDirectory
+from tests.arrays import randomize, to_numpy
 from tests.training.conftest import SMALL_CORPUS
 from training import evaluate, train
 from training.callbacks import Validate
@@ -54,9 +56,9 @@ def test_each_pass_has_all_pairs_but_those_held_out(tmp_path: Path) -> None:
 
 def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
     files = [CorpusFiles(tsv=[str(write_pairs(tmp_path / f"{n}.tsv", n))]) for n in (53, 13, 17)]
-    task = task_of(CorpusConfig(train=files[0], dev=files[1], held_out=files[2], dev_pairs=5))
+    task = task_of(CorpusConfig(train=files[0], dev=files[1], held_out=files[2]))
     assert len(task.training_pairs(0)) == 53
-    assert len(task.validation_pairs()) == 5
+    assert len(task.validation_pairs()) == 13
     assert len(task.held_out_pairs()) == 17
 
 
@@ -128,25 +130,54 @@ def test_a_lower_cased_model_is_validated_on_lower_cased_targets(tmp_path: Path)
         def __call__(self, sources: Sequence[str]) -> list[SimpleNamespace]:
             return [SimpleNamespace(text=source.lower()) for source in sources]
 
-    class Model:
-        optimizer = SimpleNamespace(use_ema=False, built=True)
-
-        def evaluate(self, *_: object, **__: object) -> dict[str, float]:
-            return {"loss": 1.5}
-
     text = ["The cat sat on the mat", "A Mat sat"]
     scores = []
     for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
         parrot = Parrot(SentencePieceTokenizer.train(text * 9, 300, "bpe", rule))
         task = task_of(corpus(write_pairs(tmp_path / f"{rule}.tsv", 101)))
-        validate = Validate(parrot, task, [(line, line) for line in text], None)
-        validate.set_model(Model())
+        validate = Validate(parrot, task, [(line, line) for line in text], [])
+        validate.set_model(SimpleNamespace(optimizer=SimpleNamespace(use_ema=False)))
         logs: dict[str, float] = {}
         validate.on_epoch_end(0, logs)
-        assert logs["val_loss"] == 1.5
         scores.append(logs["val_bleu"])
     assert scores[0] < 70
     assert scores[1] == pytest.approx(100)
+
+
+def test_a_source_with_several_targets_has_several_references(tmp_path: Path) -> None:
+    task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
+    outputs = ["the cat sat on the mat", "a dog barks at the moon"]
+    known = [["no such words here", "the cat sat on the mat"], ["a dog barks at the moon"]]
+    assert task.score(outputs, known) == pytest.approx(100)
+    assert task.score(outputs, [known[0][:1], known[1]]) < 60
+
+
+def test_the_validation_loss_is_that_of_a_token(tmp_path: Path) -> None:
+    """Batches of unequal size: one of 5 short rows, one of a long one."""
+    words = {"source_vocabulary": 7, "target_vocabulary": 7}
+    sizes = {"embedding_size": 3, "encoder_units": 3, "decoder_units": 3, "attention_units": 3}
+    model = Seq2Seq(Seq2SeqConfig(**words, **sizes))
+    randomize(model, seed=5, scale=2.0)
+    model.compile("adam")
+    batches, losses = [], []
+    for rows, length, real in ((5, 2, 1), (1, 9, 9)):
+        pick = np.random.default_rng(rows)
+        source, target, labels = (pick.integers(4, 7, (rows, length)) for _ in range(3))
+        labels[:, real:] = 0
+        batches.append(({"source": source, "target": target}, labels))
+        logits = to_numpy(model(batches[-1][0])).astype("float64")
+        log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        chosen = np.take_along_axis(log_probs, labels[:, :, None], axis=2)[:, :real]
+        losses += (-chosen).ravel().tolist()
+    task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
+    tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
+    translator = Translator(model, tokenizer, tokenizer, 5, 5)
+    validate = Validate(translator, task, [("", "")], batches)
+    validate.set_model(model)
+    logs: dict[str, float] = {}
+    validate.on_epoch_end(0, logs)
+    assert len(losses) == 5 + 9
+    assert logs["val_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
 
 
 def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
