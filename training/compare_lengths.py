@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="two or more run directories")
-    parser.add_argument("--names", nargs="+", metavar="NAME", help="what to call them")
+    parser.add_argument(
+        "--name", action="append", metavar="NAME", help="what to call a run: as often as runs"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .png, .svg or .pdf picture")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--lowercase", action="store_true", help="lower-case both sides for BLEU")
@@ -44,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the resamples (1)")
     add_search(parser)
     add_test_set(parser)
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     return guarded(lambda: _compare(options), OSError, ValueError)
 
 
 def _compare(options: argparse.Namespace) -> int:
     _check(options)
-    names = options.names or [Path(run).resolve().name for run in options.runs]
+    names = options.name or [Path(run).resolve().name for run in options.runs]
     pairs = _same_pairs(options)
 
     from training.comparison import compare
@@ -81,10 +83,10 @@ def _check(options: argparse.Namespace) -> None:
     """Raise `ValueError` where the options cannot be, before any work."""
     if len(options.runs) < 2:
         raise ValueError(f"There must be two runs or more. Received: {options.runs}")
-    if options.names is not None and len(options.names) != len(options.runs):
+    if options.name is not None and len(options.name) != len(options.runs):
         raise ValueError(
-            "--names must be as many as the runs. "
-            f"Received: {len(options.names)} names, {len(options.runs)} runs"
+            "There must be as many --name as runs. "
+            f"Received: {len(options.name)} names, {len(options.runs)} runs"
         )
     if options.out is not None and options.out.suffix not in FORMATS:
         raise ValueError(

@@ -26,7 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", help="a run directory")
-    parser.add_argument("--pairs", type=_count, default=10_000, help="how many pairs, at most")
+    parser.add_argument(
+        "--pairs",
+        type=_count,
+        help="only the first so many pairs; else all; of dates, which are made on the fly, 10,000",
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the translations, a line for each pair"
@@ -56,7 +60,7 @@ def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
 
     if options.out is not None:
         raise ValueError("--out is for a test set: --source and --target, or --tsv.")
-    return Dates(data).evaluate(translator_of(options, options.run), options.pairs)
+    return Dates(data).evaluate(translator_of(options, options.run), options.pairs or 10_000)
 
 
 def _evaluate_pairs(options: argparse.Namespace) -> Any:
@@ -64,7 +68,10 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     from training.translate import one_line
     from training.translation import references_by_source, report_translation
 
-    pairs = test_pairs(options, options.run)[: options.pairs]
+    every = test_pairs(options, options.run)
+    pairs = every[: options.pairs]
+    if len(pairs) < len(every):
+        print(f"warning: the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
     translator = translator_of(options, options.run)
     translator.encode([source for source, _ in pairs])  # the error names the line
     targets = references_by_source(pairs)

@@ -15,9 +15,13 @@ _FILES = ("source", "target", "tsv")
 def add_test_set(parser: argparse.ArgumentParser) -> None:
     """The options that name a test set; none of them stands for the run's held-out pairs."""
     group = parser.add_argument_group("test set, in the place of the run's held-out pairs")
-    group.add_argument("--source", nargs="+", metavar="FILE", help="texts, one a line")
-    group.add_argument("--target", nargs="+", metavar="FILE", help="their translations")
-    group.add_argument("--tsv", nargs="+", metavar="FILE", help="lines SOURCE TAB TARGET")
+    for name, what in (
+        ("source", "texts, one a line"),
+        ("target", "their translations"),
+        ("tsv", "lines SOURCE TAB TARGET"),
+    ):
+        text = f"{what}; several files: a glob, or the option again"
+        group.add_argument(f"--{name}", action="append", metavar="FILE", help=text)
     group.add_argument("--swap", action="store_true", help="the lines are TARGET TAB SOURCE")
 
 
@@ -36,6 +40,11 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     from training.corpora import CorpusFiles, read_corpus
 
     if names_test_set(options):
+        if bool(options.source) != bool(options.target) or bool(options.source and options.tsv):
+            raise ValueError(
+                "A test set is --source with --target, or --tsv. Received: "
+                f"--source {options.source}, --target {options.target}, --tsv {options.tsv}"
+            )
         given: dict[str, Any] = {name: getattr(options, name) or () for name in _FILES}
         return read_corpus(CorpusFiles(**given, swap=options.swap)).pairs
     pairs = RunDirectory(run).require_complete().held_out()
@@ -55,7 +64,7 @@ def translator_of(options: argparse.Namespace, run: str) -> Translator:
 
     Raises:
         FileNotFoundError: If the run is incomplete.
-        ValueError: If there can be no such search.
+        ValueError: If there can be no such search, or a length penalty is given without a beam.
     """
     from keras_attention import RunDirectory, Translator
     from keras_attention.translator import search_from
@@ -64,5 +73,11 @@ def translator_of(options: argparse.Namespace, run: str) -> Translator:
     given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
     asked = {name: value for name, value in given.items() if value is not None}
     if asked:
-        translator.search = search_from(**{**RunDirectory(run).config()["search"], **asked})
+        search = {**RunDirectory(run).config()["search"], **asked}
+        if options.length_penalty is not None and search["beam_width"] == 1:
+            raise ValueError(
+                "--length-penalty is for a beam: add --beam-width, of 2 or more. "
+                f"Received: --length-penalty {options.length_penalty}, a beam of 1"
+            )
+        translator.search = search_from(**search)
     return translator

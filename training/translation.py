@@ -47,18 +47,20 @@ class TranslationReport:
     """Results on held-out pairs.
 
     Attributes:
-        pairs: How many sources; one that occurs several times has several references.
+        sources: How many different ones; one of several pairs has several references.
         bleu: BLEU, as it is written.
         bleu_lowercase: BLEU of lower-cased text.
-        chrf: chrF.
+        chrf: chrF, as it is written.
+        chrf_lowercase: chrF of lower-cased text.
         complete: Fraction of the outputs that ended before the maximum length.
         by_length: BLEU of the shortest, the middle and the longest third of the sources.
     """
 
-    pairs: int
+    sources: int
     bleu: Score
     bleu_lowercase: Score
     chrf: Score
+    chrf_lowercase: Score
     complete: float
     by_length: list[LengthScore]
 
@@ -67,9 +69,10 @@ class TranslationReport:
             ("BLEU", self.bleu),
             ("BLEU, lower-cased", self.bleu_lowercase),
             ("chrF", self.chrf),
+            ("chrF, lower-cased", self.chrf_lowercase),
         ]
         lines = [f"{name:<20}{score:>8.2f}   {signature}" for name, (score, signature) in rows]
-        counts = [f"{'sources':<20}{self.pairs:>8,}", f"{'complete':<20}{self.complete:>8.2%}"]
+        counts = [f"{'sources':<20}{self.sources:>8,}", f"{'complete':<20}{self.complete:>8.2%}"]
         head = f"{'words of the source':<20}{'sources':>8}{'BLEU':>8}{'lower-cased':>13}"
         lengths = [
             f"{row.words:<20}{row.sources:>8,}{row.bleu:>8.2f}{row.bleu_lowercase:>13.2f}"
@@ -95,14 +98,14 @@ def bleu(outputs: Sequence[str], *references: References, lowercase: bool = Fals
     return _scored(metric, outputs, references)
 
 
-def chrf(outputs: Sequence[str], *references: References) -> Score:
+def chrf(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
     """Corpus chrF; arguments as in `bleu`.
 
     Reference: Popovic 2015.
     """
     from sacrebleu.metrics.chrf import CHRF
 
-    metric = CHRF()
+    metric = CHRF(lowercase=lowercase)
     return _scored(metric, outputs, references)
 
 
@@ -143,10 +146,11 @@ def report_translation(
         cased, lowercase = (bleu(some, *theirs, lowercase=low).score for low in (False, True))
         by_length.append(LengthScore(bucket.name, len(some), cased, lowercase))
     return TranslationReport(
-        pairs=len(targets),
+        sources=len(targets),
         bleu=bleu(outputs, *references),
         bleu_lowercase=bleu(outputs, *references, lowercase=True),
         chrf=chrf(outputs, *references),
+        chrf_lowercase=chrf(outputs, *references, lowercase=True),
         complete=sum(result.is_complete for result in results) / len(results),
         by_length=by_length,
     )

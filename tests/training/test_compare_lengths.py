@@ -43,10 +43,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_two_runs(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "new" / "curve.png"
-    names = ["--names", "with attention", "without"]
+    names = ["--name", "with attention", "--name", "without"]
     options = [*names, "--resamples", "50", "--beam-width", "2", "--out", str(picture)]
-    assert compare_lengths.main([*runs, *options]) == 0
+    assert compare_lengths.main([*options, *runs]) == 0
     out = capsys.readouterr().out
+    assert compare_lengths.main([runs[0], *options, runs[1]]) == 0
+    assert capsys.readouterr().out == out
     assert "with attention - without" in out.splitlines()[0]
     assert "on the longest third" in out.splitlines()[-1]
     assert imread(picture).shape == (750, 1050, 4)
@@ -89,7 +91,7 @@ def test_evaluate_needs_the_run_alone(
     translator = Translator.from_run(runs[0])
     assert lines == [result.text for result in translator([source for source, _ in pairs])]
     outputs = {source: line for (source, _), line in zip(pairs, lines, strict=True)}
-    assert report["pairs"] == len(outputs)
+    assert report["sources"] == len(outputs)
     by_length = report["by_length"]
     assert sum(row["sources"] for row in by_length) == len(outputs)
     first = by_length[0]["words"].split("-")
@@ -103,7 +105,7 @@ def test_evaluate_says_which_search(runs: list[str], capsys: pytest.CaptureFixtu
     arguments = [runs[0], "--beam-width", "1", "--json", "--pairs", "7"]
     assert evaluate.main(arguments) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["pairs"] <= 7
+    assert report["sources"] <= 7
     assert evaluate.main([runs[0], "--beam-width", "0"]) == 2
     assert "`width` must be a positive integer" in capsys.readouterr().err
 
@@ -129,7 +131,7 @@ def test_alignments_need_attention(
     ("arguments", "message"),
     [
         ([], "There must be two runs or more"),
-        (["{run}", "--names", "one"], "Received: 1 names, 2 runs"),
+        (["{run}", "--name", "one"], "Received: 1 names, 2 runs"),
         (["{run}", "--out", "curve.txt"], "one of .png, .svg, .pdf. Received: curve.txt"),
         (["{run}", "--buckets", "0"], "--buckets must be positive. Received: 0"),
         (["nowhere"], "There is no run directory nowhere"),

@@ -93,7 +93,7 @@ def test_own_pairs_from_a_file_to_a_score(
 
     assert evaluate.main([str(run), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["pairs"] == 30
+    assert report["sources"] == 30
     assert 0 <= report["bleu"][0] <= 100
     assert "tok:13a" in report["bleu"][1]
 

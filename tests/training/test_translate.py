@@ -182,6 +182,8 @@ def test_alignments_have_a_line_for_each_line(
         (("--n-best", "0"), "--n-best must be at least 1"),
         (("--n-best", "2"), "Received: --n-best 2, a beam of 1"),
         (("--n-best", "5", "--beam-width", "4"), "Received: --n-best 5, a beam of 4"),
+        (("--length-penalty", "0.5"), "--length-penalty is for a beam: add --beam-width"),
+        (("--beam-width", "1", "--length-penalty", "1"), "--length-penalty 1.0, a beam of 1"),
         (("--beam-width", "0"), "`width` must be a positive integer"),
         (("--beam-width", "3", "--length-penalty", "-1"), "`length_penalty` must not be negative"),
     ],

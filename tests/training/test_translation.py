@@ -30,10 +30,14 @@ def test_the_numbers_of_a_report() -> None:
     outputs = ["a cat sat on a mat", "no", "a dog barks at the moon"]
     results = [translation(outputs[0]), translation(outputs[1], False), translation(outputs[2])]
     report = report_translation(targets, results)
-    assert report.pairs == 3
+    assert report.sources == 3
     assert report.complete == pytest.approx(2 / 3)
     assert report.bleu_lowercase.score == pytest.approx(100)
     assert report.bleu.score < 95
+    assert report.chrf_lowercase.score == pytest.approx(100)
+    assert report.chrf.score < 99
+    assert "case:lc" in report.chrf_lowercase.signature
+    assert "case:mixed" in report.chrf.signature
     assert [(row.words, row.sources) for row in report.by_length] == [("2", 1), ("3", 1), ("4", 1)]
     assert report.by_length[0].bleu == pytest.approx(100)
     assert report.by_length[2].bleu_lowercase == pytest.approx(100)
@@ -41,8 +45,9 @@ def test_the_numbers_of_a_report() -> None:
     lines = str(report).splitlines()
     assert lines[0].split() == ["sources", "3"]
     assert lines[1].split() == ["complete", "66.67%"]
-    assert lines[5].split() == ["words", "of", "the", "source", "sources", "BLEU", "lower-cased"]
-    assert lines[6].split() == ["2", "1", "100.00", "100.00"]
+    assert lines[5].split()[:3] == ["chrF,", "lower-cased", "100.00"]
+    assert lines[6].split() == ["words", "of", "the", "source", "sources", "BLEU", "lower-cased"]
+    assert lines[7].split() == ["2", "1", "100.00", "100.00"]
 
 
 def test_a_test_set_of_ones_own(
@@ -55,6 +60,37 @@ def test_a_test_set_of_ones_own(
     lines = out.read_text().splitlines()
     assert len(lines) == 3
     assert lines[0] == lines[2]
+
+
+def test_the_run_may_stand_before_and_after_the_test_set(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for n in (1, 2):
+        for side, text in (("source", f"{n} May 1979"), ("target", f"1979-05-0{n}")):
+            path = tmp_path / f"{n}.{side}"
+            path.write_text(f"{text}\n")
+            files += [f"--{side}", str(path)]
+    reports = []
+    for arguments in ([str(run.path), *files], [*files, str(run.path)]):
+        assert evaluate.main(arguments) == 0
+        reports.append(capsys.readouterr().out)
+    assert reports[0].startswith("sources                    2\n")
+    assert reports[0] == reports[1]
+
+
+def test_all_of_a_test_set_unless_less_is_asked_and_told(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tsv, out = tmp_path / "test.tsv", tmp_path / "out.txt"
+    tsv.write_text("3 May 1979\t1979-05-03\n" * 10_007)
+    arguments = [str(run.path), "--tsv", str(tsv), "--out", str(out)]
+    assert evaluate.main(arguments) == 0
+    assert len(out.read_text().splitlines()) == 10_007
+    assert capsys.readouterr().err == ""
+    assert evaluate.main([*arguments, "--pairs", "17"]) == 0
+    assert len(out.read_text().splitlines()) == 17
+    assert capsys.readouterr().err == "warning: the first 17 of 10,007 pairs\n"
 
 
 def test_a_source_that_is_too_long_is_named(
