@@ -1,0 +1,81 @@
+"""The commands that README and documentation tell people to type exist, with their options."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from training.recipe import load_config
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "docs/training.md")
+COMMAND = re.compile(r"python -m ((?:training|export)[\w.]*) ([^\n`<>|]+)")
+KEY = re.compile(r"`((?:data|text|model|training|search)\.\w+(?:\.\w+)?)[=`. ]")
+
+
+def commands(document: str) -> list[tuple[str, list[str]]]:
+    """The programs that a document calls, and their arguments."""
+    found = COMMAND.findall((ROOT / document).read_text(encoding="utf-8"))
+    return [(program, shlex.split(text, comments=True)) for program, text in found]
+
+
+def read_only(program: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], int]:
+    """A program that reads its arguments, and then does nothing."""
+    try:
+        module = importlib.import_module(f"{program}.__main__")
+    except ModuleNotFoundError:
+        module = importlib.import_module(program)
+    monkeypatch.setattr(module, "guarded", lambda *_, **__: 0)
+    main: Callable[[list[str]], int] = module.main
+    return main
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [command for document in DOCUMENTS for command in commands(document)],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_documented_command(
+    program: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_only(program, monkeypatch)(arguments) == 0
+    if program == "training.train":
+        recipe = arguments[arguments.index("--recipe") + 1]
+        load_config(recipe, [argument for argument in arguments if "=" in argument])
+
+
+def test_what_does_not_exist_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = read_only("training.evaluate", monkeypatch)
+    assert evaluate(["runs/mine", "--pairs", "3"]) == 0
+    with pytest.raises(SystemExit):
+        evaluate(["runs/mine", "--no-such-option"])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_documented_keys(document: str) -> None:
+    config = yaml.safe_load(load_config("corpus", ["data.train.tsv=a.tsv"]).to_yaml())
+    named = KEY.findall((ROOT / document).read_text(encoding="utf-8"))
+    keys = [key for key in named if not (ROOT / f"{key.replace('.', '/')}.py").is_file()]
+    assert keys
+    for key in keys:
+        known = config
+        for part in key.split("."):
+            assert part in known, key
+            known = known[part]
+
+
+def test_every_program_is_documented() -> None:
+    programs = {
+        f"training.{file.stem}"
+        for file in (ROOT / "training").glob("*.py")
+        if 'prog="python -m ' in file.read_text(encoding="utf-8")
+    }
+    documented = {program for document in DOCUMENTS for program, _ in commands(document)}
+    assert len(programs) >= 6
+    assert programs <= documented
