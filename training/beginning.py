@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from keras_attention.runs import RunDirectory
 from keras_attention.text import Normalization
 from keras_attention.text import SentencePieceTokenizer as Tokenizer
 from training.config import TextConfig, TrainConfig
-from training.corpora import Pair
+from training.corpora import Pair, places
 from training.data import Tokenizers, checked_pairs
 from training.program import ConfigError, RunError
 from training.recipe import config_from
@@ -101,7 +102,8 @@ def fitting(config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair]) 
     """The pairs that fit the lengths; those that do not are an error, or dropped and counted."""
     data = config.data
     limits = (data.max_source_length, data.max_target_length)
-    return checked_pairs(pairs, tokenizers, limits, getattr(data, "on_problem", "error"))
+    on_problem: Any = getattr(data, "on_problem", "error")
+    return checked_pairs(pairs, tokenizers, limits, on_problem, partial(places, data.files))
 
 
 def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
