@@ -46,7 +46,7 @@ class Seq2SeqConfig:
         embedding_dropout: The fraction of embeddings' features, where it is another; None for
             `dropout`.
         word_dropout: Fraction of the tokens, source and target, that are dropped with all their
-            features in training.
+            features in training, each by itself.
         recurrent_dropout: Fraction of the recurrent states' features that is dropped in training,
             the same ones at each step (variational dropout).
         attention_dropout: Fraction of the attention's weights that is dropped in training.
@@ -56,8 +56,9 @@ class Seq2SeqConfig:
         ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
             asked for where the sizes differ.
 
-    Reference: Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational dropout,
-    dropout of words).
+    Reference: Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational dropout;
+    their dropout of words drops a word wherever it occurs); Sennrich and Zhang 2019 (what small
+    corpora need).
     """
 
     source_vocabulary: int

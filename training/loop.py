@@ -21,11 +21,12 @@ from training.beginning import (
     learned_tokenizers,
     same,
 )
-from training.callbacks import DrawAttention, KeepBest, LeaveTrace, Pace, SeedDropout, Validate
+from training.callbacks import DrawAttention, Pace, SeedDropout, Validate
 from training.config import TrainConfig
 from training.corpora import Pair
 from training.data import Passes, pass_statistics, training_batches, validation_batches
 from training.devices import strategy_of
+from training.keeping import KeepBest, LeaveTrace
 from training.optimizer import compiled_model, loaded_model
 from training.state import TrainingState, alone, sweep
 from training.tasks import Task, task_of

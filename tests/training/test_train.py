@@ -17,9 +17,10 @@ import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
-from training import beginning, callbacks
+from training import beginning
 from training.config import OptimizationConfig, TrainConfig
 from training.dates import generate
+from training.keeping import KeepBest, LeaveTrace
 from training.optimizer import (
     averaged_weights,
     compiled_model,
@@ -139,10 +140,8 @@ def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
     tmp_path: Path, select_by: str, values: list[float], expected: list[float]
 ) -> None:
     run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
-    keep = callbacks.KeepBest(
-        run, state, OptimizationConfig(select_by=select_by), "val_exact_match"
-    )
-    trace = callbacks.LeaveTrace(run, state)
+    keep = KeepBest(run, state, OptimizationConfig(select_by=select_by), "val_exact_match")
+    trace = LeaveTrace(run, state)
     name = "val_loss" if select_by == "loss" else "val_exact_match"
     kept = []
     for epoch, value in enumerate(values):
@@ -164,7 +163,7 @@ def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
 
 def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
     run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
-    keep = callbacks.KeepBest(run, state, OptimizationConfig(patience=2), "val_bleu")
+    keep = KeepBest(run, state, OptimizationConfig(patience=2), "val_bleu")
     keep.set_model(model)
     stopped = []
     for epoch, value in enumerate([3.0, 5.0, 4.0, 5.0]):
@@ -256,7 +255,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
 
     out = tmp_path / "killed"
     with monkeypatch.context() as patch:
-        patch.setattr("training.callbacks.save_whole", killed)
+        patch.setattr("training.keeping.save_whole", killed)
         assert train_toy(out) == 130
     assert "The same command resumes" in capsys.readouterr().err
     resumed = RunDirectory(out)
