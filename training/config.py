@@ -139,8 +139,9 @@ class OptimizationConfig:
         weight_decay: Decoupled weight decay (AdamW) of matrices; 0 is plain Adam.
         clip_norm: Bound of the norm of all gradients together.
         label_smoothing: Fraction of the target's probability that is spread over all tokens.
-        average_decay: Decay of an exponential moving average of the weights, for example 0.999,
-            which is validated and kept in the place of the weights themselves; 0 for none.
+        average_decay: Decay of a moving average of the weights, for example 0.999, which is
+            validated and kept in the place of the weights themselves; 0 for none. After t steps
+            the decay is at most t / (t + 9), so that the average leaves the first weights soon.
         select_by: Whether the best `"metric"` of the task or the least `"loss"` on the validation
             pairs decides which model is kept and when to stop.
         patience: Stop after so many validations without a better one; None to take all steps.

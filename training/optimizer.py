@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
+from keras import ops
 
 import keras_attention as ka
 from training.config import OptimizationConfig, TrainConfig
@@ -33,6 +35,34 @@ def loaded_model(file: Path) -> ka.Seq2Seq:
     return model
 
 
+class _AveragesFromTheStart(keras.optimizers.Optimizer):
+    """A moving average of the weights w that is worth something after a few steps already.
+
+    Formula: `average = m_t average + (1 - m_t) w` with `m_t = min(ema_momentum, t / (t + 9))` after
+    t steps: about the last tenth of them, until the momentum asks for no more. Keras's own average
+    holds on to the first weights for thousands of steps.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+        if not self.use_ema:
+            return
+        step = ops.cast(self.iterations, "float32")
+        momentum = ops.minimum(self.ema_momentum, step / (step + 9.0))
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            average.assign(momentum * average + (1.0 - momentum) * variable)
+
+
+@keras.saving.register_keras_serializable(package="training")
+class Adam(_AveragesFromTheStart, keras.optimizers.Adam):
+    """Adam with that average."""
+
+
+@keras.saving.register_keras_serializable(package="training")
+class AdamW(_AveragesFromTheStart, keras.optimizers.AdamW):
+    """AdamW with that average."""
+
+
 def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
     """Adam or AdamW, with an average of the weights where one is asked for."""
     options = {
@@ -42,8 +72,8 @@ def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
         "ema_momentum": training.average_decay,
     }
     if not training.weight_decay:
-        return keras.optimizers.Adam(**options)
-    return keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
+        return Adam(**options)
+    return AdamW(weight_decay=training.weight_decay, **options)
 
 
 def decay_matrices_alone(model: keras.Model) -> None:
@@ -73,7 +103,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         yield
         return
     variables = model.trainable_variables
-    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    own = [ops.convert_to_numpy(variable) for variable in variables]
     optimizer.finalize_variable_values(variables)
     try:
         yield
@@ -90,7 +120,7 @@ class TokenCount(keras.metrics.Sum):
         self, y_true: ka.types.Tensor, y_pred: ka.types.Tensor, sample_weight: object = None
     ) -> None:
         """Count a batch."""
-        super().update_state(keras.ops.cast(keras.ops.not_equal(y_true, 0), "float32"))
+        super().update_state(ops.cast(ops.not_equal(y_true, 0), "float32"))
 
 
 def _inner(model: keras.Model) -> keras.optimizers.Optimizer:

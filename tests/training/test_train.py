@@ -198,10 +198,27 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept() -> None:
     with averaged_weights(model):
         averages = [variable.numpy() for variable in model.trainable_variables]
     for first, second, third, average in zip(*history, averages, strict=True):
-        expected = 0.25 * first + 0.25 * second + 0.5 * third
+        after_two = 0.1 * first + 0.9 * second
+        expected = 2 / 11 * after_two + 9 / 11 * third
         np.testing.assert_allclose(average, expected, rtol=0, atol=1e-7)
     for variable, value in zip(model.trainable_variables, history[2], strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_the_average_forgets_as_it_is_asked_to(weight_decay: float) -> None:
+    training = OptimizationConfig(
+        average_decay=0.75, weight_decay=weight_decay, learning_rate=0.1, warmup_steps=0
+    )
+    optimizer, kernel = optimizer_of(training), keras.Variable([[2.0]], name="kernel")
+    values = []
+    for _ in range(200):
+        optimizer.apply([np.ones((1, 1), "float32")], [kernel])
+        values.append(kernel.numpy().item())
+    recent = sum(0.25 * 0.75**age * value for age, value in enumerate(reversed(values[100:])))
+    optimizer.finalize_variable_values([kernel])
+    assert kernel.numpy().item() == pytest.approx(recent, abs=1e-4)
+    assert abs(values[-1] - recent) > 0.01
 
 
 def test_weight_decay_is_that_of_adamw_on_matrices_before_and_after_saving(tmp_path: Path) -> None:
