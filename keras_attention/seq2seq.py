@@ -92,7 +92,7 @@ class Seq2Seq(keras.Model):
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
-        self.policy = policy
+        self.policy = self.dtype_policy = policy  # by which Keras decides whether to scale the loss
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.logits: Any = logits

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -66,7 +65,7 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs))
     if is_new:
         config = begin(run, config, task, tokenizers, data)
-    with alone(run), dtype_policy(config.training.dtype):
+    with alone(run):
         sweep(run, state.file)
         keras.utils.set_random_seed(config.training.seed)
         with strategy_of(config.training).scope():
@@ -76,17 +75,6 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     by = "loss" if config.training.select_by == "loss" else task.metric
     print(f"Finished {run.path}: best val_{by} {state.best:.4f} after epoch {state.best_epoch}.")
     return run.require_complete()
-
-
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Keras's default policy inside the block."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _model(config: TrainConfig, run: RunDirectory, state: TrainingState) -> ka.Seq2Seq:

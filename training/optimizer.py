@@ -17,7 +17,7 @@ from training.config import OptimizationConfig, TrainConfig
 def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
     """A new model, ready for `fit`."""
     training = config.training
-    model = ka.Seq2Seq(config.model)
+    model = ka.Seq2Seq(config.model, dtype=training.dtype)
     model.compile(
         optimizer=optimizer_of(training),
         loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),

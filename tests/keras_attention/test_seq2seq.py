@@ -293,6 +293,15 @@ def test_dropped_words_lose_all_features_and_others_none() -> None:
     np.testing.assert_array_equal(to_numpy(model(np.ones((2, 3, 5), "float32"))), 1.0)
 
 
+@pytest.mark.parametrize(("dtype", "scaled"), [("mixed_float16", True), ("mixed_bfloat16", False)])
+def test_the_loss_of_a_model_in_float16_is_scaled(dtype: str, scaled: bool) -> None:
+    model = ka.Seq2Seq(ka.Seq2SeqConfig(11, 7, embedding_size=3, encoder_units=2), dtype=dtype)
+    model.compile(keras.optimizers.Adam())
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+    loaded = ka.Seq2Seq.from_config(model.get_config())
+    assert loaded.dtype_policy.name == dtype
+
+
 def test_copying_states_needs_equal_sizes() -> None:
     config = ka.Seq2SeqConfig(11, 7, encoder_units=4, decoder_units=9, bridge="copy")
     with pytest.raises(ValueError, match=r"copy.*Received: encoder size=8, decoder size=9"):

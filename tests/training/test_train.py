@@ -473,17 +473,14 @@ def test_no_warm_up_starts_at_the_highest_rate() -> None:
     assert [float(rate(s)) for s in (0, 120, 240)] == pytest.approx([0.03, 0.015, 0.0], abs=1e-7)
 
 
-def test_the_dtype_policy_is_given_back(train_toy: Train, tmp_path: Path) -> None:
+def test_half_precision_trains_with_a_scaled_loss_and_leaves_a_float32_model(
+    train_toy: Train, tmp_path: Path
+) -> None:
     before = keras.config.dtype_policy()
-    seen: list[str] = []
-
-    def fit(*_: Any, **__: Any) -> None:
-        seen.append(keras.config.dtype_policy().name)
-        raise RuntimeError("enough")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ka.Seq2Seq, "fit", fit)
-        with pytest.raises(RuntimeError, match="enough"):
-            train_toy(tmp_path / "mixed", "training.dtype=mixed_bfloat16")
-    assert seen == ["mixed_bfloat16"]
+    small = ("training.steps=4", "training.steps_per_epoch=2", "training.dtype=mixed_float16")
+    assert train_toy(tmp_path, *small) == 0
     assert keras.config.dtype_policy() == before
+    checkpoint = loaded_model(tmp_path / "checkpoints" / "epoch-0002.keras")
+    assert isinstance(checkpoint.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert checkpoint.decoder.compute_dtype == "float16"
+    assert RunDirectory(tmp_path).model().decoder.compute_dtype == "float32"
