@@ -10,7 +10,8 @@ from keras import ops
 
 from keras_attention.attention import Attention, Memory
 from keras_attention.backend import scan
-from keras_attention.checks import check_one_of, check_rank, check_shape
+from keras_attention.checks import check_one_of
+from keras_attention.decoder_arguments import StateLayout, check_call, check_memory
 from keras_attention.recurrence import (
     as_stack,
     build_stack,
@@ -149,7 +150,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
-        self._check_memory(memory_shape)
+        check_memory(memory_shape, self.attention)
         top = self.cells[-1]
         self.context_size = 0 if memory_shape is None else memory_shape[-1]
         if self.attention is not None and memory_shape is not None and not self.attention.built:
@@ -187,7 +188,10 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Decode a whole target at once (teacher forcing); see the class."""
-        self._check_call(inputs, memory, inputs_mask, memory_mask, return_attention_scores)
+        check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        )
+        self._check_features(memory)
         if inputs_mask is not None:
             inputs_mask = ops.cast(inputs_mask, "bool")
         prepared = self.prepare(memory, memory_mask)
@@ -205,7 +209,7 @@ class AttentionDecoder(keras.layers.Layer):
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
         """What `step` attends to: keys projected once. None without attention."""
         self._check_built()
-        self._check_memory(memory)
+        check_memory(memory, self.attention)
         if self.attention is None:
             return None
         return self.attention.prepare(memory, value_mask=memory_mask)
@@ -232,7 +236,7 @@ class AttentionDecoder(keras.layers.Layer):
                 feedback) need.
         """
         self._check_built()
-        self._check_memory(memory)
+        check_memory(memory, self.attention)
         if cell_states is not None and not isinstance(cell_states, list | tuple):
             cell_states = [cell_states]
         known = [x for x in (cell_states or [])[:1] if x is not None]
@@ -249,19 +253,7 @@ class AttentionDecoder(keras.layers.Layer):
         alignment: list[Tensor] = []
         if self.attention is not None and memory is not None:
             alignment = list(self.attention.initial_state(memory))
-        if cell_states is None:
-            return cells + feed + alignment
-        given = [ops.cast(state, self.compute_dtype) for state in cell_states]
-        for i, (state, zeros) in enumerate(zip(given, cells + feed + alignment, strict=False)):
-            check_shape(f"initial_state[{i}]", state.shape, "the cells", zeros.shape)
-        if len(given) == len(cells):
-            return given + feed + alignment
-        if len(given) == len(cells + feed + alignment):
-            return given
-        raise ValueError(
-            f"Argument `initial_state` must hold the {len(cells)} states of the cells, or all "
-            f"{len(cells + feed + alignment)} of the decoder. Received: {len(given)} states"
-        )
+        return self._layout.completed(cell_states, cells + feed + alignment)
 
     def step(
         self,
@@ -286,12 +278,7 @@ class AttentionDecoder(keras.layers.Layer):
                 decoder's.
         """
         self._check_built()
-        expected = len(stack_state_sizes(self.cells)) + self.feeds_back
-        if len(state) < expected:
-            raise ValueError(
-                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
-                f"Received: {len(state)} tensors"
-            )
+        self._layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             return self._step(inputs, state, memory, dropout_mask)
 
@@ -304,9 +291,9 @@ class AttentionDecoder(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """`step` without its checks; parts may compute in other types, the state keeps its own."""
         inputs = ops.cast(inputs, self.compute_dtype)
-        cells, fed_back, alignment = self._split(state)
+        cells, fed_back, alignment = self._layout.split(state)
         if self.attention is None or memory is None:
-            self._check_memory(memory)
+            check_memory(memory, self.attention)
             output, cells = run_stack(self.cells, inputs, cells)
             return self._combine(output), None, _typed_like(state, cells)
         if self.query == "previous":
@@ -331,10 +318,9 @@ class AttentionDecoder(keras.layers.Layer):
             combined = self.attention_layer(combined)
         return ops.cast(combined, self.compute_dtype)
 
-    def _split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        count = len(stack_state_sizes(self.cells))
-        state, fed = list(state), int(self.feeds_back)
-        return state[:count], state[count : count + fed], state[count + fed :]
+    @property
+    def _layout(self) -> StateLayout:
+        return StateLayout(len(stack_state_sizes(self.cells)), self.feeds_back)
 
     def _loop(
         self,
@@ -373,7 +359,7 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
-        cells, _, alignment = self._split(state)
+        cells, _, alignment = self._layout.split(state)
         layers = self.recurrent_layers
         outputs, cells = run_stack_over_sequence(layers, inputs, cells, mask, training)
         weights = None
@@ -403,7 +389,10 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Symbolic results of `call`."""
-        self._check_call(inputs, memory, inputs_mask, memory_mask, return_attention_scores)
+        check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        )
+        self._check_features(memory)
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
@@ -434,48 +423,20 @@ class AttentionDecoder(keras.layers.Layer):
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
 
+    def _check_features(self, memory: Tensor | None) -> None:
+        if memory is None or not self.built:
+            return
+        if memory.shape[-1] not in (None, self.context_size):
+            raise ValueError(
+                f"Argument `memory` must have the {self.context_size} features that the layer "
+                f"was built for. Received: memory.shape={tuple(memory.shape)}"
+            )
+
     def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
                 f"Layer `{self.name}` has no weights yet: call it once, or call "
                 "`build(inputs_shape, memory_shape)`, before `prepare`, `initial_state` and `step`."
-            )
-
-    def _check_call(
-        self,
-        inputs: Tensor,
-        memory: Tensor | None,
-        inputs_mask: Tensor | None,
-        memory_mask: Tensor | None,
-        return_attention_scores: bool,
-    ) -> None:
-        check_rank("inputs", inputs.shape, "(batch, length, features)")
-        self._check_memory(memory)
-        if inputs_mask is not None:
-            check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
-        if memory is not None:
-            check_rank("memory", memory.shape, "(batch, length, features)")
-            if self.built and memory.shape[-1] not in (None, self.context_size):
-                raise ValueError(
-                    f"Argument `memory` must have the {self.context_size} features that the layer "
-                    f"was built for. Received: memory.shape={tuple(memory.shape)}"
-                )
-            check_shape("memory", memory.shape[:1], "inputs", inputs.shape[:1])
-        if memory is not None and memory_mask is not None:
-            check_shape("memory_mask", memory_mask.shape, "memory", memory.shape[:2])
-        if return_attention_scores and self.attention is None:
-            raise ValueError(
-                "Argument `return_attention_scores` needs an attention. "
-                "Received: return_attention_scores=True, attention=None"
-            )
-
-    def _check_memory(self, memory: Any) -> None:
-        if (memory is None) != (self.attention is None):
-            expected = "must be given with" if memory is None else "cannot be used without"
-            raise ValueError(
-                f"Argument `memory` {expected} an attention. "
-                f"Received: memory={'None' if memory is None else 'a tensor'}, "
-                f"attention={self.attention}"
             )
 
 

@@ -1,0 +1,95 @@
+"""What a decoder is called with: the layout of its flat state, and checks of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from keras_attention.checks import check_rank, check_shape
+from keras_attention.types import Tensor
+
+
+class StateLayout(NamedTuple):
+    """Which tensors of the flat state are what: cells, what is fed back, alignment.
+
+    Attributes:
+        cells: How many are states of the cells.
+        feeds_back: Whether one follows that is fed back. What then remains is the alignment's.
+    """
+
+    cells: int
+    feeds_back: bool
+
+    def split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """States of the cells, what is fed back (one tensor or none), the alignment's state."""
+        state, fed = list(state), int(self.feeds_back)
+        return state[: self.cells], state[self.cells : self.cells + fed], state[self.cells + fed :]
+
+    def check(self, state: Sequence[Tensor]) -> None:
+        """Raise `ValueError` where a state cannot be the decoder's."""
+        expected = self.cells + self.feeds_back
+        if len(state) < expected:
+            raise ValueError(
+                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
+                f"Received: {len(state)} tensors"
+            )
+
+    def completed(self, given: Sequence[Tensor] | None, zeros: list[Tensor]) -> list[Tensor]:
+        """The state that starts with what is given.
+
+        Args:
+            given: The states of the cells, or of everything; None for nothing.
+            zeros: The full state before anything was read.
+
+        Raises:
+            ValueError: If the number or the shapes of the states are others.
+        """
+        if given is None:
+            return zeros
+        given = [ops.cast(state, zeros[0].dtype) for state in given]
+        for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
+            check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
+        if len(given) not in (self.cells, len(zeros)):
+            raise ValueError(
+                f"Argument `initial_state` must hold the {self.cells} states of the cells, or all "
+                f"{len(zeros)} of the decoder. Received: {len(given)} states"
+            )
+        return given + zeros[len(given) :]
+
+
+def check_call(
+    inputs: Tensor,
+    memory: Tensor | None,
+    inputs_mask: Tensor | None,
+    memory_mask: Tensor | None,
+    return_attention_scores: bool,
+    attention: Any,
+) -> None:
+    """Raise `ValueError` where the arguments of a call do not fit together."""
+    check_rank("inputs", inputs.shape, "(batch, length, features)")
+    check_memory(memory, attention)
+    if inputs_mask is not None:
+        check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
+    if memory is not None:
+        check_rank("memory", memory.shape, "(batch, length, features)")
+        check_shape("memory", memory.shape[:1], "inputs", inputs.shape[:1])
+    if memory is not None and memory_mask is not None:
+        check_shape("memory_mask", memory_mask.shape, "memory", memory.shape[:2])
+    if return_attention_scores and attention is None:
+        raise ValueError(
+            "Argument `return_attention_scores` needs an attention. "
+            "Received: return_attention_scores=True, attention=None"
+        )
+
+
+def check_memory(memory: Any, attention: Any) -> None:
+    """Raise `ValueError` unless there is a memory exactly where there is an attention."""
+    if (memory is None) != (attention is None):
+        expected = "must be given with" if memory is None else "cannot be used without"
+        raise ValueError(
+            f"Argument `memory` {expected} an attention. "
+            f"Received: memory={'None' if memory is None else 'a tensor'}, "
+            f"attention={attention}"
+        )
