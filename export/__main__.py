@@ -28,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from export.pipeline import export_run
+    from keras_attention import RunDirectory
 
+    note = RunDirectory(options.run).unfinished()
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     out = export_run(options.run, options.out, options.formats)
     print(f"Exported to {out}. Verify: python -m export.verify {out}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from keras import ops
 from keras_attention.types import Tensor
 
 Cell = Any
+_CHANGING_CELLS = threading.RLock()
 
 
 def as_stack(cell: Any) -> list[Cell]:
@@ -110,18 +112,27 @@ def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> It
 
     Keras's layers draw masks always, which leaves random states that are assigned in an exported
     graph, and a cell with dropout on its states takes a slow path, of which no fused LSTM is made.
+    One thread at a time has them so: a second one would take the first one's zeros for the cells'
+    own and put those back.
     """
-    plain = {} if training else {"dropout": 0.0, "recurrent_dropout": 0.0, "implementation": 2}
-    own = [
-        (cell, name, getattr(cell, name)) for cell in cells for name in plain if hasattr(cell, name)
-    ]
-    try:
-        for cell, name, _ in own:
-            setattr(cell, name, plain[name])
+    if training:
         yield
-    finally:
-        for cell, name, value in own:
-            setattr(cell, name, value)
+        return
+    plain = {"dropout": 0.0, "recurrent_dropout": 0.0, "implementation": 2}
+    with _CHANGING_CELLS:
+        own = [
+            (cell, name, getattr(cell, name))
+            for cell in cells
+            for name in plain
+            if hasattr(cell, name)
+        ]
+        try:
+            for cell, name, _ in own:
+                setattr(cell, name, plain[name])
+            yield
+        finally:
+            for cell, name, value in own:
+                setattr(cell, name, value)
 
 
 def sequence_layer(

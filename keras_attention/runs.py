@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ class RunDirectory:
         source_model, target_model: The tokenizers, `source.model` and `target.model`.
         model_file: `model.keras`, the best by the validation metric.
         held_out_file: `held_out.tsv`, pairs that training never saw: source TAB target.
+        dropped_file: `dropped.txt`, where lines of a corpus were dropped: which, and why.
         checkpoints: What an interrupted training resumes from.
+        state_file: Where the training stands, in `checkpoints`.
         metrics_file: `metrics.jsonl`, a line for each epoch.
         logs: TensorBoard's files.
         environment_file: `environment.json`, versions, seed and commit.
@@ -34,7 +37,9 @@ class RunDirectory:
         self.target_model = self.path / "target.model"
         self.model_file = self.path / "model.keras"
         self.held_out_file = self.path / "held_out.tsv"
+        self.dropped_file = self.path / "dropped.txt"
         self.checkpoints = self.path / "checkpoints"
+        self.state_file = self.checkpoints / "state.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.logs = self.path / "logs"
         self.environment_file = self.path / "environment.json"
@@ -60,6 +65,18 @@ class RunDirectory:
                 "Let its training finish: the same command resumes it."
             )
         return self
+
+    def unfinished(self) -> str | None:
+        """A line that says how far the training is, if it has not come to its end."""
+        if not self.state_file.exists():  # only the results were copied here
+            return None
+        state = json.loads(self.state_file.read_text(encoding="utf-8"))
+        if state["is_finished"]:
+            return None
+        return (
+            f"The training of {self.path} has not finished: this is the best model of its first "
+            f"{state['epoch']} epochs. The command that began it resumes it."
+        )
 
     def config(self) -> dict[str, Any]:
         """What `config.yaml` says."""

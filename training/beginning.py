@@ -84,7 +84,7 @@ def begin(
     """The configuration with its vocabulary sizes; writes what stands before the first step."""
     source, target = tokenizers
     config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
-    held_out = fitting(config, tokenizers, task.held_out_pairs())
+    held_out = fitting(config, tokenizers, task.held_out_pairs(), task.dropped)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -93,17 +93,24 @@ def begin(
     target.save(run.target_model)
     rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
     write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
+    if task.dropped:
+        write_whole(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
+        print(f"All that was dropped is named in {run.dropped_file}.")
     write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
     write_whole(run.config_file, config.to_yaml())
     return config
 
 
-def fitting(config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs that fit the lengths; those that do not are an error, or dropped and counted."""
+def fitting(
+    config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair], dropped: list[str]
+) -> list[Pair]:
+    """The pairs that fit the lengths; others are an error, or counted and added to `dropped`."""
     data = config.data
     limits = (data.max_source_length, data.max_target_length)
     on_problem: Any = getattr(data, "on_problem", "error")
-    return checked_pairs(pairs, tokenizers, limits, on_problem, partial(places, data.files))
+    checked = checked_pairs(pairs, tokenizers, limits, on_problem, partial(places, data.files))
+    dropped += checked.dropped
+    return checked.pairs
 
 
 def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:

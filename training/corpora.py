@@ -148,20 +148,22 @@ def read_corpus(
     return Corpus(pairs, report)
 
 
-def places(corpora: Iterable[CorpusFiles], pairs: Iterable[Pair]) -> dict[Pair, Pair]:
+def places(corpora: Iterable[CorpusFiles], pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
     """Where pairs stand: for each the `file:line` of its source and that of its target.
 
     Args:
         corpora: Where to look.
-        pairs: The pairs; of one that occurs several times the first place counts.
+        pairs: The pairs; one that occurs several times has as many places, in order.
     """
-    wanted, found = set(pairs), {}
+    wanted = set(pairs)
+    found: dict[Pair, list[Pair]] = {}
     for files in corpora:
         for sides, rows in _opened(files):
             for line, row in enumerate(rows, start=1):
                 pair = _pair(row)
-                if pair in wanted and pair not in found:
-                    found[pair] = (f"{sides[0]}:{line}", f"{sides[1]}:{line}")
+                if pair is not None and pair in wanted:
+                    here = f"{sides[0]}:{line}", f"{sides[1]}:{line}"
+                    found.setdefault(pair, []).append(here)
     return found
 
 

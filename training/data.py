@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
@@ -156,13 +156,25 @@ def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
     return encode
 
 
+class Checked(NamedTuple):
+    """Pairs that fit.
+
+    Attributes:
+        pairs: The pairs.
+        dropped: The sides that do not fit, each as `file:line (side, tokens: text)`.
+    """
+
+    pairs: list[Pair]
+    dropped: list[str]
+
+
 def checked_pairs(
     pairs: Sequence[Pair],
     tokenizers: Tokenizers,
     limits: tuple[int, int],
     on_problem: Literal["error", "drop"] = "error",
-    where: Callable[[Iterable[Pair]], Mapping[Pair, Pair]] | None = None,
-) -> list[Pair]:
+    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None = None,
+) -> Checked:
     """The pairs, if all fit, or those that do.
 
     Args:
@@ -171,7 +183,7 @@ def checked_pairs(
         limits: The most source and target tokens, the end token counted.
         on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
             how many were, and the first of them.
-        where: Finds the `file:line` of both sides of pairs that stand in files.
+        where: Finds the `file:line` of both sides of pairs that stand in files, as `places` does.
 
     Raises:
         ConfigError: If a side of a pair is empty or too long, or no pair is left.
@@ -182,12 +194,13 @@ def checked_pairs(
         for side, count in enumerate(counts)
         if not 1 < count <= limits[side]
     ]
-    bad = {i for i, _, _ in misfits}
+    bad = dict.fromkeys(i for i, _, _ in misfits)
     kept = [pair for i, pair in enumerate(pairs) if i not in bad]
+    names: list[str] = []
     if bad:
-        found = where(pairs[i] for i in bad) if where else {}
+        found = _place_of(bad, pairs, where)
         names = [
-            f"{found[pairs[i]][side] if pairs[i] in found else f'pair {i + 1}'} "
+            f"{found[i][side]} "
             f"({('source', 'target')[side]}, {count} tokens: {_start(pairs[i][side])!r})"
             for i, side, count in misfits
         ]
@@ -200,7 +213,18 @@ def checked_pairs(
         if on_problem == "error" or not kept:
             raise ConfigError(f"{message}. Of a corpus data.on_problem=drop leaves them out.")
         print(f"Dropped: {message}")
-    return kept
+    return Checked(kept, names)
+
+
+def _place_of(
+    bad: Iterable[int],
+    pairs: Sequence[Pair],
+    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None,
+) -> dict[int, Pair]:
+    """Where each of the pairs `bad` stands, of equal ones the first at the first place."""
+    found = where(pairs[i] for i in bad) if where else {}
+    rest = {pair: iter(stands) for pair, stands in found.items()}
+    return {i: next(rest.get(pairs[i], iter(())), (f"pair {i + 1}",) * 2) for i in bad}
 
 
 def _start(text: str) -> str:

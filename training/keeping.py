@@ -50,7 +50,7 @@ class KeepBest(keras.callbacks.Callback):
                 save_whole(_without_optimizer(self.model), self.run.model_file)
         waited = epoch + 1 - self.state.better_epoch
         if self.patience is not None and waited >= self.patience:
-            self.state.is_stopped = True
+            self.state.is_finished = True
             self.model.stop_training = True
             print(f"No better {self.by} for {waited} epochs: stopped.")
 
@@ -86,6 +86,7 @@ class LeaveTrace(keras.callbacks.Callback):
         name = f"epoch-{epoch + 1:04d}.keras"
         save_whole(self.model, self.run.checkpoints / name)
         self.state.epoch, self.state.file = epoch + 1, name
+        self.state.is_finished |= epoch + 1 == self.params["epochs"]
         self.state.write(self.run)
         sweep(self.run, name)
 

@@ -51,7 +51,7 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     if not is_new:
         config = same(run, config)
     state = TrainingState.of(run)
-    if state.is_stopped or state.epoch >= config.training.epochs:
+    if state.is_finished:
         sweep(run, state.file)
         print(f"{run.path} is complete: nothing to train.")
         return run.require_complete()
@@ -61,8 +61,8 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
     if not is_new:
         check_data(run, data)
     tokenizers = learned_tokenizers(config.text, task) if is_new else run.tokenizers()
-    validation = fitting(config, tokenizers, task.validation_pairs())
-    task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs))
+    task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs, task.dropped))
+    validation = fitting(config, tokenizers, task.validation_pairs(), task.dropped)
     if is_new:
         config = begin(run, config, task, tokenizers, data)
     with alone(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +60,21 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
 
 
+def loaded(run: str) -> Translator:
+    """The translator of a run, and a note where its training has not finished.
+
+    Raises:
+        FileNotFoundError: If the run is incomplete.
+    """
+    from keras_attention import RunDirectory, Translator
+
+    translator = Translator.from_run(run)
+    note = RunDirectory(run).unfinished()
+    if note:
+        print(f"note: {note}", file=sys.stderr)
+    return translator
+
+
 def translator_of(options: argparse.Namespace, run: str) -> Translator:
     """The translator of a run, with the search that the options ask for.
 
@@ -66,10 +82,10 @@ def translator_of(options: argparse.Namespace, run: str) -> Translator:
         FileNotFoundError: If the run is incomplete.
         ValueError: If there can be no such search, or a length penalty is given without a beam.
     """
-    from keras_attention import RunDirectory, Translator
+    from keras_attention import RunDirectory
     from keras_attention.translator import search_from
 
-    translator = Translator.from_run(run)
+    translator = loaded(run)
     given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
     asked = {name: value for name, value in given.items() if value is not None}
     if asked:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.options import loaded
 from training.program import guarded
 
 
@@ -29,11 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from keras_attention import Translator
     from keras_attention.runs import RunDirectory
     from training.attention_picture import examples, plot
 
-    translator = Translator.from_run(options.run)
+    translator = loaded(options.run)
     texts = options.texts or examples(RunDirectory(options.run).held_out())
     unknown = plot(translator(texts), options.out)
     if unknown:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import add_test_set, test_pairs
+from training.options import add_test_set, loaded, test_pairs
 from training.program import guarded
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from keras_attention import Translator
-
     pairs = test_pairs(options, options.run)
-    translator = Translator.from_run(options.run)
+    translator = loaded(options.run)
     scores = translator.score([source for source, _ in pairs], [target for _, target in pairs])
     if options.alignments is not None:
         _align(translator, pairs, scores, options.alignments)

@@ -25,7 +25,7 @@ class TrainingState:
         best: The best validation value so far.
         best_epoch: The epoch of the model that is kept, of equally good ones the last.
         better_epoch: The last epoch that was better than all before.
-        is_stopped: Whether training ended early.
+        is_finished: Whether nothing is left to train.
     """
 
     epoch: int = 0
@@ -33,17 +33,17 @@ class TrainingState:
     best: float | None = None
     best_epoch: int = 0
     better_epoch: int = 0
-    is_stopped: bool = False
+    is_finished: bool = False
 
     @classmethod
     def of(cls, run: RunDirectory) -> TrainingState:
         """The state that a run directory holds; a new one if it holds none."""
-        file = _file(run)
+        file = run.state_file
         return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else cls()
 
     def write(self, run: RunDirectory) -> None:
         """Put the state on disk."""
-        write_whole(_file(run), json.dumps(asdict(self)))
+        write_whole(run.state_file, json.dumps(asdict(self)))
 
 
 @contextmanager
@@ -86,7 +86,3 @@ def save_whole(model: keras.Model, path: Path) -> None:
 
 def _partial(path: Path) -> Path:
     return path.with_name("partial-" + path.name)
-
-
-def _file(run: RunDirectory) -> Path:
-    return run.checkpoints / "state.json"

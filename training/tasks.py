@@ -9,6 +9,7 @@ from keras_attention import Translator
 from training import dates
 from training.config import CorpusConfig, DataConfig, DatesConfig
 from training.corpora import Pair, read_corpus
+from training.corpus_report import KINDS
 from training.splits import split_held_out
 from training.translation import bleu, columns
 
@@ -20,9 +21,11 @@ class Task(Protocol):
 
     Attributes:
         metric: The name of what `score` gives.
+        dropped: What was left out of the pairs so far, each as `file:line (side): why`.
     """
 
     metric: str
+    dropped: list[str]
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
         """Source and target text to learn the tokenizers from."""
@@ -50,6 +53,7 @@ class Dates:
 
     def __init__(self, config: DatesConfig) -> None:
         self.config = config
+        self.dropped: list[str] = []
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
         """Every character that can occur, and the space between them."""
@@ -89,6 +93,7 @@ class Corpus:
 
     def __init__(self, config: CorpusConfig) -> None:
         self.config = config
+        self.dropped: list[str] = []
         train = self._read(config.train)
         dev = self._read(config.dev) if config.dev else None
         test = self._read(config.held_out) if config.held_out else None
@@ -116,6 +121,7 @@ class Corpus:
         corpus = read_corpus(files, on_problem=self.config.on_problem)
         if corpus.report.dropped:
             print(corpus.report)
+            self.dropped += (f"{p}: {KINDS[p.kind]}" for p in corpus.report.problems)
         return corpus.pairs
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:

@@ -12,6 +12,7 @@ import pytest
 
 import keras_attention as ka
 from keras_attention.masking import masked_softmax
+from keras_attention.recurrence import dropout_in_training_only
 from tests.arrays import to_numpy, uniform
 
 B, T, S, D, M = 3, 5, 7, 2, 4
@@ -151,6 +152,31 @@ def test_cells_keep_no_dropout_of_another_batch() -> None:
     decoder.step(uniform(2, D, seed=4), decoder.initial_state(memory), memory)
     outputs = decoder(uniform(B, T, D, seed=1), memory=uniform(B, S, M, seed=2), training=True)
     assert np.isfinite(to_numpy(outputs)).all()
+
+
+def test_threads_leave_a_cell_its_dropout() -> None:
+    """The second begins before the first has ended, and ends after it, where it can."""
+    cell = keras.layers.LSTMCell(4, recurrent_dropout=0.3)
+    first_is_in, first_is_out, second_is_in = (threading.Event() for _ in range(3))
+
+    def first() -> None:
+        with dropout_in_training_only([cell], training=False):
+            first_is_in.set()
+            second_is_in.wait(0.3)
+        first_is_out.set()
+
+    def second() -> None:
+        first_is_in.wait(10)
+        with dropout_in_training_only([cell], training=False):
+            second_is_in.set()
+            first_is_out.wait(10)
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cell.recurrent_dropout == 0.3
 
 
 def test_integers_are_numbers() -> None:

@@ -251,9 +251,9 @@ def test_the_places_of_pairs() -> None:
     second = CorpusFiles(tsv=write("b.tsv", b"x\ty\n"))
     found = places([first, second], [("x", "y"), ("a", "A"), ("c", "C"), ("c", "D")])
     assert found == {
-        ("a", "A"): ("a.de:1", "a.en:1"),
-        ("c", "C"): ("a.de:3", "a.en:3"),
-        ("x", "y"): ("b.tsv:1", "b.tsv:1"),
+        ("a", "A"): [("a.de:1", "a.en:1"), ("a.de:4", "a.en:4")],
+        ("c", "C"): [("a.de:3", "a.en:3")],
+        ("x", "y"): [("b.tsv:1", "b.tsv:1")],
     }
 
 

@@ -185,11 +185,19 @@ def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
 ) -> None:
     path = write_pairs(tmp_path / "pairs.tsv", 120)
     with path.open("a", encoding="utf-8") as file:
-        file.write("x" * 900 + "\ty\n")
+        file.write("x" * 900 + "\ty\n\tz\n" + "x" * 900 + "\ty\n")
     command = ["--recipe", "corpus", "--out", str(tmp_path / "run"), f"data.train.tsv=[{path}]"]
     steps = ["training.steps=1", "training.steps_per_epoch=1", "data.on_problem=drop"]
     assert train.main([*command, *SMALL_CORPUS, *steps]) == 0
-    assert "Dropped: 1 of " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Dropped: 2 of " in out
+    names = tmp_path / "run" / "dropped.txt"
+    assert f"All that was dropped is named in {names}." in out
+    assert names.read_text(encoding="utf-8").splitlines() == [
+        f"{path}:122 (source): empty",
+        f"{path}:121 (source, 901 tokens: '{'x' * 40}…')",
+        f"{path}:123 (source, 901 tokens: '{'x' * 40}…')",
+    ]
 
 
 def test_real_lines(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,11 @@ def test_misfits_are_named_by_file_and_line(
     file = tmp_path / "a.tsv"
     file.write_text("x\n" + "".join("\t".join(pair) + "\n" for pair in pairs))
     where = partial(places, [CorpusFiles(tsv=str(file))])
-    assert checked_pairs(pairs, tokenizers, (7, 5), "drop", where) == [("b", "2")]
+    kept, dropped = checked_pairs(pairs, tokenizers, (7, 5), "drop", where)
+    assert kept == [("b", "2")]
+    assert [line.split(",")[0] for line in dropped] == [
+        f"{file}:{line} ({side}" for line in (3, 4, 5, 6) for side in ("source", "target")
+    ]
     out = capsys.readouterr().out
     assert out.startswith("Dropped: 4 of 5 pairs do not fit, which must have 1 to 6 source and ")
     assert f"{file}:3 (source, 50 tokens: '{'0' * 40}…'), {file}:3 (target, 5 tokens: '1" in out
@@ -180,7 +184,7 @@ def test_misfits_are_named_by_file_and_line(
 
 def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
     pairs = [("a" * 6, "1" * 4), ("b", "2")]
-    assert checked_pairs(pairs, tokenizers, (7, 5)) == pairs
+    assert checked_pairs(pairs, tokenizers, (7, 5)) == (pairs, [])
 
 
 def test_the_sets_of_the_dates_task_share_no_date() -> None:

@@ -148,6 +148,7 @@ def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
         model.logits.bias.assign([epoch + 1.0] * 7)
         for callback in (keep, trace):
             callback.set_model(model)
+            callback.set_params({"epochs": 5})
             callback.on_epoch_begin(epoch)
             callback.on_epoch_end(epoch, {"loss": 1.0, name: value})
         kept.append(
@@ -171,7 +172,7 @@ def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
         keep.on_epoch_end(epoch, {"val_bleu": value})
         stopped.append(model.stop_training)
     assert stopped == [False, False, False, True]
-    assert (state.is_stopped, state.best, state.best_epoch) == (True, 5.0, 4)
+    assert (state.is_finished, state.best, state.best_epoch) == (True, 5.0, 4)
 
 
 def test_a_training_that_was_stopped_is_complete(
@@ -277,6 +278,9 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     assert "The same command resumes" in capsys.readouterr().err
     resumed = RunDirectory(out)
     assert [line["epoch"] for line in metrics_of(resumed)] == [1, 2]
+    assert "has not finished: this is the best model of its first 1 epochs" in str(
+        resumed.unfinished()
+    )
 
     assert train_toy(out) == 0
     assert "after epoch 1 of 3" in capsys.readouterr().out
@@ -285,6 +289,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
             assert ours[name] == pytest.approx(theirs[name], rel=0, abs=1e-6), name
     for ours, theirs in zip(resumed.model().get_weights(), run.model().get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+    assert resumed.unfinished() is None
     checkpoints = {"checkpoints/state.json", "checkpoints/epoch-0003.keras"}
     assert {n for n in files_of(out) if n.startswith("checkpoints/")} == checkpoints
     assert not list(out.rglob("*partial*"))
@@ -329,7 +334,7 @@ def test_two_trainings_cannot_write_to_one_run(
     out = tmp_path / "shared"
     shutil.copytree(run.path, out)
     state = TrainingState.of(RunDirectory(out))
-    state.epoch = 2
+    state.is_finished = False
     state.write(RunDirectory(out))
     before = files_of(out)
     with alone(RunDirectory(out)):
@@ -360,7 +365,7 @@ def test_changed_data_are_an_error(
     shutil.copytree(run.path, out)
     copy = RunDirectory(out)
     state = TrainingState.of(copy)
-    state.epoch = 2
+    state.is_finished = False
     state.write(copy)
     environment = json.loads(copy.environment_file.read_text())
     copy.environment_file.write_text(json.dumps({**environment, "data": "other"}))
