@@ -69,7 +69,7 @@ def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     config = load_config(options.recipe, options.overrides)
     task = task_of(config.data)
     tokenizers = learned_tokenizers(config.text, task)
-    task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs, task.dropped))
+    task.keep_training_pairs(lambda pairs: fitting("train", pairs, config, tokenizers, task))
     config = with_sizes(config, *(tokenizer.vocabulary_size for tokenizer in tokenizers))
     passes = Passes(task.training_pairs, tokenizers)
     print(f"A pass: {pass_statistics(passes, config.training)}.")

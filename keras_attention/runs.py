@@ -20,7 +20,7 @@ class RunDirectory:
     Attributes:
         config_file: `config.yaml`, everything about the run, resolved.
         source_model, target_model: The tokenizers, `source.model` and `target.model`.
-        model_file: `model.keras`, the best by the validation metric.
+        model_file: `model.keras`, the best on the validation pairs.
         held_out_file: `held_out.tsv`, pairs that training never saw: source TAB target.
         dropped_file: `dropped.txt`, where lines of a corpus were dropped: which, and why.
         checkpoints: What an interrupted training resumes from.
@@ -82,7 +82,10 @@ class RunDirectory:
         """What `config.yaml` says."""
         import yaml
 
-        content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        try:
+            content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.config_file} is not YAML: {error}") from error
         if not isinstance(content, dict):
             raise ValueError(
                 f"{self.config_file} must be a mapping. Received: {type(content).__name__}"

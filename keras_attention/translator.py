@@ -144,7 +144,9 @@ class Translator:
             log_probabilities=log_probs,
             tokens=self.target_tokenizer.pieces(target),
             source_tokens=self.source_tokenizer.pieces(source),
-            attention=None if attention is None else attention[row, : len(target), : len(source)],
+            attention=None
+            if attention is None
+            else attention[row, : len(target), : len(source)].copy(),
         )
 
     def _hypotheses(self, found: Hypotheses, row: int, source: list[int]) -> list[Translation]:
@@ -161,7 +163,9 @@ class Translator:
             score=float(found.scores[row, k]),
             tokens=self.target_tokenizer.pieces(ids),
             source_tokens=self.source_tokenizer.pieces(source),
-            attention=None if attention is None else attention[row, k, :length, : len(source)],
+            attention=None
+            if attention is None
+            else attention[row, k, :length, : len(source)].copy(),
             is_complete=ids[-1] == END_ID,
         )
 

@@ -15,7 +15,7 @@ from training.recipe import load_config
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "docs/training.md")
-COMMAND = re.compile(r"python -m ((?:training|export)[\w.]*) ([^\n`<>|]+)")
+COMMAND = re.compile(r"python -m ((?:training|export|benchmarks)[\w.]*) ([^\n`<>|]+)")
 KEY = re.compile(r"`((?:data|text|model|training|search)\.\w+(?:\.\w+)?)[=`. ]")
 
 

@@ -18,13 +18,36 @@ from keras_attention.ids import UNKNOWN_ID
 from keras_attention.runs import RunDirectory
 from keras_attention.text import Normalization
 from keras_attention.text import SentencePieceTokenizer as Tokenizer
-from training.config import TextConfig, TrainConfig
+from training.config import Part, TextConfig, TrainConfig
 from training.corpora import Pair, places
+from training.corpus_report import first_few
 from training.data import Tokenizers, checked_pairs
 from training.program import ConfigError, RunError
 from training.recipe import config_from
 from training.state import write_whole
 from training.tasks import Task
+
+
+def check_room(run: RunDirectory) -> None:
+    """Raise `RunError` where a directory without a run holds more than the first files of one."""
+    first = (run.source_model, run.target_model, run.held_out_file, run.dropped_file)
+    own = {file.name for file in (*first, run.environment_file)}
+    others = [
+        file.name for file in run.path.iterdir() if file.name.removeprefix("partial-") not in own
+    ]
+    if others:
+        raise RunError(
+            f"{run.path} holds other files and no run: {first_few(sorted(others))}. "
+            "Choose another --out."
+        )
+
+
+def begun_tokenizers(run: RunDirectory) -> Tokenizers:
+    """The tokenizers that a run began with."""
+    try:
+        return run.tokenizers()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{error}. Choose another --out.") from error
 
 
 def same(run: RunDirectory, config: TrainConfig) -> TrainConfig:
@@ -84,11 +107,7 @@ def begin(
     """The configuration with its vocabulary sizes; writes what stands before the first step."""
     source, target = tokenizers
     config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
-    held_out = fitting(config, tokenizers, task.held_out_pairs(), task.dropped)
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise RunError(f"{run.path} is not a directory. Choose another --out.") from error
+    held_out = fitting("held_out", task.held_out_pairs(), config, tokenizers, task)
     source.save(run.source_model)
     target.save(run.target_model)
     rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
@@ -102,14 +121,15 @@ def begin(
 
 
 def fitting(
-    config: TrainConfig, tokenizers: Tokenizers, pairs: Sequence[Pair], dropped: list[str]
+    part: Part, pairs: Sequence[Pair], config: TrainConfig, tokenizers: Tokenizers, task: Task
 ) -> list[Pair]:
-    """The pairs that fit the lengths; others are an error, or counted and added to `dropped`."""
+    """The pairs of a part that fit the lengths; others are an error, or dropped and told."""
     data = config.data
     limits = (data.max_source_length, data.max_target_length)
     on_problem: Any = getattr(data, "on_problem", "error")
-    checked = checked_pairs(pairs, tokenizers, limits, on_problem, partial(places, data.files))
-    dropped += checked.dropped
+    where = partial(places, data.files_of(part))
+    checked = checked_pairs(pairs, tokenizers, limits, on_problem, where)
+    task.dropped += checked.dropped
     return checked.pairs
 
 

@@ -24,6 +24,7 @@ from training.tasks import Task
 from training.translation import references_by_source
 
 Logs = dict[str, Any] | None
+_MOST_DRAWN = 64
 
 
 class SeedDropout(keras.callbacks.Callback):
@@ -64,14 +65,49 @@ class Pace(keras.callbacks.Callback):
         self.first = epoch if self.first is None else self.first
         done, epochs = epoch - self.first, self.params["epochs"]
         if done:
-            left = (self.started - self.began) / done * (epochs - epoch) / 60
+            left = self.minutes_left(epoch)
             print(f"{epoch} of {epochs} epochs done, about {left:.0f} min left.", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Log the pace."""
         if logs is not None:
-            seconds = time.perf_counter() - self.started
-            logs["tokens_per_second"] = logs.pop("tokens") / seconds
+            logs["tokens_per_second"] = self.tokens_per_second(logs.pop("tokens"))
+
+    def tokens_per_second(self, tokens: float) -> float:
+        """The pace of so many tokens since the epoch began."""
+        return tokens / (time.perf_counter() - self.started)
+
+    def minutes_left(self, epochs: float) -> float:
+        """How long the rest takes, if it goes on as since the beginning, after so many epochs."""
+        done = epochs - (self.first or 0)
+        minutes = (time.perf_counter() - self.began) / 60
+        return minutes / done * (self.params["epochs"] - epochs)
+
+
+class Bar(keras.callbacks.ProgbarLogger):
+    """Keras's progress bar, with target tokens per second and minutes left in all.
+
+    Args:
+        pace: Knows them.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Start a bar."""
+        self.epoch = epoch
+        super().on_epoch_begin(epoch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Bring the bar up to date."""
+        shown = dict(logs or {})
+        shown["tokens_per_second"] = self.pace.tokens_per_second(shown.pop("tokens"))
+        done = self.epoch + (batch + 1) / self.target
+        shown["minutes_left"] = self.pace.minutes_left(done)
+        super().on_train_batch_end(batch, shown)
 
 
 class Validate(keras.callbacks.Callback):
@@ -132,7 +168,8 @@ class Validate(keras.callbacks.Callback):
 class DrawAttention(keras.callbacks.Callback):
     """Show TensorBoard where the model looks, for the same sentences after each epoch.
 
-    A sentence whose translation does not come to its end, as those of a young model, is not drawn.
+    A sentence whose translation does not come to its end, as those of a young model, is not drawn;
+    nor is one of more than 64 tokens on a side.
 
     Args:
         translator: A translator over the model in training.
@@ -150,7 +187,14 @@ class DrawAttention(keras.callbacks.Callback):
         """Draw."""
         with averaged_weights(self.model):
             results = self.translator(self.texts)
-        drawn = [r for r in results if r.attention is not None and r.tokens and r.is_complete]
+        drawn = [
+            r
+            for r in results
+            if r.attention is not None
+            and r.is_complete
+            and 0 < len(r.tokens) <= _MOST_DRAWN
+            and len(r.source_tokens) <= _MOST_DRAWN
+        ]
         if not drawn:
             return
         with TemporaryDirectory() as folder:

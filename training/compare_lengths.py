@@ -52,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     _check(options)
-    names = options.name or [Path(run).resolve().name for run in options.runs]
+    names = [Path(run).resolve().name for run in options.runs]
+    if len(set(names)) < len(names):
+        names = options.runs
+    names = options.name or names
     pairs = _same_pairs(options)
 
     from training.comparison import compare

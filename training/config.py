@@ -15,6 +15,8 @@ from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text import ModelType, Normalization
 from training.corpora import CorpusFiles
 
+Part = Literal["train", "dev", "held_out"]
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -39,9 +41,8 @@ class DataConfig:
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
 
-    @property
-    def files(self) -> tuple[CorpusFiles, ...]:
-        """Where the pairs stand, if they are in files."""
+    def files_of(self, part: Part) -> tuple[CorpusFiles, ...]:
+        """Where the pairs of a part stand, if they are in files."""
         return ()
 
 
@@ -85,10 +86,10 @@ class CorpusConfig(DataConfig):
                 "data.train.tsv=pairs.tsv. Received: train=None"
             )
 
-    @property
-    def files(self) -> tuple[CorpusFiles, ...]:
-        """Where the pairs stand."""
-        return tuple(part for part in (self.train, self.dev, self.held_out) if part is not None)
+    def files_of(self, part: Part) -> tuple[CorpusFiles, ...]:
+        """Where the pairs of a part stand: in files of its own, or held out of those of `train`."""
+        files: CorpusFiles | None = getattr(self, part) or self.train
+        return () if files is None else (files,)
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ class OptimizationConfig:
                 check_positive(name, getattr(self, name))
         _check_above_zero(self, "learning_rate", "clip_norm")
         _check_not_negative(self, "warmup_steps", "weight_decay", "seed")
+        if self.seed >= 2**32:
+            raise ValueError(f"Argument `seed` must be below 2**32. Received: seed={self.seed}")
         check_dropout("label_smoothing", self.label_smoothing)
         check_dropout("average_decay", self.average_decay)
 

@@ -105,6 +105,7 @@ class Corpus:
 def read_corpus(
     files: CorpusFiles,
     on_problem: Literal["error", "drop"] = "error",
+    advice: Sequence[str] = (),
 ) -> Corpus:
     r"""Read a corpus; every line becomes a pair or is in the report.
 
@@ -115,14 +116,15 @@ def read_corpus(
         files: The files.
         on_problem: What to do if a line is not UTF-8, has a wrong number of columns, or nothing but
             white space on a side: `"drop"` leaves it out and reports it.
+        advice: What the error of such lines says besides.
 
     Returns:
         The pairs and the report.
 
     Raises:
         CorpusError: If a file is missing or cannot be read, a glob has no match, aligned files
-            differ in number or in lines, or no pair is left; and, with `on_problem="error"`, if
-            any line has a problem: the message is the report.
+            differ in number or in lines, a file is named twice, or no pair is left; and, with
+            `on_problem="error"`, if any line has a problem: the message is the report.
         ValueError: If `on_problem` is unknown.
     """
     check_one_of("on_problem", on_problem, ("error", "drop"))
@@ -130,7 +132,11 @@ def read_corpus(
     problems: list[Problem] = []
     names: list[str] = []
     count = 0
+    read: set[Pair] = set()
     for sides, rows in _opened(files):
+        if sides in read:
+            raise CorpusError(f"A file must be named once. Received: twice {sides[0]}")
+        read.add(sides)
         names += dict.fromkeys(sides)
         for line, row in enumerate(rows, start=1):
             count += 1
@@ -141,7 +147,7 @@ def read_corpus(
                 pairs.append(pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
     if problems and on_problem == "error":
-        raise CorpusError(f"Lines that only data.on_problem=drop leaves out: {report}")
+        raise CorpusError("\n".join([f"Some lines are no pairs: {report}", *advice]))
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
         raise CorpusError(f"No pair is left of {asked}: {report}")

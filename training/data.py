@@ -211,7 +211,8 @@ def checked_pairs(
             f"data.max_target_length count the end token too): {first_few(names)}"
         )
         if on_problem == "error" or not kept:
-            raise ConfigError(f"{message}. Of a corpus data.on_problem=drop leaves them out.")
+            advice = "Of a corpus data.on_problem=drop leaves them out."
+            raise ConfigError(f"{message}. {advice if kept else 'No pair is left.'}")
         print(f"Dropped: {message}")
     return Checked(kept, names)
 

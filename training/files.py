@@ -52,7 +52,8 @@ def found_files(name: str, patterns: Sequence[str]) -> list[str]:
             if not Path(pattern).is_absolute():
                 message += (
                     f" in the current directory, {Path.cwd()}, nor in the data folder, "
-                    f"{data_folder()}, which --data or the variable {DATA_VARIABLE} names"
+                    f"{data_folder()}, which a training's --data or the variable {DATA_VARIABLE} "
+                    "names"
                 )
             raise CorpusError(message)
         files += found

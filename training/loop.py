@@ -14,13 +14,15 @@ from keras_attention.translator import search_from
 from training.attention_picture import examples
 from training.beginning import (
     begin,
+    begun_tokenizers,
     check_data,
+    check_room,
     fingerprint,
     fitting,
     learned_tokenizers,
     same,
 )
-from training.callbacks import DrawAttention, Pace, SeedDropout, Validate
+from training.callbacks import Bar, DrawAttention, Pace, SeedDropout, Validate
 from training.config import TrainConfig
 from training.corpora import Pair
 from training.data import Passes, pass_statistics, training_batches, validation_batches
@@ -42,13 +44,20 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         The complete run directory.
 
     Raises:
-        RunError: If the directory holds a run of another configuration or on other data, is in use,
-            or is a file; or if the training diverges.
+        RunError: If the directory holds a run of another configuration or on other data, or other
+            files; is in use, or is a file; or if the training diverges.
         ConfigError: If the configuration does not fit the data.
     """
     run = RunDirectory(out)
+    with alone(run):
+        return _train(config, run)
+
+
+def _train(config: TrainConfig, run: RunDirectory) -> RunDirectory:
     is_new = not run.config_file.exists()
-    if not is_new:
+    if is_new:
+        check_room(run)
+    else:
         config = same(run, config)
     state = TrainingState.of(run)
     if state.is_finished:
@@ -56,22 +65,22 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         print(f"{run.path} is complete: nothing to train.")
         return run.require_complete()
 
+    strategy = strategy_of(config.training)
     task = task_of(config.data)
     data = fingerprint(task)
     if not is_new:
         check_data(run, data)
-    tokenizers = learned_tokenizers(config.text, task) if is_new else run.tokenizers()
-    task.keep_training_pairs(lambda pairs: fitting(config, tokenizers, pairs, task.dropped))
-    validation = fitting(config, tokenizers, task.validation_pairs(), task.dropped)
+    tokenizers = learned_tokenizers(config.text, task) if is_new else begun_tokenizers(run)
+    task.keep_training_pairs(lambda pairs: fitting("train", pairs, config, tokenizers, task))
+    validation = fitting("dev", task.validation_pairs(), config, tokenizers, task)
     if is_new:
         config = begin(run, config, task, tokenizers, data)
-    with alone(run):
-        sweep(run, state.file)
-        keras.utils.set_random_seed(config.training.seed)
-        with strategy_of(config.training).scope():
-            model = _model(config, run, state)
-        passes = Passes(task.training_pairs, tokenizers)
-        _fit(model, config, run, task, passes, validation, state)
+    sweep(run, state.file)
+    keras.utils.set_random_seed(config.training.seed)
+    with strategy.scope():
+        model = _model(config, run, state)
+    passes = Passes(task.training_pairs, tokenizers)
+    _fit(model, config, run, task, passes, validation, state)
     by = "loss" if config.training.select_by == "loss" else task.metric
     print(f"Finished {run.path}: best val_{by} {state.best:.4f} after epoch {state.best_epoch}.")
     return run.require_complete()
@@ -104,18 +113,24 @@ def _fit(
         search=search_from(1, 0.0),
     )
     print(f"A pass: {pass_statistics(passes, training)}.", flush=True)
+    if training.warmup_steps >= training.steps:
+        print(
+            f"note: training.warmup_steps={training.warmup_steps:,} of {training.steps:,} steps: "
+            "the learning rate never comes to its height."
+        )
     first_step = state.epoch * training.steps_per_epoch
     copies = model.distribute_strategy.num_replicas_in_sync
+    has_terminal, pace = sys.stdout.isatty(), Pace()
     model.fit(
         training_batches(passes, start_id, training, first_step, copies),
         epochs=training.epochs,
         initial_epoch=state.epoch,
         steps_per_epoch=training.steps_per_epoch,
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=1 if has_terminal else 2,
         callbacks=[
             SeedDropout(training.seed),
-            Pace(),
+            pace,
             Validate(
                 translator,
                 task,
@@ -123,8 +138,9 @@ def _fit(
                 validation_batches(validation, passes.tokenizers, start_id, training),
             ),
             KeepBest(run, state, training, f"val_{task.metric}"),
-            LeaveTrace(run, state),
             DrawAttention(translator, examples(validation), run.logs),
             keras.callbacks.TensorBoard(run.logs, write_graph=False),
+            LeaveTrace(run, state),
+            *([Bar(pace)] if has_terminal else []),
         ],
     )

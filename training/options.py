@@ -75,6 +75,12 @@ def loaded(run: str) -> Translator:
     return translator
 
 
+def check_attention(translator: Translator) -> None:
+    """Raise `ValueError` where alignments are asked of a model without attention."""
+    if translator.model.config.attention is None:
+        raise ValueError("--alignments needs a model with attention. Received: attention=null")
+
+
 def translator_of(options: argparse.Namespace, run: str) -> Translator:
     """The translator of a run, with the search that the options ask for.
 

@@ -78,7 +78,7 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
         raise ConfigError(f"There is no recipe {recipe!r}. Known: {known}, or a YAML file")
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"The recipe {path} is not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"The recipe {path} must be a mapping. Received: {type(tree).__name__}")

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import add_test_set, loaded, test_pairs
+from training.options import add_test_set, check_attention, loaded, test_pairs
 from training.program import guarded
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _score(options: argparse.Namespace) -> int:
     pairs = test_pairs(options, options.run)
     translator = loaded(options.run)
+    if options.alignments is not None:
+        check_attention(translator)
     scores = translator.score([source for source, _ in pairs], [target for _, target in pairs])
     if options.alignments is not None:
         _align(translator, pairs, scores, options.alignments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -48,17 +49,29 @@ class TrainingState:
 
 @contextmanager
 def alone(run: RunDirectory) -> Iterator[None]:
-    """Hold a run directory while it is written to.
+    """Make and hold a run directory while it is looked at and written to.
+
+    A directory that was made here and stays empty is removed again.
 
     Raises:
-        RunError: If another process holds it.
+        RunError: If another process holds it, or it is a file.
     """
-    with run.config_file.open() as file:
+    is_made_here = not run.path.exists()
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(f"{run.path} is not a directory. Choose another --out.") from error
+    folder = os.open(run.path, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RunError(f"{run.path} is in use: another training writes to it.") from error
         yield
+    finally:
+        if is_made_here and not any(run.path.iterdir()):
+            run.path.rmdir()
+        os.close(folder)
 
 
 def sweep(run: RunDirectory, checkpoint: str | None) -> None:

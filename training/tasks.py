@@ -118,7 +118,8 @@ class Corpus:
                 )
 
     def _read(self, files: Any) -> list[Pair]:
-        corpus = read_corpus(files, on_problem=self.config.on_problem)
+        advice = ["data.on_problem=drop leaves them out."]
+        corpus = read_corpus(files, self.config.on_problem, advice)
         if corpus.report.dropped:
             print(corpus.report)
             self.dropped += (f"{p}: {KINDS[p.kind]}" for p in corpus.report.problems)

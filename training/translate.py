@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import add_search, translator_of
+from training.options import add_search, check_attention, translator_of
 from training.program import guarded
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     translator = translator_of(options, options.run)
+    if options.alignments is not None:
+        check_attention(translator)
     count = options.n_best
     if count is not None and not 1 <= count <= translator.search.width:
         raise ValueError(

@@ -60,6 +60,13 @@ def test_xla_on_several_devices_is_an_error(tmp_path: Path) -> None:
     assert "Key `training.jit_compile`: must be false on several devices" in done.stderr
 
 
+def test_float16_on_several_devices_is_an_error(tmp_path: Path) -> None:
+    done = train_on_two(tmp_path / "run", "training.dtype=mixed_float16")
+    assert done.returncode == 2
+    assert "Key `training.dtype`: must be float32 or mixed_bfloat16 on several" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_one_device_needs_no_strategy() -> None:
     assert strategy_of(load_config("dates").training).num_replicas_in_sync == 1
 

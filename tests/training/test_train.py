@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,10 +19,12 @@ from keras_attention.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
 from training import beginning
+from training.callbacks import Bar, Pace
 from training.config import OptimizationConfig, TrainConfig
 from training.dates import generate
 from training.keeping import KeepBest, LeaveTrace
 from training.optimizer import (
+    TokenCount,
     averaged_weights,
     compiled_model,
     learning_rate,
@@ -79,6 +82,13 @@ def test_the_pace_is_in_tokens_and_steps_alone(run: RunDirectory) -> None:
     for line in metrics_of(run):
         assert 0 < 80 * 32 * 11 / line["seconds"] <= line["tokens_per_second"]
         assert "tokens" not in line
+
+
+def test_padding_is_no_token() -> None:
+    count = TokenCount()
+    for labels in ([[5, 2, 0, 0], [6, 7, 8, 2]], [[2, 0], [0, 0]]):
+        count.update_state(np.array(labels), None)
+    assert float(count.result()) == 7
 
 
 def test_the_written_configuration_is_resolved(run: RunDirectory) -> None:
@@ -341,36 +351,70 @@ def test_two_trainings_cannot_write_to_one_run(
         assert train_toy(out) == 2
     assert f"{out} is in use" in capsys.readouterr().err
     assert files_of(out) == before
+    with alone(RunDirectory(tmp_path / "new")):
+        assert train_toy(tmp_path / "new") == 2
+        assert f"{tmp_path / 'new'} is in use" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_directory_of_something_else_is_left_alone(
     train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "checkpoints").mkdir()
-    for name in ("checkpoints/bert.keras", "partial-notes.txt"):
+    for name in ("checkpoints/epoch-0001.keras", "checkpoints/state.json", "partial-notes.txt"):
         (tmp_path / name).write_text("mine")
-    assert train_toy(tmp_path, "text.target_vocabulary=3") == 2
-    (tmp_path / "config.yaml").write_text("port: 80\n")
-    before = files_of(tmp_path)
     assert train_toy(tmp_path) == 2
-    assert f"{tmp_path} holds no run of this package" in capsys.readouterr().err
-    assert files_of(tmp_path) == before
-    assert len(before) == 3
+    message = f"{tmp_path} holds other files and no run: checkpoints, partial-notes.txt. Choose"
+    assert message in capsys.readouterr().err
+    for text in ("port: 80\n", "a: [\n", "a: !mine 3\n"):
+        (tmp_path / "config.yaml").write_text(text)
+        before = files_of(tmp_path)
+        assert train_toy(tmp_path) == 2
+        assert f"{tmp_path} holds no run of this package" in capsys.readouterr().err
+        assert files_of(tmp_path) == before
+    assert len(before) == 4
 
 
-def test_changed_data_are_an_error(
-    run: RunDirectory, train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_trained_leaves_nothing_behind(
+    train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "changed"
-    shutil.copytree(run.path, out)
-    copy = RunDirectory(out)
-    state = TrainingState.of(copy)
-    state.is_finished = False
-    state.write(copy)
-    environment = json.loads(copy.environment_file.read_text())
-    copy.environment_file.write_text(json.dumps({**environment, "data": "other"}))
-    assert train_toy(out) == 2
-    assert "The data have changed since" in capsys.readouterr().err
+    for override in ("text.target_vocabulary=3", "training.seed=4294967296"):
+        assert train_toy(tmp_path / "run", override) == 2
+        assert override.split("=")[0].split(".")[1] in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+
+
+def test_what_a_killed_beginning_left_is_written_again(train_toy: Train, tmp_path: Path) -> None:
+    for name in ("source.model", "partial-environment.json", "held_out.tsv"):
+        (tmp_path / name).write_text("half a file")
+    assert train_toy(tmp_path, "training.steps=2", "training.steps_per_epoch=2") == 0
+    assert RunDirectory(tmp_path).unfinished() is None
+
+
+def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs of four steps: 20 tokens and 3 seconds each step."""
+    clock = [0.0]
+    stopped = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr("training.callbacks.time", stopped)
+    shown: list[dict[str, float]] = []
+    monkeypatch.setattr(
+        keras.callbacks.ProgbarLogger, "on_train_batch_end", lambda _, __, logs: shown.append(logs)
+    )
+    pace = Pace()
+    bar = Bar(pace)
+    for callback in (pace, bar):
+        callback.set_params({"epochs": 2, "steps": 4, "verbose": 1})
+        callback.on_train_begin()
+    for epoch in range(2):
+        pace.on_epoch_begin(epoch)
+        bar.on_epoch_begin(epoch)
+        for batch in range(4):
+            clock[0] += 3.0
+            bar.on_train_batch_end(batch, {"loss": 1.0, "tokens": 20.0 * (batch + 1)})
+    assert [logs["tokens_per_second"] for logs in shown] == pytest.approx([20 / 3] * 8)
+    minutes = [logs["minutes_left"] for logs in shown]
+    assert minutes == pytest.approx([3 * left / 60 for left in (7, 6, 5, 4, 3, 2, 1, 0)])
+    assert all(set(logs) == {"loss", "tokens_per_second", "minutes_left"} for logs in shown)
 
 
 def test_a_training_that_diverges_says_so(
