@@ -73,6 +73,8 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     if len(pairs) < len(every):
         print(f"warning: the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
     translator = translator_of(options, options.run)
+    if translator.target_tokenizer.normalize(["A"]) == ["a"]:
+        print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
     translator.encode([source for source, _ in pairs])  # the error names the line
     targets = references_by_source(pairs)
     results = translator(list(targets))

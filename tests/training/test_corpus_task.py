@@ -98,6 +98,13 @@ def test_own_pairs_from_a_file_to_a_score(
     assert report["sources"] == 30
     assert "tok:13a" in report["bleu"][1]
 
+    lower = tmp_path / "lower"
+    other = [*command, "text.normalization=nmt_nfkc_cf", "training.steps=10"]
+    assert train.main([*other, "--out", str(lower)]) == 0
+    assert "lower case" not in capsys.readouterr().err
+    assert evaluate.main([str(lower), "--json"]) == 0
+    assert "the model writes lower case" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
