@@ -61,8 +61,8 @@ def test_a_missing_file_is_looked_for_in_places_that_the_error_names(
             found_files("tsv", [name])
         assert str(error.value) == (
             f"Argument `tsv` must name files. There is no file '{name}' in the current directory, "
-            f"{tmp_path / 'here'}, nor in the data folder, {tmp_path / 'corpora'}, which --data or "
-            "the variable KERAS_ATTENTION_DATA names"
+            f"{tmp_path / 'here'}, nor in the data folder, {tmp_path / 'corpora'}, which a "
+            "training's --data or the variable KERAS_ATTENTION_DATA names"
         )
     absolute = str(tmp_path / "absent.tsv")
     with pytest.raises(CorpusError, match=rf"There is no file '{absolute}'$"):
