@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 RUN := runs/dates
 OUT := exported/dates
 
@@ -27,18 +28,18 @@ demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates 
 	@$(PY) -m export.summary $(OUT)
 
 test: $(INSTALLED) ## the core suite
-	$(PY) -m pytest
+	$(PYTEST)
 
 test-all: test ## the core suite, then the conformance tests on the other backends
 	@$(MAKE) --no-print-directory test-backends
 
 test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX
 	@if $(PY) -c 'import torch' 2>/dev/null; then \
-		KERAS_BACKEND=torch $(PY) -m pytest tests/conformance; \
+		KERAS_BACKEND=torch $(PYTEST) tests/conformance; \
 	else \
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
-	KERAS_BACKEND=jax $(PY) -m pytest tests/conformance
+	KERAS_BACKEND=jax $(PYTEST) tests/conformance
 
 lint: $(INSTALLED) ## format, style, types and import directions
 	$(PY) -m ruff format --check .

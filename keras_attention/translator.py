@@ -138,15 +138,13 @@ class Translator:
     def _scored(
         self, found: TargetScores, row: int, source: list[int], target: list[int]
     ) -> ScoredPair:
-        log_probs, attention = found.log_probs[row, : len(target)], found.attention
+        log_probs = found.log_probs[row, : len(target)]
         return ScoredPair(
             log_probability=float(log_probs.sum(dtype="float64")),
             log_probabilities=log_probs,
             tokens=self.target_tokenizer.pieces(target),
             source_tokens=self.source_tokenizer.pieces(source),
-            attention=None
-            if attention is None
-            else attention[row, : len(target), : len(source)].copy(),
+            attention=_cut(found.attention, row, len(target), len(source)),
         )
 
     def _hypotheses(self, found: Hypotheses, row: int, source: list[int]) -> list[Translation]:
@@ -157,15 +155,13 @@ class Translator:
         self, found: Hypotheses, row: int, k: int, length: int, source: list[int]
     ) -> Translation:
         ids = [int(i) for i in found.ids[row, k, :length]]
-        attention = found.attention
+        attention = None if found.attention is None else found.attention[:, k]
         return Translation(
             text=self.target_tokenizer.decode([ids])[0],
             score=float(found.scores[row, k]),
             tokens=self.target_tokenizer.pieces(ids),
             source_tokens=self.source_tokenizer.pieces(source),
-            attention=None
-            if attention is None
-            else attention[row, k, :length, : len(source)].copy(),
+            attention=_cut(attention, row, length, len(source)),
             is_complete=ids[-1] == END_ID,
         )
 
@@ -173,6 +169,11 @@ class Translator:
         attention = None if self.model.config.attention is None else np.zeros((0, len(source)))
         tokens = self.source_tokenizer.pieces(source)
         return Translation("", 0.0, [], tokens, attention, is_complete=True)
+
+
+def _cut(attention: Any, row: int, target: int, source: int) -> Any:
+    """The weights of one pair without padding, and without holding on to those of its batch."""
+    return None if attention is None else attention[row, :target, :source].copy()
 
 
 def _encode(

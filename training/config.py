@@ -41,9 +41,9 @@ class DataConfig:
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
 
-    def files_of(self, part: Part) -> tuple[CorpusFiles, ...]:
+    def files_of(self, part: Part) -> CorpusFiles | None:
         """Where the pairs of a part stand, if they are in files."""
-        return ()
+        return None
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class CorpusConfig(DataConfig):
                 "data.train.tsv=pairs.tsv. Received: train=None"
             )
 
-    def files_of(self, part: Part) -> tuple[CorpusFiles, ...]:
+    def files_of(self, part: Part) -> CorpusFiles | None:
         """Where the pairs of a part stand: in files of its own, or held out of those of `train`."""
         files: CorpusFiles | None = getattr(self, part) or self.train
-        return () if files is None else (files,)
+        return files
 
 
 @dataclass(frozen=True)

@@ -154,22 +154,21 @@ def read_corpus(
     return Corpus(pairs, report)
 
 
-def places(corpora: Iterable[CorpusFiles], pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
+def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
     """Where pairs stand: for each the `file:line` of its source and that of its target.
 
     Args:
-        corpora: Where to look.
+        files: Where to look; None for nowhere.
         pairs: The pairs; one that occurs several times has as many places, in order.
     """
     wanted = set(pairs)
     found: dict[Pair, list[Pair]] = {}
-    for files in corpora:
-        for sides, rows in _opened(files):
-            for line, row in enumerate(rows, start=1):
-                pair = _pair(row)
-                if pair is not None and pair in wanted:
-                    here = f"{sides[0]}:{line}", f"{sides[1]}:{line}"
-                    found.setdefault(pair, []).append(here)
+    for sides, rows in [] if files is None else _opened(files):
+        for line, row in enumerate(rows, start=1):
+            pair = _pair(row)
+            if pair is not None and pair in wanted:
+                here = f"{sides[0]}:{line}", f"{sides[1]}:{line}"
+                found.setdefault(pair, []).append(here)
     return found
 
 

@@ -73,8 +73,6 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     if len(pairs) < len(every):
         print(f"warning: the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
     translator = translator_of(options, options.run)
-    if translator.target_tokenizer.normalize(["A"]) == ["a"]:
-        print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
     translator.encode([source for source, _ in pairs])  # the error names the line
     targets = references_by_source(pairs)
     results = translator(list(targets))
@@ -83,7 +81,11 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{texts[source]}\n" for source, _ in pairs)
         options.out.write_text(lines, encoding="utf-8")
-    return report_translation(targets, results)
+    report = report_translation(targets, results)
+    writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
+    if writes_lower_case and report.bleu.score != report.bleu_lowercase.score:
+        print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
+    return report
 
 
 def _count(text: str) -> int:

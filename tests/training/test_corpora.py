@@ -247,14 +247,14 @@ def test_files_are_read_from_a_recipe_and_written_to_one() -> None:
 
 
 def test_the_places_of_pairs() -> None:
-    first = aligned(b"a\n\nc\na\n", b"A\nB\nC\nA\n")  # the second line is no pair
-    second = CorpusFiles(tsv=write("b.tsv", b"x\ty\n"))
-    found = places([first, second], [("x", "y"), ("a", "A"), ("c", "C"), ("c", "D")])
-    assert found == {
+    files = aligned(b"a\n\nc\na\n", b"A\nB\nC\nA\n")  # the second line is no pair
+    assert places(files, [("a", "A"), ("c", "C"), ("c", "D")]) == {
         ("a", "A"): [("a.de:1", "a.en:1"), ("a.de:4", "a.en:4")],
         ("c", "C"): [("a.de:3", "a.en:3")],
-        ("x", "y"): [("b.tsv:1", "b.tsv:1")],
     }
+    tsv = CorpusFiles(tsv=write("b.tsv", b"x\ty\n"))
+    assert places(tsv, [("x", "y")]) == {("x", "y"): [("b.tsv:1", "b.tsv:1")]}
+    assert places(None, [("x", "y")]) == {}
 
 
 @pytest.mark.parametrize(
