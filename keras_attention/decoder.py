@@ -9,9 +9,10 @@ import keras
 from keras import ops
 
 from keras_attention.attention import Attention, Memory
-from keras_attention.backend import scan
+from keras_attention.cells import dense
 from keras_attention.checks import check_one_of
 from keras_attention.decoder_arguments import StateLayout, check_call, check_memory
+from keras_attention.loop import RunCells, run_loop
 from keras_attention.recurrence import (
     as_stack,
     build_stack,
@@ -280,7 +281,13 @@ class AttentionDecoder(keras.layers.Layer):
         self._check_built()
         self._layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
-            return self._step(inputs, state, memory, dropout_mask)
+            inputs = ops.cast(inputs, self.compute_dtype)
+            return self._step(inputs, state, memory, dropout_mask, self._run_cells)
+
+    def _run_cells(
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        return run_stack(self.cells, ops.concatenate(inputs, axis=-1), states)
 
     def _step(
         self,
@@ -288,24 +295,22 @@ class AttentionDecoder(keras.layers.Layer):
         state: Sequence[Tensor],
         memory: Memory | None,
         dropout_mask: Tensor | None,
+        run_cells: RunCells,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """`step` without its checks; parts may compute in other types, the state keeps its own."""
-        inputs = ops.cast(inputs, self.compute_dtype)
         cells, fed_back, alignment = self._layout.split(state)
         if self.attention is None or memory is None:
             check_memory(memory, self.attention)
-            output, cells = run_stack(self.cells, inputs, cells)
+            output, cells = run_cells([inputs], cells)
             return self._combine(output), None, _typed_like(state, cells)
         if self.query == "previous":
             top = len(cells) - len(state_sizes(self.cells[-1]))
             context, weights, aligned = self.attention.step(
                 cells[top], memory, alignment, dropout_mask
             )
-            inputs = ops.concatenate([inputs, context, *fed_back], axis=-1)
-            output, cells = run_stack(self.cells, inputs, cells)
+            output, cells = run_cells([inputs, context, *fed_back], cells)
         else:
-            inputs = ops.concatenate([inputs, *fed_back], axis=-1)
-            output, cells = run_stack(self.cells, inputs, cells)
+            output, cells = run_cells([inputs, *fed_back], cells)
             context, weights, aligned = self.attention.step(output, memory, alignment, dropout_mask)
         output = self._combine(output, context)
         vector = context if self.attention_layer is None else output
@@ -315,7 +320,7 @@ class AttentionDecoder(keras.layers.Layer):
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)
         if self.attention_layer is not None:
-            combined = self.attention_layer(combined)
+            combined = dense(self.attention_layer, combined)
         return ops.cast(combined, self.compute_dtype)
 
     @property
@@ -332,22 +337,15 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """The recurrence step by step: what a step attends to enters the next one."""
-        optional = {"mask": mask, "keep": keep}
-        xs = {name: x for name, x in {"inputs": inputs, **optional}.items() if x is not None}
-
-        def body(state: list[Tensor], x: dict[str, Tensor]) -> tuple[list[Tensor], Any]:
-            output, weights, new = self._step(x["inputs"], state, memory, x.get("keep"))
-            if "mask" in x:
-                valid = ops.expand_dims(x["mask"], 1)
-                new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
-                output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
-            return new, (output, weights)
-
-        time_first = {name: ops.swapaxes(x, 0, 1) for name, x in xs.items()}
-        batch = ops.shape(inputs)[0]
+        assert memory is not None
+        layers = [x for x in (self.attention, self.attention_layer) if x is not None]
+        batch, xs = ops.shape(inputs)[0], {"inputs": ops.cast(inputs, self.compute_dtype)}
+        if mask is not None:
+            xs["mask"] = ops.cast(mask, self.compute_dtype)
+        if keep is not None:
+            xs["keep"] = keep
         with dropout_drawn_before(self.cells, self.cell_input_size, batch, training):
-            state, (outputs, weights) = scan(body, state, time_first)
-        return ops.swapaxes(outputs, 0, 1), ops.swapaxes(weights, 0, 1), state
+            return run_loop(self._step, self.cells, layers, xs, state, memory)
 
     def _sequence(
         self,

@@ -12,9 +12,10 @@ import math
 
 from keras import ops
 
-from keras_attention.backend import scan
+from keras_attention.backend import trained_scan
+from keras_attention.linear import linear
 from keras_attention.masking import floating
-from keras_attention.types import Tensor
+from keras_attention.types import Nest, Tensor
 
 
 def dot(query: Tensor, key: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ def dot(query: Tensor, key: Tensor) -> Tensor:
     Reference: Luong et al. 2015, section 3.1 (dot).
     """
     query, key = _checked("dot", query, key)
-    return ops.matmul(query, ops.swapaxes(key, 1, 2))
+    return linear(query, key, transposed=True)
 
 
 def scaled_dot(query: Tensor, key: Tensor) -> Tensor:
@@ -112,8 +113,8 @@ def additive(
 
     Formula: `score(q, k) = v . tanh(q W_q + k W_m + b)`
 
-    The hidden layer is computed for one query at a time: outside of training, (B, T, S, U) is never
-    in memory.
+    The hidden layer is computed for one query at a time: (B, T, S, U) is never in memory, on
+    TensorFlow in training neither.
 
     Args:
         query: (B, T, D), or (B, T, U) already projected if `query_kernel` is None.
@@ -140,13 +141,14 @@ def additive(
     v = ops.cast(v, query.dtype)
     query = query if b is None else query + ops.cast(b, query.dtype)
 
-    def one_query(projected: Tensor) -> Tensor:
+    def one_query(carry: Nest, projected: Tensor, constants: Nest) -> tuple[Nest, Tensor]:
+        key, v = constants
         hidden = ops.tanh(ops.expand_dims(projected, 1) + key)
-        return ops.einsum("bsu,u->bs", hidden, v)
+        return carry, ops.einsum("bsu,u->bs", hidden, v)
 
     if query.shape[1] == 1:
-        return ops.expand_dims(one_query(query[:, 0]), 1)
-    _, scores = scan(lambda carry, q: (carry, one_query(q)), (), ops.swapaxes(query, 0, 1))
+        return ops.expand_dims(one_query((), query[:, 0], (key, v))[1], 1)
+    _, scores = trained_scan(one_query, (), ops.swapaxes(query, 0, 1), (key, v))
     return ops.swapaxes(scores, 0, 1)
 
 

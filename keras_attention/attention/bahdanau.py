@@ -11,6 +11,7 @@ from keras_attention import scores
 from keras_attention.attention.alignments import Softmax
 from keras_attention.attention.base import Attention
 from keras_attention.checks import check_positive
+from keras_attention.linear import linear
 from keras_attention.types import Tensor
 
 
@@ -97,7 +98,7 @@ class BahdanauAttention(Attention):
 
     def project_query(self, query: Tensor) -> Tensor:
         """`q W_q`."""
-        return ops.matmul(query, ops.cast(self.query_kernel, query.dtype))
+        return linear(query, ops.cast(self.query_kernel, query.dtype))
 
     def project_key(self, key: Tensor) -> Tensor:
         """`k W_m`, and the bias b, which the sum inside the tanh may as well take from here."""

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_attention.attention.alignments import Softmax
 from keras_attention.checks import check_dropout, check_rank, check_shape
+from keras_attention.linear import linear
 from keras_attention.types import Shape, Tensor
 
 
@@ -177,7 +178,7 @@ class Attention(keras.layers.Layer):
         scores = self.compute_scores(projected, memory.keys)
         weights, state = self.alignment(scores, memory.mask, state)
         kept = weights if dropout_mask is None else weights * dropout_mask
-        return ops.matmul(kept, memory.values), weights, state
+        return linear(kept, memory.values), weights, state
 
     def dropout_mask(
         self, memory: Memory, steps: int | Tensor, training: bool | None

@@ -12,6 +12,7 @@ from keras_attention import scores
 from keras_attention.attention.alignments import Softmax
 from keras_attention.attention.base import Attention
 from keras_attention.checks import check_one_of, check_positive
+from keras_attention.linear import linear
 from keras_attention.types import Tensor
 
 Score = Literal["dot", "scaled_dot", "cosine", "general", "concat"]
@@ -127,7 +128,7 @@ class LuongAttention(Attention):
     def project_query(self, query: Tensor) -> Tensor:
         """The query's part of the score; for the products also their scale."""
         if self.score == "concat":
-            return ops.matmul(query, ops.cast(self.query_kernel, query.dtype))
+            return linear(query, ops.cast(self.query_kernel, query.dtype))
         if self.score == "scaled_dot":
             return query * (1.0 / math.sqrt(query.shape[-1]))
         return scores.unit_vectors(query) if self.score == "cosine" else query

@@ -35,6 +35,35 @@ def scan(
     return ops.scan(step, carry, xs)
 
 
+def trained_scan(
+    step: Callable[[Nest, Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, constants: Nest
+) -> tuple[Nest, Nest]:
+    """`scan` with a gradient of its own, where the backend has one (on TensorFlow).
+
+    The gradient of a constant that `linear` multiplies by is formed once for all steps, and of a
+    step nothing is kept but what it starts from and what its linear maps give.
+
+    Args:
+        step: `carry, y = step(carry, x, constants)`, pure: it is run once more for the gradient.
+        carry: Nest of floating-point tensors, may be empty.
+        xs: Nest of floating-point tensors that share their first axis.
+        constants: Nest of floating-point tensors. Whatever else a step reads gets no gradient.
+
+    Returns:
+        As `scan`. There are no second derivatives: asking for one is an error.
+    """
+    if not has_own_gradient():
+        return scan(lambda carry, x: step(carry, x, constants), carry, xs)
+    from keras_attention.backend import tensorflow_gradient
+
+    return tensorflow_gradient.trained_scan(step, carry, xs, constants)
+
+
+def has_own_gradient() -> bool:
+    """Whether the backend has a gradient of recurrences of our own."""
+    return bool(keras.backend.backend() == "tensorflow")
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays where the backend has a graph compiler for unknown shapes.
 

@@ -11,7 +11,7 @@ from keras_attention.types import Nest
 
 
 def scan(
-    step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest
+    step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, reverse: bool = False
 ) -> tuple[Nest, Nest]:
     """`keras_attention.backend.scan` as a `tf.while_loop` over tensor arrays.
 
@@ -30,9 +30,10 @@ def scan(
     targets = [_array(y.dtype, length, y.shape) for y in tf.nest.flatten(example)]
 
     def body(time: tf.Tensor, carry: Nest, targets: list[tf.TensorArray]) -> tuple[Any, ...]:
-        carry, y = step(carry, tf.nest.pack_sequence_as(xs, [s.read(time) for s in sources]))
+        place = length - 1 - time if reverse else time
+        carry, y = step(carry, tf.nest.pack_sequence_as(xs, [s.read(place) for s in sources]))
         flat_y = tf.nest.flatten(y)
-        written = [target.write(time, value) for target, value in zip(targets, flat_y, strict=True)]
+        written = [t.write(place, value) for t, value in zip(targets, flat_y, strict=True)]
         return time + 1, carry, written
 
     _, carry, targets = tf.while_loop(

@@ -1,0 +1,230 @@
+"""Layers in a loop: what does not depend on the step before is computed outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.linear import linear
+from keras_attention.recurrence import state_sizes
+from keras_attention.types import Nest, Tensor
+
+
+class LoopedCell:
+    """Any Keras cell, its weights among the constants of a loop.
+
+    Args:
+        cell: The cell.
+        constants: Its weights, or nothing if it is to look at them itself.
+
+    Attributes:
+        constants: What `step` needs of the weights.
+    """
+
+    def __init__(self, cell: Any, constants: Nest) -> None:
+        self.cell, self.constants = cell, constants
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Known inputs (T, B, D) as `step` takes them, (T, B, .)."""
+        return inputs
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step.
+
+        Args:
+            projected: A step of what `project` gave, (B, .), or None where nothing is known.
+            inputs: The other inputs, (B, .) each.
+            states: The cell's states.
+            constants: Those of `constants`, as the loop hands them to each step.
+
+        Returns:
+            Output (B, U), next states.
+        """
+        known = [] if projected is None else [projected]
+        with given([self.cell], [constants]):
+            output, after = self.cell(ops.concatenate([*known, *inputs], axis=-1), list(states))
+        return output, list(after) if isinstance(after, list | tuple) else [after]
+
+
+class _GatedCell(LoopedCell):
+    """A cell of Keras whose gates are linear in inputs and state.
+
+    Args:
+        cell: The cell, its dropout drawn.
+        known: How many of its input features are known before the loop: the first ones, or none.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, ())
+        self.known = known
+        self.kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
+        self.mask = cell.get_dropout_mask(None)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        if self.mask is not None:
+            inputs = inputs * self.mask[:, : self.known]
+        return _biased(ops.matmul(inputs, self.kernel[: self.known]), self.bias)
+
+    def _dropped(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        if self.mask is None or not inputs:
+            return list(inputs)
+        return [ops.concatenate(inputs, axis=-1) * self.mask[:, self.known :]]
+
+
+class LoopedLSTMCell(_GatedCell):
+    """Keras's LSTM cell, its gates one product with `[K; R]`.
+
+    Formula: `i, f, g, o = [x_t; h_{t-1}] [K; R] + b`, `c_t = s(f) c_{t-1} + s(i) tanh(g)`,
+    `h_t = s(o) tanh(c_t)`.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, known)
+        joined = ops.concatenate([self.kernel[known:], self.recurrent], axis=0)
+        self.constants = [joined] if known else [joined, *self.bias]
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        h, c = states
+        kernel, *bias = constants
+        gates = linear(ops.concatenate([*self._dropped(inputs), h], axis=-1), kernel)
+        gates = _biased(gates, bias) if projected is None else gates + projected
+        i, f, g, o = ops.split(gates, 4, axis=-1)
+        gate, squash = self.cell.recurrent_activation, self.cell.activation
+        c = gate(f) * c + gate(i) * squash(g)
+        h = gate(o) * squash(c)
+        return h, [h, c]
+
+
+class LoopedGRUCell(_GatedCell):
+    """Keras's GRU cell that resets after the product, all gates one product.
+
+    Formula: `z, r, g = x_t K + b` and `z', r', g' = h_{t-1} R + b'`, `z_t = s(z + z')`,
+    `h_t = z_t h_{t-1} + (1 - z_t) tanh(g + s(r + r') g')`.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, known)
+        recurrent_bias = [bias[1] for bias in self.bias]
+        self.bias = [bias[0] for bias in self.bias]
+        unknown = self.kernel[known:]
+        self.constants = {
+            "kernel": [unknown] if unknown.shape[0] else [],
+            "bias": [] if known else self.bias,
+            "recurrent": self.recurrent,
+            "recurrent_bias": recurrent_bias,
+        }
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        (h,) = states
+        read = [] if projected is None else [projected]
+        for kernel in constants["kernel"]:
+            unknown = linear(ops.concatenate(self._dropped(inputs), axis=-1), kernel)
+            read.append(_biased(unknown, constants["bias"]))
+        update, reset, candidate = ops.split(sum(read[1:], read[0]), 3, axis=-1)
+        recurrent = _biased(linear(h, constants["recurrent"]), constants["recurrent_bias"])
+        own_update, own_reset, own_candidate = ops.split(recurrent, 3, axis=-1)
+        gate, squash = self.cell.recurrent_activation, self.cell.activation
+        z = gate(update + own_update)
+        g = squash(candidate + gate(reset + own_reset) * own_candidate)
+        h = z * h + (1.0 - z) * g
+        return h, [h]
+
+
+class LoopedStack:
+    """A stack of cells in a loop.
+
+    Args:
+        cells: From the bottom to the top.
+        known: How many input features of the first are known before the loop.
+        pure: Whether weights may be constants of the loop, which no call changes.
+
+    Attributes:
+        constants: What `step` needs of all weights.
+    """
+
+    def __init__(self, cells: Sequence[Any], known: int, pure: bool) -> None:
+        self.cells = [_looped(cell, 0 if i else known, pure) for i, cell in enumerate(cells)]
+        self.constants = [cell.constants for cell in self.cells]
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Known inputs (T, B, D) as the first cell takes them."""
+        return self.cells[0].project(inputs)
+
+    def step(
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Sequence[Nest]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step: projected and other inputs, flat states, to the top output and flat states."""
+        projected: Tensor | None
+        projected, *others = inputs
+        remaining, after = list(states), []
+        for cell, own_constants in zip(self.cells, constants, strict=True):
+            count = len(state_sizes(cell.cell))
+            own, remaining = remaining[:count], remaining[count:]
+            output, new = cell.step(projected, others, own, own_constants)
+            after += new
+            projected, others = None, [output]
+        return output, after
+
+
+def _looped(cell: Any, known: int, pure: bool) -> LoopedCell:
+    if getattr(cell, "implementation", 1) == 2:
+        if type(cell) is keras.layers.LSTMCell:
+            return LoopedLSTMCell(cell, known)
+        if type(cell) is keras.layers.GRUCell and cell.reset_after:
+            return LoopedGRUCell(cell, known)
+    return LoopedCell(cell, constants_of(cell) if pure else [])
+
+
+def dense(layer: Any, inputs: Tensor) -> Tensor:
+    """A layer in a loop; exactly Keras's Dense, as it is usual, by a linear map."""
+    if type(layer) is not keras.layers.Dense or layer.lora_enabled or layer.quantization_mode:
+        return layer(inputs)
+    inputs, kernel = (ops.cast(x, layer.compute_dtype) for x in (inputs, layer.kernel))
+    outputs = linear(inputs, kernel)
+    if layer.use_bias:
+        outputs = outputs + ops.cast(layer.bias, layer.compute_dtype)
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def constants_of(layer: Any, dtype: str | None = None) -> list[Tensor]:
+    """The weights of a layer as tensors, of a type if all of the layer computes in that one."""
+    return [ops.cast(weight, dtype or weight.dtype) for weight in layer.weights]
+
+
+@contextmanager
+def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Iterator[None]:
+    """Let layers compute with these tensors in the place of their weights, where there are any."""
+    if not any(constants):
+        yield
+        return
+    with keras.StatelessScope() as scope:
+        for layer, own in zip(layers, constants, strict=True):
+            for weight, constant in zip(layer.weights, own, strict=True):
+                scope.add_update((weight, constant))
+        yield
+
+
+def _biased(x: Tensor, bias: Sequence[Tensor]) -> Tensor:
+    return sum(bias, x)

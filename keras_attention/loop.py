@@ -1,0 +1,97 @@
+"""The decoder's recurrence over a whole target: one step after the other, and trained so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention import Attention, Memory
+from keras_attention.backend import has_own_gradient, scan, trained_scan
+from keras_attention.cells import LoopedStack, constants_of, given
+from keras_attention.types import Nest, Tensor
+
+RunCells = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
+"""Inputs of a step (those of the target, then what attention adds) and flat states of the cells, to
+the top output and the next states."""
+
+Step = Callable[
+    [Tensor, Sequence[Tensor], Memory, Tensor | None, RunCells],
+    tuple[Tensor, Tensor | None, list[Tensor]],
+]
+"""Inputs (B, D), state, memory, factors of the weights (B, S) or None, and how to run the cells; to
+output, weights and next state."""
+
+
+def run_loop(
+    step: Step,
+    cells: Sequence[Any],
+    layers: Sequence[Any],
+    xs: dict[str, Tensor],
+    state: list[Tensor],
+    memory: Memory,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """All steps of a decoder, where a step needs what the one before attended to.
+
+    What no step changes leaves the loop: products with the target's inputs, and the weights, which
+    become constants of the loop, so that their gradients are formed once for all steps.
+
+    Args:
+        step: One step of the decoder.
+        cells: Its cells from the bottom to the top, their dropout drawn.
+        layers: The other layers that a step calls.
+        xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
+            and "keep" (B, T, S), the factors of the weights; the last two where they are needed.
+        state: The decoder's state before the first step.
+        memory: What is attended to.
+
+    Returns:
+        Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
+    """
+    is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*cells, *layers))
+    stack = LoopedStack(cells, xs["inputs"].shape[-1], is_trained)
+    constants = {
+        "cells": stack.constants,
+        "layers": [_constants(layer) for layer in layers] if is_trained else [],
+        "memory": (memory.values, memory.keys),
+    }
+
+    def body(state: list[Tensor], x: dict[str, Tensor], constants: Nest) -> tuple[Nest, Nest]:
+        values, keys = constants["memory"]
+        run_cells = partial(stack.step, constants=constants["cells"])
+        with given(layers, constants["layers"]):
+            own = Memory(values, keys, memory.mask)
+            output, weights, new = step(x["inputs"], state, own, x.get("keep"), run_cells)
+        if "mask" in x:
+            valid = ops.expand_dims(x["mask"], 1) > 0.0
+            new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
+            output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
+        return new, (output, weights)
+
+    xs = {name: ops.swapaxes(x, 0, 1) for name, x in xs.items()}
+    xs["inputs"] = stack.project(xs["inputs"])
+    if is_trained:
+        state, results = trained_scan(body, state, xs, constants)
+    else:
+        state, results = scan(partial(body, constants=constants), state, xs)
+    outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
+    return outputs, weights, state
+
+
+def _constants(layer: Any) -> list[Tensor]:
+    """The weights of a layer, cast once where that is certain to be right, not at each step."""
+    is_whole = isinstance(layer, Attention) or type(layer) is keras.layers.Dense
+    return constants_of(layer, layer.compute_dtype if is_whole else None)
+
+
+def _is_pure(layer: Any) -> bool:
+    """Whether a call leaves the layer as it is, which a random generator, for example, does not.
+
+    The dropout of Keras's cells and of attention is drawn before the loop.
+    """
+    if isinstance(layer, Attention) or hasattr(layer, "get_dropout_mask"):
+        return True
+    return type(layer) is keras.layers.Dense or not layer.non_trainable_variables
