@@ -170,7 +170,8 @@ class LoopedStack:
 
     def project(self, inputs: Tensor) -> Tensor:
         """Known inputs (T, B, D) as the first cell takes them."""
-        return self.cells[0].project(inputs)
+        first = self.cells[0]
+        return first.project(ops.cast(inputs, first.cell.compute_dtype))
 
     def step(
         self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Sequence[Nest]
@@ -182,6 +183,7 @@ class LoopedStack:
         for cell, own_constants in zip(self.cells, constants, strict=True):
             count = len(state_sizes(cell.cell))
             own, remaining = remaining[:count], remaining[count:]
+            others, own = (_cast(tensors, cell.cell.compute_dtype) for tensors in (others, own))
             output, new = cell.step(projected, others, own, own_constants)
             after += new
             projected, others = None, [output]
@@ -224,6 +226,10 @@ def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Itera
             for weight, constant in zip(layer.weights, own, strict=True):
                 scope.add_update((weight, constant))
         yield
+
+
+def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:
+    return [ops.cast(tensor, dtype) for tensor in tensors]
 
 
 def _biased(x: Tensor, bias: Sequence[Tensor]) -> Tensor:

@@ -137,14 +137,9 @@ def _known_product(
 def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, transposed: bool, rank: int) -> tf.Tensor:
     """`dW = sum_t x_t^T dy_t` of (T, ..., D) and (T, ..., E); of one matrix, or of one a row."""
     left, right = (dy, x) if transposed else (x, dy)
-    if rank == 2:
-        left, right = (tf.reshape(z, (-1, z.shape[-1])) for z in (left, right))
-    else:  # (T, B, Q, .) to (B, T * Q, .)
-        batch = tf.shape(left)[1]
-        left, right = (
-            tf.reshape(tf.transpose(z, (1, 0, 2, 3)), (batch, -1, z.shape[-1]))
-            for z in (left, right)
-        )
+    if rank == 3:
+        return tf.einsum("tbqd,tbqe->bde", left, right)
+    left, right = (tf.reshape(z, (-1, z.shape[-1])) for z in (left, right))
     return tf.matmul(left, right, transpose_a=True)
 
 

@@ -143,6 +143,21 @@ def test_gradients_in_a_compiled_function(jit_compile: bool, plain: Callable[[],
     assert_equal(own, gradients(layer))
 
 
+@pytest.mark.parametrize("score", ["bahdanau", "general"])
+def test_gradients_where_no_length_is_known(score: str) -> None:
+    layer = decoder(score=score)
+
+    def by_inputs(inputs: Any, memory: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, memory])
+            outputs = layer(inputs, memory=memory)
+        return tape.gradient(outputs, [inputs, memory])
+
+    given = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
+    unknown = [tf.TensorSpec((None, None, x.shape[-1])) for x in given]
+    assert_equal(tf.function(by_inputs, input_signature=unknown)(*given), by_inputs(*given))
+
+
 def test_dropout_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
         cells = [keras.layers.LSTMCell(U, dropout=0.3), keras.layers.GRUCell(U, dropout=0.3)]
