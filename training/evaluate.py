@@ -83,7 +83,7 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
         options.out.write_text(lines, encoding="utf-8")
     report = report_translation(targets, results)
     writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
-    if writes_lower_case and report.bleu.score != report.bleu_lowercase.score:
+    if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
         print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
     return report
 
