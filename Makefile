@@ -19,13 +19,15 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-backends lint format wheel clean
+.PHONY: help env demo test test-all test-backends lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates model and show it; again: resumes
 	@$(PY) -m export.summary $(OUT)
+
+env: $(INSTALLED) ## only .venv, with all that the programs need
 
 test: $(INSTALLED) ## the core suite
 	$(PYTEST)
