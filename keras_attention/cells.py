@@ -200,8 +200,9 @@ def _looped(cell: Any, known: int, pure: bool) -> LoopedCell:
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:
-    """A layer in a loop; exactly Keras's Dense, as it is usual, by a linear map."""
-    if type(layer) is not keras.layers.Dense or layer.lora_enabled or layer.quantization_mode:
+    """A layer in a loop; exactly Keras's Dense, unless it does more than that, by a linear map."""
+    is_dense = type(layer) is keras.layers.Dense
+    if not is_dense or layer.lora_enabled or layer.quantization_mode or layer.activity_regularizer:
         return layer(inputs)
     inputs, kernel = (ops.cast(x, layer.compute_dtype) for x in (inputs, layer.kernel))
     outputs = linear(inputs, kernel)

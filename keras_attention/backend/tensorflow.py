@@ -13,7 +13,7 @@ from keras_attention.types import Nest
 def scan(
     step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, reverse: bool = False
 ) -> tuple[Nest, Nest]:
-    """`keras_attention.backend.scan` as a `tf.while_loop` over tensor arrays.
+    """`keras_attention.backend.scan` as a `tf.while_loop`; `reverse` starts with the last step.
 
     The number of iterations is bounded, as XLA asks of a loop with a gradient. The first step is
     traced once beforehand to learn the structure of the results; that trace is unused, and pruned

@@ -202,6 +202,17 @@ def test_low_precision_is_close(policy: str) -> None:
         assert error < tolerance * max(np.abs(right).max(), 1.0)
 
 
+def test_the_regularizer_of_an_attention_layer_is_not_lost() -> None:
+    dense = keras.layers.Dense(3, activity_regularizer="l2")
+    attention = ka.LuongAttention()
+    layer = ka.AttentionDecoder(
+        keras.layers.LSTMCell(U), attention, input_feeding=False, attention_layer=dense
+    )
+    outputs = layer(uniform(B, T, D, seed=2), memory=uniform(B, S, M, seed=3))
+    (loss,) = layer.losses
+    np.testing.assert_allclose(loss, 0.01 * np.sum(np.square(outputs)) / B, rtol=1e-5)
+
+
 def test_a_second_derivative_is_refused() -> None:
     layer = decoder()
     inputs, memory = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
