@@ -46,8 +46,12 @@ def scan(
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A `tf.function` that is traced once for any batch and length."""
-    return tf.function(function, reduce_retracing=True)
+    """A `tf.function` that is traced once for any batch and length.
+
+    Without AutoGraph, which reads the source files again when it traces: slower, and wrong once
+    they have changed under a running program.
+    """
+    return tf.function(function, reduce_retracing=True, autograph=False)
 
 
 def _array(dtype: tf.DType, size: Any, shape: tf.TensorShape) -> tf.TensorArray:
