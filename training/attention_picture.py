@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     from keras_attention import Translation
 
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Hiragino Sans")
 FORMATS = (".png", ".svg", ".pdf")
+_CELL, _GAP, _LEAST_TITLE = 0.3, 0.2, 2.0  # inches: a weight's square; between things; a title
 
 
 def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
@@ -62,18 +65,51 @@ def heat_maps(results: Sequence[Translation]) -> Figure:
 
     if not results:
         raise ValueError("A picture needs at least one text. Received: none")
-    shapes = [(len(result.tokens), len(result.source_tokens)) for result in results]
-    width = 0.3 * max(columns for _, columns in shapes) + 2.0
-    heights = [0.3 * rows + 1.2 for rows, _ in shapes]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-    axes = figure.subplots(len(results), squeeze=False, height_ratios=heights)
-    for axis, result in zip(axes[:, 0], results, strict=True):
-        draw(axis, result)
+    figure = Figure()
+    axes = [figure.add_axes((0, 0, 1, 1), label=str(place)) for place in range(len(results))]
+    titles = [draw(axis, result) for axis, result in zip(axes, results, strict=True)]
+    _arrange(figure, axes, titles)
     return figure
 
 
-def draw(axis: Axes, result: Translation) -> None:
-    """One heat map: source tokens from left to right, output tokens from top to bottom."""
+def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text]) -> None:
+    """Give each map the room that its squares, labels and title take, as they are measured."""
+
+    def inches(texts: Sequence[Text]) -> tuple[float, float]:
+        boxes = [text.get_window_extent() for text in texts]
+        width, height = max(box.width for box in boxes), max(box.height for box in boxes)
+        return float(width) / figure.dpi, float(height) / figure.dpi
+
+    maps, tops = [], []
+    for axis, title in zip(axes, titles, strict=True):
+        rows, columns = axis.get_images()[0].get_array().shape
+        maps.append((_CELL * columns, _CELL * rows))
+        _wrap(title, inches([title])[0], max(_CELL * columns, _LEAST_TITLE))
+        tops.append(inches([title])[1] + inches(axis.get_xticklabels())[1] + 2 * _GAP)
+    left = max(inches(axis.get_yticklabels())[0] for axis in axes) + _GAP
+    width = left + max(inches(titles)[0], *(map_width for map_width, _ in maps)) + _GAP
+    height = sum(tops) + sum(map_height for _, map_height in maps) + _GAP
+    figure.set_size_inches(width, height)
+    floor = height
+    for axis, (map_width, map_height), top in zip(axes, maps, tops, strict=True):
+        floor -= top + map_height
+        place = (left / width, floor / height, map_width / width, map_height / height)
+        axis.set_position(place)
+
+
+def _wrap(title: Text, inches: float, most: float) -> None:
+    """Break a title of so many inches into lines that take no more than `most`."""
+    text = title.get_text()
+    letters = max(1, int(len(text) * most / inches))
+    title.set_text(textwrap.fill(text, letters))
+
+
+def draw(axis: Axes, result: Translation) -> Text:
+    """One heat map: source tokens from left to right, output tokens from top to bottom.
+
+    Returns:
+        The title: source and output.
+    """
     if result.attention is None or not result.tokens:
         raise ValueError(
             "A picture needs a model with attention and a text that is not empty. "
@@ -81,7 +117,13 @@ def draw(axis: Axes, result: Translation) -> None:
             f"attention={'none' if result.attention is None else 'there'}"
         )
     axis.imshow(result.attention, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
-    axis.set_xticks(range(len(result.source_tokens)), result.source_tokens, parse_math=False)
+    upright = max(map(len, result.source_tokens)) > 2  # else neighbours run into each other
+    axis.set_xticks(
+        range(len(result.source_tokens)),
+        result.source_tokens,
+        parse_math=False,
+        rotation="vertical" if upright else "horizontal",
+    )
     axis.set_yticks(range(len(result.tokens)), result.tokens, parse_math=False)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
@@ -91,5 +133,5 @@ def draw(axis: Axes, result: Translation) -> None:
     axis.set_yticks([y - 0.5 for y in range(1, len(result.tokens))], minor=True)
     axis.grid(which="minor", color="0.9", linewidth=0.5)
     axis.tick_params(which="minor", length=0)
-    source = "".join(result.source_tokens[:-1]).replace("␣", " ")
-    axis.set_title(f"{source}  →  {result.text}", parse_math=False)
+    source = "".join(result.source_tokens[:-1]).replace("␣", " ").strip()
+    return axis.set_title(f"{source}  →  {result.text}", parse_math=False, loc="left")

@@ -25,6 +25,7 @@ from training.translation import references_by_source
 
 Logs = dict[str, Any] | None
 _MOST_DRAWN = 64
+_WARM, _MEASURED = 10, 60  # steps, from the one to the other the pace is measured
 
 
 class SeedDropout(keras.callbacks.Callback):
@@ -52,7 +53,15 @@ class Pace(keras.callbacks.Callback):
     """Log target tokens per second in the place of their number, and say how much time is left.
 
     The seconds are those of the steps, without validation; the time left is told with it.
+
+    Args:
+        foretells: Whether to say after some steps how long all will take: for a log without a bar,
+            which would be silent until the first epoch ends.
     """
+
+    def __init__(self, foretells: bool) -> None:
+        super().__init__()
+        self.foretells = foretells
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the clock."""
@@ -67,6 +76,18 @@ class Pace(keras.callbacks.Callback):
         if done:
             left = self.minutes_left(epoch)
             print(f"{epoch} of {epochs} epochs done, about {left:.0f} min left.", flush=True)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Say early how long it will take; the first steps, which compile, are left out."""
+        if not self.foretells or batch not in (_WARM, _MEASURED):
+            return
+        if batch == _WARM:
+            self.warm = time.perf_counter()
+            return
+        self.foretells = False
+        seconds = (time.perf_counter() - self.warm) / (_MEASURED - _WARM)
+        steps = self.params["steps"] * (self.params["epochs"] - (self.first or 0)) - batch - 1
+        print(f"{seconds:.2f} s a step, about {seconds * steps / 60:.0f} min left.", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Log the pace."""

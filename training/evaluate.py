@@ -81,7 +81,7 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{texts[source]}\n" for source, _ in pairs)
         options.out.write_text(lines, encoding="utf-8")
-    report = report_translation(targets, results)
+    report = report_translation(targets, results, translator.search)
     writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
     if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
         print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)

@@ -120,7 +120,8 @@ def _fit(
         )
     first_step = state.epoch * training.steps_per_epoch
     copies = model.distribute_strategy.num_replicas_in_sync
-    has_terminal, pace = sys.stdout.isatty(), Pace()
+    has_terminal = sys.stdout.isatty()
+    pace = Pace(foretells=not has_terminal)
     model.fit(
         training_batches(passes, start_id, training, first_step, copies),
         epochs=training.epochs,

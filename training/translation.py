@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keras_attention import Translation
+from keras_attention.seq2seq import Search
 from training.corpora import Pair
 from training.lengths import length_buckets
 
@@ -47,6 +48,8 @@ class TranslationReport:
     """Results on held-out pairs.
 
     Attributes:
+        search: How the translations were found.
+        pairs: How many.
         sources: How many different ones; one of several pairs has several references.
         bleu: BLEU, as it is written.
         bleu_lowercase: BLEU of lower-cased text.
@@ -56,6 +59,8 @@ class TranslationReport:
         by_length: BLEU of the shortest, the middle and the longest third of the sources.
     """
 
+    search: str
+    pairs: int
     sources: int
     bleu: Score
     bleu_lowercase: Score
@@ -72,7 +77,12 @@ class TranslationReport:
             ("chrF, lower-cased", self.chrf_lowercase),
         ]
         lines = [f"{name:<20}{score:>8.2f}   {signature}" for name, (score, signature) in rows]
-        counts = [f"{'sources':<20}{self.sources:>8,}", f"{'complete':<20}{self.complete:>8.2%}"]
+        counts = [
+            f"{'search':<20}{self.search}",
+            f"{'pairs':<20}{self.pairs:>8,}",
+            f"{'sources':<20}{self.sources:>8,}   one of several pairs has several references",
+            f"{'complete':<20}{self.complete:>8.2%}   of the outputs ended by themselves",
+        ]
         head = f"{'words of the source':<20}{'sources':>8}{'BLEU':>8}{'lower-cased':>13}"
         lengths = [
             f"{row.words:<20}{row.sources:>8,}{row.bleu:>8.2f}{row.bleu_lowercase:>13.2f}"
@@ -129,13 +139,14 @@ def columns(references: Sequence[Sequence[str]]) -> list[References]:
 
 
 def report_translation(
-    targets: Mapping[str, Sequence[str]], results: Sequence[Translation]
+    targets: Mapping[str, Sequence[str]], results: Sequence[Translation], search: Search
 ) -> TranslationReport:
     """Compare translations with references.
 
     Args:
         targets: The references of each source.
         results: The translation of each source, in that order.
+        search: How they were found.
     """
     known, outputs = list(targets.values()), [result.text for result in results]
     references = columns(known)
@@ -146,6 +157,8 @@ def report_translation(
         cased, lowercase = (bleu(some, *theirs, lowercase=low).score for low in (False, True))
         by_length.append(LengthScore(bucket.name, len(some), cased, lowercase))
     return TranslationReport(
+        search=str(search),
+        pairs=sum(len(several) for several in known),
         sources=len(targets),
         bleu=bleu(outputs, *references),
         bleu_lowercase=bleu(outputs, *references, lowercase=True),

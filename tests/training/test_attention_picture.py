@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib import image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from keras_attention import Translation
 from tests.arrays import uniform
@@ -30,7 +33,42 @@ def test_a_heat_map_for_each_result() -> None:
         assert (columns, rows) == (result.source_tokens, result.tokens)
         assert axis.get_xticks().tolist() == list(range(len(columns)))
         assert axis.get_yticks().tolist() == list(range(len(rows)))
-    assert [axis.get_title() for axis in axes] == ["3 may 1979  →  1979-05-03", "xyz  →  ab"]
+    assert [axis.get_title("left") for axis in axes] == ["3 may 1979  →  1979-05-03", "xyz  →  ab"]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize(
+    ("columns", "text", "rows"),
+    [
+        (["␣one", "␣two"], " ".join(["zwei"] * 30), ["␣zwei"] * 30),
+        (["␣quite"] * 40, "a", ["a"]),
+        (["a", "b"], "Donaudampfschifffahrtsgesellschaft", ["␣Donaudampfschifffahrtsgesells"]),
+        (["語"] * 40, "日本" * 20, ["日本"] * 20),
+    ],
+)
+def test_nothing_is_cut_off_nor_on_top_of_each_other(
+    columns: list[str], text: str, rows: list[str]
+) -> None:
+    columns, rows = [*columns, "⏎"], [*rows, "⏎"]
+    attention = np.ones((len(rows), len(columns)))
+    result = Translation(text, -1.0, rows, columns, attention, is_complete=True)
+    figure = heat_maps([result, result])
+    FigureCanvasAgg(figure).draw()
+    whole = figure.bbox
+    for axis in figure.axes:
+        texts = [child for child in axis.get_children() if isinstance(child, Text)]
+        (title,) = (child for child in texts if child.get_text())
+        labels = axis.get_xticklabels()
+        for drawn in (title, *labels, *axis.get_yticklabels()):
+            box = drawn.get_window_extent()
+            assert whole.x0 <= box.x0 < box.x1 <= whole.x1, drawn.get_text()
+            assert whole.y0 <= box.y0 < box.y1 <= whole.y1, drawn.get_text()
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+        assert not any(title.get_window_extent().overlaps(box) for box in boxes)
+        assert title.get_text().replace("\n", "").endswith(text[-5:])
+        square = axis.get_window_extent()
+        assert square.width / len(columns) > 0.29 * figure.dpi
 
 
 def test_large_weights_are_dark_and_the_first_token_is_on_top(tmp_path: Path) -> None:

@@ -400,7 +400,7 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         keras.callbacks.ProgbarLogger, "on_train_batch_end", lambda _, __, logs: shown.append(logs)
     )
-    pace = Pace()
+    pace = Pace(foretells=False)
     bar = Bar(pace)
     for callback in (pace, bar):
         callback.set_params({"epochs": 2, "steps": 4, "verbose": 1})
@@ -415,6 +415,28 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     minutes = [logs["minutes_left"] for logs in shown]
     assert minutes == pytest.approx([3 * left / 60 for left in (7, 6, 5, 4, 3, 2, 1, 0)])
     assert all(set(logs) == {"loss", "tokens_per_second", "minutes_left"} for logs in shown)
+
+
+def test_a_log_without_a_bar_says_early_how_long_it_will_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The third and fourth epoch of four, of 100 steps each; the first ten steps are slow."""
+    clock = [0.0]
+    stopped = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr("training.callbacks.time", stopped)
+    pace = Pace(foretells=True)
+    pace.set_params({"epochs": 4, "steps": 100, "verbose": 2})
+    pace.on_train_begin()
+    for epoch in (2, 3):
+        pace.on_epoch_begin(epoch)
+        for batch in range(100):
+            clock[0] += 6.0 if epoch == 3 or batch > 10 else 60.0
+            pace.on_train_batch_end(batch)
+            if (epoch, batch) == (2, 59):
+                assert capsys.readouterr().out == ""
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "6.00 s a step, about 14 min left."  # 139 steps of six seconds
+    assert not any("a step" in line for line in others)
 
 
 def test_a_training_that_diverges_says_so(

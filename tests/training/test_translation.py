@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attention import Translation
+from keras_attention import BeamSearch, Translation
 from keras_attention.runs import RunDirectory
 from training import evaluate
 from training.translation import references_by_source, report_translation
@@ -29,7 +29,8 @@ def test_the_numbers_of_a_report() -> None:
     ]
     outputs = ["a cat sat on a mat", "no", "a dog barks at the moon"]
     results = [translation(outputs[0]), translation(outputs[1], False), translation(outputs[2])]
-    report = report_translation(targets, results)
+    report = report_translation(targets, results, BeamSearch(3, 0.5))
+    assert report.pairs == 4
     assert report.sources == 3
     assert report.complete == pytest.approx(2 / 3)
     assert report.bleu_lowercase.score == pytest.approx(100)
@@ -43,11 +44,13 @@ def test_the_numbers_of_a_report() -> None:
     assert report.by_length[2].bleu_lowercase == pytest.approx(100)
     assert report.by_length[2].bleu == pytest.approx(75.98, abs=0.01)
     lines = str(report).splitlines()
-    assert lines[0].split() == ["sources", "3"]
-    assert lines[1].split() == ["complete", "66.67%"]
-    assert lines[5].split()[:3] == ["chrF,", "lower-cased", "100.00"]
-    assert lines[6].split() == ["words", "of", "the", "source", "sources", "BLEU", "lower-cased"]
-    assert lines[7].split() == ["2", "1", "100.00", "100.00"]
+    assert lines[0].split(maxsplit=1) == ["search", "BeamSearch(width=3, length_penalty=0.5)"]
+    assert lines[1].split() == ["pairs", "4"]
+    assert lines[2].split()[:2] == ["sources", "3"]
+    assert lines[3].split()[:2] == ["complete", "66.67%"]
+    assert lines[7].split()[:3] == ["chrF,", "lower-cased", "100.00"]
+    assert lines[8].split() == ["words", "of", "the", "source", "sources", "BLEU", "lower-cased"]
+    assert lines[9].split() == ["2", "1", "100.00", "100.00"]
 
 
 def test_a_test_set_of_ones_own(
@@ -56,7 +59,8 @@ def test_a_test_set_of_ones_own(
     tsv, out = tmp_path / "test.tsv", tmp_path / "out.txt"
     tsv.write_text("1979-05-03\t3 May 1979\n1980-05-04\t4 May 1980\n1979-05-30\t3 May 1979\n")
     assert evaluate.main([str(run.path), "--tsv", str(tsv), "--swap", "--out", str(out)]) == 0
-    assert capsys.readouterr().out.startswith("sources                    2\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:3]] == ["GreedySearch()", "3", "2"]
     lines = out.read_text().splitlines()
     assert len(lines) == 3
     assert lines[0] == lines[2]
@@ -75,7 +79,7 @@ def test_the_run_may_stand_before_and_after_the_test_set(
     for arguments in ([str(run.path), *files], [*files, str(run.path)]):
         assert evaluate.main(arguments) == 0
         reports.append(capsys.readouterr().out)
-    assert reports[0].startswith("sources                    2\n")
+    assert reports[0].splitlines()[2].startswith("sources                    2 ")
     assert reports[0] == reports[1]
 
 
