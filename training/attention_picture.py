@@ -82,7 +82,7 @@ def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text]) -> No
 
     maps, tops = [], []
     for axis, title in zip(axes, titles, strict=True):
-        rows, columns = axis.get_images()[0].get_array().shape
+        rows, columns = len(axis.get_yticks()), len(axis.get_xticks())
         maps.append((_CELL * columns, _CELL * rows))
         _wrap(title, inches([title])[0], max(_CELL * columns, _LEAST_TITLE))
         tops.append(inches([title])[1] + inches(axis.get_xticklabels())[1] + 2 * _GAP)

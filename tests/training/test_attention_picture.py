@@ -53,7 +53,7 @@ def test_nothing_is_cut_off_nor_on_top_of_each_other(
     attention = np.ones((len(rows), len(columns)))
     result = Translation(text, -1.0, rows, columns, attention, is_complete=True)
     figure = heat_maps([result, result])
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     whole = figure.bbox
     for axis in figure.axes:
         texts = [child for child in axis.get_children() if isinstance(child, Text)]
