@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention import backend
 from keras_attention.checks import check_dropout, check_shape
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Tensor
@@ -31,11 +32,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
     logits = ops.cast(logits, "float32")
     targets = ops.cast(targets, "int32")
     check_shape("targets", targets.shape, "logits", logits.shape[:-1])
-    losses = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
-    if label_smoothing:
-        uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
-        losses = (1.0 - label_smoothing) * losses + label_smoothing * uniform
-    return losses
+    return backend.cross_entropy(logits, targets, label_smoothing)
 
 
 def sequence_loss(

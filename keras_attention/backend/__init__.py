@@ -59,9 +59,34 @@ def trained_scan(
     return tensorflow_gradient.trained_scan(step, carry, xs, constants)
 
 
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    """`keras_attention.losses.cross_entropy` of logits in float32 and targets in int32.
+
+    On TensorFlow with a gradient of its own, since there the one of the formula is slow.
+    """
+    if has_own_gradient():
+        from keras_attention.backend import tensorflow
+
+        return tensorflow.cross_entropy(logits, targets, label_smoothing)
+    losses = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    if label_smoothing:
+        uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+        losses = (1.0 - label_smoothing) * losses + label_smoothing * uniform
+    return losses
+
+
 def has_own_gradient() -> bool:
-    """Whether the backend has a gradient of recurrences of our own."""
+    """Whether the backend has gradients of our own."""
     return bool(keras.backend.backend() == "tensorflow")
+
+
+def has_fused_recurrence() -> bool:
+    """Whether whole recurrences run as one operation here: Keras's LSTM and GRU do, in cuDNN."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

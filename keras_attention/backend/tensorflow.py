@@ -45,6 +45,45 @@ def scan(
     return carry, tf.nest.pack_sequence_as(example, [target.stack() for target in targets])
 
 
+def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """`keras_attention.losses.cross_entropy` of float32 or float64, around one fused softmax.
+
+    The logarithm of the sum of exponentials follows from the largest logit and its probability:
+    `log sum_v exp(z_v) = max(z) - log max(p)`. TensorFlow's own operation goes over the logits
+    several times.
+    """
+    size = logits.shape[-1]
+    shape, targets = tf.shape(targets), tf.reshape(targets, [-1])
+
+    @tf.custom_gradient
+    def losses(logits: tf.Tensor) -> Any:
+        p = tf.nn.softmax(logits)
+        largest, rest = tf.reduce_max(logits, -1), tf.math.log(tf.reduce_max(p, -1))
+        found = largest - tf.gather(logits, targets, batch_dims=1) - rest
+        if label_smoothing:
+            uniform = largest - tf.reduce_mean(logits, -1) - rest
+            found = (1.0 - label_smoothing) * found + label_smoothing * uniform
+        known = (targets >= 0) & (targets < size)  # else the CPU tells, and the GPU does not
+
+        def gradient(d: tf.Tensor) -> tf.Tensor:
+            d_logits = p * d[:, None]
+            if label_smoothing:
+                d_logits -= (label_smoothing / size) * d[:, None]
+            places = tf.stack([tf.range(tf.size(targets)), targets], -1)
+            d_logits = tf.tensor_scatter_nd_sub(d_logits, places, (1.0 - label_smoothing) * d)
+            return first_order(d_logits, "The cross-entropy")
+
+        return tf.where(known, found, float("nan")), gradient
+
+    return tf.reshape(losses(tf.reshape(logits, (-1, size))), shape)
+
+
+def first_order(gradient: tf.Tensor, what: str) -> tf.Tensor:
+    """The gradient of a formulation of our own, which is an error to differentiate once more."""
+    message = f"{what} of keras_attention has first derivatives alone."
+    return tf.raw_ops.PreventGradient(input=gradient, message=message)
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A `tf.function` that is traced once for any batch and length.
 

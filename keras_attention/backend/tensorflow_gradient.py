@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_attention.backend.tensorflow import scan
+from keras_attention.backend.tensorflow import first_order, scan
 from keras_attention.linear import LinearMap, watched
 from keras_attention.types import Nest
 
@@ -60,7 +60,7 @@ def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Ne
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor | None]:
             d_last, d_ys = tf.nest.pack_sequence_as(results, upstream)
             found = _backward(step, constants, (steps, xs), maps, d_last, d_ys)
-            return [None if d is None else _first_order(d) for d in found]
+            return [None if d is None else first_order(d, "A recurrence") for d in found]
 
         return tf.nest.flatten(results), gradient
 
@@ -153,8 +153,3 @@ def _with_zeros(gradients: Nest, sources: Nest) -> Nest:
 def _summed(dtype: tf.DType) -> tf.DType:
     """The type to add many numbers up in."""
     return tf.float32 if dtype.size < 4 else dtype
-
-
-def _first_order(gradient: tf.Tensor) -> tf.Tensor:
-    message = "A recurrence of keras_attention has first derivatives alone."
-    return tf.raw_ops.PreventGradient(input=gradient, message=message)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_attention as ka
 from tests.arrays import to_numpy, uniform
@@ -164,3 +165,74 @@ def test_the_loss_can_be_saved() -> None:
     logits = uniform(B, T, V, seed=1)
     assert again.label_smoothing == 0.2
     assert value(again, TARGETS, logits) == value(loss, TARGETS, logits)
+
+
+def gradients(logits: np.ndarray, upstream: np.ndarray, label_smoothing: float) -> np.ndarray:
+    """Of `sum(upstream * cross_entropy)`: softmax less the wanted probabilities."""
+    p = np.exp(logits.astype("float64") - logits.max(-1, keepdims=True))
+    wanted = np.eye(logits.shape[-1])[TARGETS] * (1.0 - label_smoothing)
+    wanted += label_smoothing / logits.shape[-1]
+    return upstream[..., None] * (p / p.sum(-1, keepdims=True) - wanted)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_the_gradient_is_that_of_the_formula(label_smoothing: float, jit_compile: bool) -> None:
+    given, upstream = uniform(B, T, V, seed=1, scale=5.0), uniform(B, T, seed=2)
+
+    @tf.function(jit_compile=jit_compile)
+    def run(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = ka.losses.cross_entropy(logits, TARGETS, label_smoothing)
+            total = tf.reduce_sum(losses * upstream)
+        return losses, tape.gradient(total, logits)
+
+    losses, gradient = run(tf.constant(given))
+    expected = cross_entropy(given, TARGETS, label_smoothing)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient, gradients(given, upstream, label_smoothing), atol=1e-6)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_it_is_the_loss_that_keras_has(
+    label_smoothing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = tf.constant(uniform(B, T, 1000, seed=1, scale=20.0))
+
+    def run() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = ka.losses.cross_entropy(logits, TARGETS, label_smoothing)
+        return [losses, tape.gradient(losses, logits)]
+
+    own = run()
+    monkeypatch.setattr("keras_attention.backend.has_own_gradient", lambda: False)
+    for mine, keras_own in zip(own, run(), strict=True):
+        np.testing.assert_allclose(mine, keras_own, rtol=1e-5, atol=1e-6)
+
+
+def test_logits_may_be_far_apart() -> None:
+    logits = np.array([[[1e4, 0.0, -1e4], [0.0, -np.inf, 0.0], [-1e4, -1e4, -1e4]]], "float32")
+    losses = to_numpy(ka.losses.cross_entropy(logits, np.array([[1, 2, 0]])))
+    np.testing.assert_allclose(losses, [[1e4, np.log(2), np.log(3)]], rtol=1e-6)
+
+
+def test_a_target_out_of_the_vocabulary_is_an_error_or_not_a_number() -> None:
+    logits, targets = uniform(1, 2, V, seed=1), np.array([[1, V]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"7 is not in \[0, 7\)"):
+        ka.losses.cross_entropy(logits, targets)
+    losses = tf.function(ka.losses.cross_entropy, jit_compile=True)(logits, targets)
+    assert np.isnan(losses.numpy()).tolist() == [[False, True]]  # as on GPUs
+
+
+def test_a_second_derivative_is_an_error() -> None:
+    logits = tf.constant(uniform(B, T, V, seed=1))
+    with tf.GradientTape() as outer:
+        outer.watch(logits)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = ka.losses.cross_entropy(logits, TARGETS)
+        first = tape.gradient(losses, logits)
+    with pytest.raises(LookupError, match="cross-entropy of keras_attention has first derivatives"):
+        outer.gradient(first, logits)
