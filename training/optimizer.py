@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 import keras_attention as ka
@@ -35,6 +36,27 @@ def loaded_model(file: Path) -> ka.Seq2Seq:
     return model
 
 
+class _InOnePass(keras.optimizers.Optimizer):
+    """An optimizer that reads and writes each weight once in a step.
+
+    Keras's operations for clipping, the moments, the weight and its average each go over all
+    weights, which takes memory's time, not the processor's. XLA makes one loop of them.
+    """
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Update the variables; arguments as Keras's."""
+        apply = super().apply
+        if not self.built or tf.distribute.has_strategy():
+            apply(grads, trainable_variables)
+            return
+        # A gradient of some rows of an embedding moves all its moments: it may as well be whole.
+        whole = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
+        update = tf.function(
+            lambda grads: apply(grads, trainable_variables), jit_compile=True, autograph=False
+        )
+        update(whole)
+
+
 class _AveragesFromTheStart(keras.optimizers.Optimizer):
     """A moving average of the weights w that is worth something after a few steps already.
 
@@ -54,12 +76,12 @@ class _AveragesFromTheStart(keras.optimizers.Optimizer):
 
 
 @keras.saving.register_keras_serializable(package="training")
-class Adam(_AveragesFromTheStart, keras.optimizers.Adam):
+class Adam(_InOnePass, _AveragesFromTheStart, keras.optimizers.Adam):
     """Adam with that average."""
 
 
 @keras.saving.register_keras_serializable(package="training")
-class AdamW(_AveragesFromTheStart, keras.optimizers.AdamW):
+class AdamW(_InOnePass, _AveragesFromTheStart, keras.optimizers.AdamW):
     """AdamW with that average."""
 
 
