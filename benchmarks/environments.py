@@ -1,0 +1,71 @@
+"""The environments in which the sides of a comparison run, made from the package index."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(".peers")
+PYTHON = "3.11"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One side.
+
+    Args:
+        module: Its worker, in `benchmarks.workers`.
+        requirements: What its environment holds; nothing for this project's own environment.
+        python: The version of Python that these need, or nothing for any.
+    """
+
+    module: str
+    requirements: tuple[str, ...] = ()
+    python: str = ""
+
+    @property
+    def interpreter(self) -> Path:
+        """The Python that runs the worker."""
+        if not self.requirements:
+            return Path(sys.executable)
+        return FOLDER.absolute() / self.module / "bin" / "python"
+
+    def install(self) -> None:
+        """Make the environment, unless it is there.
+
+        Raises:
+            FileNotFoundError: If there is no such Python.
+            subprocess.CalledProcessError: If a package cannot be installed.
+        """
+        stamp = FOLDER / self.module / ".installed"
+        wanted = "\n".join(self.requirements)
+        if not self.requirements or (stamp.exists() and stamp.read_text() == wanted):
+            return
+        print(f"Installing {', '.join(self.requirements)} into {stamp.parent} ...", flush=True)
+        python = shutil.which(f"python{self.python}")
+        if python is None:
+            raise FileNotFoundError(f"{self.module} needs python{self.python}, which is not here.")
+        subprocess.run([python, "-m", "venv", "--clear", stamp.parent], check=True)
+        pip = [
+            str(self.interpreter),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
+        subprocess.run([*pip, *self.requirements], check=True)
+        stamp.write_text(wanted)
+
+
+PRODUCTS = "products"
+OURS = "ours"
+PEERS = {
+    PRODUCTS: Peer("products"),
+    OURS: Peer("ours"),
+    "tfa": Peer("tfa", ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
+    "pytorch": Peer("pytorch", ("torch>=2.13", "numpy")),
+}

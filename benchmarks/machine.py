@@ -1,0 +1,40 @@
+"""What a benchmark ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+from benchmarks.worker import cores
+
+_IDLE = 0.1
+
+
+def description() -> str:
+    """The processor, its cores and memory, and the system."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    processor = names[0] if names else platform.machine()
+    python = platform.python_version()
+    return f"{processor}, {cores()} cores, {memory:.0f} GiB, {platform.system()}, Python {python}."
+
+
+def is_idle(seconds: float = 2.0) -> bool:
+    """Whether other programs leave the processors alone, looked at for some time."""
+    busy, total = _ticks()
+    time.sleep(seconds)
+    later, all_later = _ticks()
+    return (later - busy) < _IDLE * (all_later - total)
+
+
+def _ticks() -> tuple[int, int]:
+    """Of all processors since the start: those with work, and all."""
+    numbers = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    waiting = numbers[3] + numbers[4]
+    return sum(numbers) - waiting, sum(numbers)

@@ -1,0 +1,192 @@
+"""Beside its peers in one run: `python -m benchmarks.run`.
+
+Every side of a case runs in a process and an environment of its own (made from the package index at
+the first time: some gigabytes). They wait, and work in turns, so that whatever else this machine
+does falls on all of them alike. The table has the median of a run, its spread (the middle half),
+and ratios to this project, taken turn by turn: 1.5x is one and a half times as fast as the peer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+from benchmarks.environments import OURS, PEERS, PRODUCTS
+from benchmarks.machine import description, is_idle
+from benchmarks.workloads import Case
+
+CASES = [
+    Case("W1", "train"),
+    Case("W1", "train", length=30),
+    Case("W1", "train", precision="bfloat16"),
+    Case("W2", "train"),
+    *(Case("W1", task, batch=batch) for task in ("greedy", "beam") for batch in (1, 32)),
+]
+_TURN = 2.0  # seconds that a side works before the next one does
+
+
+class Timing(NamedTuple):
+    """What one side needed.
+
+    Attributes:
+        turns: Seconds of a run, the median of each turn.
+        runs: Seconds of every run.
+        peak: MB of memory above what its imports took.
+        versions: What was measured.
+    """
+
+    turns: list[float]
+    runs: list[float]
+    peak: float
+    versions: str
+
+
+class Side:
+    """A worker process, ready to run.
+
+    Args:
+        name: Which one.
+        case: What it runs.
+
+    Raises:
+        RuntimeError: If it cannot run the case.
+    """
+
+    def __init__(self, name: str, case: Case) -> None:
+        peer = PEERS[name]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path.cwd())}
+        module = f"benchmarks.workers.{peer.module}"
+        self.errors = TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
+        self.process = subprocess.Popen(
+            [str(peer.interpreter), "-m", module, json.dumps(dataclasses.asdict(case))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=environment,
+        )
+        self.versions = self._answer()["versions"]
+
+    def run(self, count: int) -> dict[str, Any]:
+        """Run so many times: the seconds of each, and the peak of memory."""
+        assert self.process.stdin is not None
+        print(count, file=self.process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            status = self.process.wait()
+            self.errors.seek(0)
+            errors = self.errors.read().strip().splitlines()
+            raise RuntimeError(errors[-1] if errors else f"exit status {status}")
+        return dict(json.loads(line))
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+
+def measure(case: Case, names: Sequence[str], turns: int) -> dict[str, Timing]:
+    """Let sides run a case in turns; who cannot run it is told and left out."""
+    with ExitStack() as stack:
+        sides: dict[str, Side] = {}
+        for name in names:
+            try:
+                sides[name] = stack.enter_context(Side(name, case))
+            except RuntimeError as error:
+                print(f"{case.name}: without {name}: {error}", file=sys.stderr)
+        counts = {name: max(3, int(_TURN / _seconds(side))) for name, side in sides.items()}
+        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+        for _ in range(turns):
+            for name, side in sides.items():
+                answers[name].append(side.run(counts[name]))
+        return {
+            name: Timing(
+                [median(answer["seconds"]) for answer in answers[name]],
+                [seconds for answer in answers[name] for seconds in answer["seconds"]],
+                answers[name][-1]["peak"],
+                side.versions,
+            )
+            for name, side in sides.items()
+        }
+
+
+def _seconds(side: Side) -> float:
+    return median(side.run(2)["seconds"])
+
+
+def lines(case: Case, timings: dict[str, Timing]) -> list[str]:
+    """The lines of a table about a case."""
+    rows = []
+    for name, timing in timings.items():
+        low, _, high = quantiles(timing.runs, n=4)
+        middle = median(timing.runs)
+        ratio = ""
+        if name != OURS and OURS in timings:
+            pairs = zip(timings[OURS].turns, timing.turns, strict=True)
+            ratio = f"{median(theirs / own for own, theirs in pairs):.2f}x"
+        rows.append(
+            f"| {case.name} | {name} | {1e3 * middle:.1f} | {1e3 * low:.1f} to {1e3 * high:.1f} "
+            f"| {case.tokens / middle:,.0f} | {timing.peak:.0f} | {ratio} |"
+        )
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--turns", type=int, default=7, help="of each side (7)")
+    parser.add_argument("--only", default="", help="only cases whose names have all these words")
+    parser.add_argument("--sides", nargs="+", choices=PEERS, default=list(PEERS), help="which")
+    parser.add_argument("--threads", type=int, default=0, help="of each side; else all cores")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="where else the table goes")
+    options = parser.parse_args(arguments)
+
+    for name in options.sides:
+        PEERS[name].install()
+    if not is_idle():
+        print("warning: this machine is busy; ratios hold, times may not.", file=sys.stderr)
+    chosen = [case for case in CASES if all(word in case.name for word in options.only.split())]
+    table = [
+        "| case | side | ms | middle half | target tokens/s | peak MB | ours is |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(table), flush=True)
+    versions: dict[str, str] = {}
+    for case in chosen:
+        case = dataclasses.replace(case, threads=options.threads)
+        sides = [name for name in options.sides if name != PRODUCTS or case.task == "train"]
+        timings = measure(case, sides, options.turns)
+        versions |= {name: timing.versions for name, timing in timings.items()}
+        rows = lines(case, timings)
+        print("\n".join(rows), flush=True)
+        table += rows
+    table += ["", description(), "", *(f"- {name}: {what}" for name, what in versions.items())]
+    print("\n".join(table[-len(versions) - 3 :]))
+    if options.out is not None:
+        options.out.write_text("\n".join(table) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

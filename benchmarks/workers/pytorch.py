@@ -1,0 +1,103 @@
+"""PyTorch, with the loop that people write: no more in it than what a step needs of the last."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.worker import Run, serve, threads_of
+from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, Case
+
+
+class Model(nn.Module):
+    """The workload's model."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.feeds_back = case.model == "W1"
+        fed = DECODER if self.feeds_back else 0
+        self.source_embedding = nn.Embedding(case.vocabulary, EMBEDDING)
+        self.target_embedding = nn.Embedding(case.vocabulary, EMBEDDING)
+        self.encoder = nn.LSTM(EMBEDDING, ENCODER, batch_first=True, bidirectional=True)
+        self.bridges = nn.ModuleList(nn.Linear(2 * ENCODER, DECODER) for _ in range(2))
+        self.inputs = nn.Linear(EMBEDDING, 4 * DECODER)
+        self.recurrent = nn.Linear(fed + DECODER, 4 * DECODER, bias=False)
+        self.lstm = nn.LSTM(EMBEDDING, DECODER, batch_first=True)
+        self.keys = nn.Linear(2 * ENCODER, DECODER, bias=False)
+        self.query = nn.Linear(DECODER, DECODER, bias=False)
+        self.score = nn.Parameter(torch.randn(DECODER) / DECODER**0.5)
+        self.combine = nn.Linear(2 * ENCODER + DECODER, DECODER)
+        self.logits = nn.Linear(DECODER, case.vocabulary)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Logits (B, T, V)."""
+        encoded, ends = self.encoder(self.source_embedding(source))
+        pairs = [torch.cat(list(end), 1) for end in ends]
+        h, c = (torch.tanh(own(pair)) for own, pair in zip(self.bridges, pairs, strict=True))
+        keys, embedded = self.keys(encoded), self.target_embedding(target)
+        if not self.feeds_back:
+            outputs, _ = self.lstm(embedded, (h[None], c[None]))
+            weights = torch.softmax(outputs @ keys.transpose(1, 2), -1)
+            return self.logits(self._combined(outputs, weights @ encoded))
+        fed, outputs = torch.zeros_like(h), []
+        for known in self.inputs(embedded).unbind(1):
+            gates = known + self.recurrent(torch.cat([fed, h], 1))
+            i, f, g, o = gates.chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            scores = torch.tanh(keys + self.query(h)[:, None]) @ self.score.to(keys.dtype)
+            context = torch.bmm(torch.softmax(scores, -1)[:, None].to(encoded.dtype), encoded)[:, 0]
+            fed = self._combined(h, context)
+            outputs.append(fed)
+        return self.logits(torch.stack(outputs, 1))
+
+    def _combined(self, output: Tensor, context: Tensor) -> Tensor:
+        return torch.tanh(self.combine(torch.cat([output, context], -1)))
+
+
+def prepare(case: Case) -> Run:
+    """A training step; there is no search."""
+    if case.task != "train":
+        raise ValueError("PyTorch has no search of its own.")
+    torch.set_num_threads(threads_of(case))
+    torch.manual_seed(0)
+    _use_fast_products()
+    model = Model(case)
+    used = [p for name, p in model.named_parameters() if _is_used(name, model)]
+    optimizer = torch.optim.Adam(used, 1e-3, fused=True)
+    source, target, labels = torch.randint(4, case.vocabulary, (3, case.batch, case.length))
+
+    def step() -> float:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bfloat16"):
+            logits = model(source, target)
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def _is_used(name: str, model: Any) -> bool:
+    other = ("lstm",) if model.feeds_back else ("inputs", "recurrent", "query", "score")
+    return not name.startswith(other)
+
+
+def _use_fast_products() -> None:
+    """Take oneDNN in the place of MKL, which is slow on some machines; but not where it rounds."""
+    x, y = torch.rand(2, 256, 256)
+    exact = x.double() @ y.double()
+    torch.set_float32_matmul_precision("medium")
+    if float(((x @ y).double() / exact - 1.0).abs().max()) > 1e-5:
+        torch.set_float32_matmul_precision("highest")
+
+
+if __name__ == "__main__":
+    serve(prepare, f"PyTorch {torch.__version__}")
