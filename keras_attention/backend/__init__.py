@@ -84,9 +84,9 @@ def has_fused_recurrence() -> bool:
     """Whether whole recurrences run as one operation here: Keras's LSTM and GRU do, in cuDNN."""
     if keras.backend.backend() != "tensorflow":
         return False
-    import tensorflow as tf
+    from keras_attention.backend import tensorflow
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return tensorflow.has_gpu()
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
