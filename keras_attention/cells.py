@@ -67,13 +67,14 @@ class _GatedCell(LoopedCell):
     def __init__(self, cell: Any, known: int) -> None:
         super().__init__(cell, ())
         self.known = known
-        self.kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
+        kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
+        self.kernel, self.unknown = ops.split(kernel, [known], axis=0)
         self.mask = cell.get_dropout_mask(None)
 
     def project(self, inputs: Tensor) -> Tensor:
         if self.mask is not None:
             inputs = inputs * self.mask[:, : self.known]
-        return _biased(ops.matmul(inputs, self.kernel[: self.known]), self.bias)
+        return _biased(ops.matmul(inputs, self.kernel), self.bias)
 
     def _dropped(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         if self.mask is None or not inputs:
@@ -90,7 +91,7 @@ class LoopedLSTMCell(_GatedCell):
 
     def __init__(self, cell: Any, known: int) -> None:
         super().__init__(cell, known)
-        joined = ops.concatenate([self.kernel[known:], self.recurrent], axis=0)
+        joined = ops.concatenate([self.unknown, self.recurrent], axis=0)
         self.constants = [joined] if known else [joined, *self.bias]
 
     def step(
@@ -122,9 +123,8 @@ class LoopedGRUCell(_GatedCell):
         super().__init__(cell, known)
         recurrent_bias = [bias[1] for bias in self.bias]
         self.bias = [bias[0] for bias in self.bias]
-        unknown = self.kernel[known:]
         self.constants = {
-            "kernel": [unknown] if unknown.shape[0] else [],
+            "kernel": [self.unknown] if self.unknown.shape[0] else [],
             "bias": [] if known else self.bias,
             "recurrent": self.recurrent,
             "recurrent_bias": recurrent_bias,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.worker import Run, serve, threads_of
+from benchmarks.worker import Run, serve
+from benchmarks.workers.torch_training import set_up, training_step
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, Case
 
 
@@ -65,38 +63,20 @@ def prepare(case: Case) -> Run:
     """A training step; there is no search."""
     if case.task != "train":
         raise ValueError("PyTorch has no search of its own.")
-    torch.set_num_threads(threads_of(case))
-    torch.manual_seed(0)
-    _use_fast_products()
+    set_up(case)
     model = Model(case)
     used = [p for name, p in model.named_parameters() if _is_used(name, model)]
-    optimizer = torch.optim.Adam(used, 1e-3, fused=True)
     source, target, labels = torch.randint(4, case.vocabulary, (3, case.batch, case.length))
 
-    def step() -> float:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bfloat16"):
-            logits = model(source, target)
-            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        loss.backward()
-        optimizer.step()
-        return float(loss.detach())
+    def loss() -> Tensor:
+        return F.cross_entropy(model(source, target).flatten(0, 1), labels.flatten())
 
-    return step
+    return training_step(case, used, loss)
 
 
 def _is_used(name: str, model: Any) -> bool:
     other = ("lstm",) if model.feeds_back else ("inputs", "recurrent", "query", "score")
     return not name.startswith(other)
-
-
-def _use_fast_products() -> None:
-    """Take oneDNN in the place of MKL, which is slow on some machines; but not where it rounds."""
-    x, y = torch.rand(2, 256, 256)
-    exact = x.double() @ y.double()
-    torch.set_float32_matmul_precision("medium")
-    if float(((x @ y).double() / exact - 1.0).abs().max()) > 1e-5:
-        torch.set_float32_matmul_precision("highest")
 
 
 if __name__ == "__main__":
