@@ -37,11 +37,16 @@ def copy_tokenizers(run: RunDirectory, out: Path) -> None:
 
 
 def describe(
-    run: RunDirectory, serving: ServingModule, translator: Translator, artefacts: Mapping[str, Any]
+    name: str,
+    run: RunDirectory,
+    serving: ServingModule,
+    translator: Translator,
+    artefacts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """`config.json`: what somebody who has only the export needs to know.
 
     Args:
+        name: The model's.
         run: The run.
         serving: With tokenizers, for any batch and length.
         translator: Of the run.
@@ -50,7 +55,7 @@ def describe(
     config, model = run.config(), serving.model.config
     text = config.get("text") or {}
     return {
-        "name": config["name"],
+        "name": name,
         "formats": list(artefacts),
         "artefacts": dict(artefacts),
         "ids": {"padding": PADDING_ID, "start": START_ID, "end": END_ID, "unknown": UNKNOWN_ID},

@@ -23,7 +23,7 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
     Args:
         run: The run directory that training left.
         out: The folder of the export: a new or an empty one, or an earlier export. That is replaced
-            as soon as the run has been read.
+            as soon as the run has been read. Its name is the model's.
         formats: Of `saved_model`, `tflite` and `onnx`.
 
     Returns:
@@ -53,14 +53,14 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
         tokenizers=(translator.source_tokenizer, translator.target_tokenizer),
         max_source_length=translator.max_source_length,
     )
-    name = directory.config()["name"]
+    name = out.resolve().name  # a recipe's would be "corpus" for everybody's own text
     make_room(out)
     artefacts = {kind: _export(kind, serving, out, name) for kind in FORMATS if kind in formats}
     relative = {
         kind: [path.relative_to(out).as_posix() for path in paths]
         for kind, paths in artefacts.items()
     }
-    _write_assets(directory, out, serving, translator, relative)
+    _write_assets(directory, out, name, serving, translator, relative)
     (out / UNFINISHED).unlink()
     return out
 
@@ -82,7 +82,12 @@ def _export(kind: str, serving: ServingModule, out: Path, name: str) -> list[Pat
 
 
 def _write_assets(
-    run: RunDirectory, out: Path, serving: ServingModule, translator: Translator, artefacts: Any
+    run: RunDirectory,
+    out: Path,
+    name: str,
+    serving: ServingModule,
+    translator: Translator,
+    artefacts: Any,
 ) -> None:
     print("reference ...", flush=True)
     texts, rows = _held_out(run, translator)
@@ -91,7 +96,7 @@ def _write_assets(
     )
     reference.write_reference(out / "reference.npz", arrays)
     assets.copy_tokenizers(run, out)
-    config = assets.describe(run, serving, translator, artefacts)
+    config = assets.describe(name, run, serving, translator, artefacts)
     made = assets.examples(translator, texts, rows)
     assets.write_json(out / "examples.json", made)
     (out / "README.md").write_text(readme(config, made[0]["source"]), encoding="utf-8")

@@ -61,8 +61,8 @@ class RunDirectory:
             raise FileNotFoundError(f"{self.path} is an export, not a run directory.")
         if missing:
             raise FileNotFoundError(
-                f"The run directory {self.path} is incomplete: {', '.join(missing)} missing. "
-                "Let its training finish: the same command resumes it."
+                f"The run directory {self.path} is incomplete: {', '.join(missing)} missing. Wait "
+                "for its training's first validation; the command that began it resumes it."
             )
         return self
 
@@ -74,8 +74,8 @@ class RunDirectory:
         if state["is_finished"]:
             return None
         return (
-            f"The training of {self.path} has not finished: this is the best model of its first "
-            f"{state['epoch']} epochs. The command that began it resumes it."
+            f"The training of {self.path} has not finished: this is the best model after "
+            f"{state['epoch']} of its epochs. The command that began it resumes it."
         )
 
     def config(self) -> dict[str, Any]:

@@ -23,8 +23,9 @@ _CELL, _GAP, _LEAST_TITLE = 0.3, 0.2, 2.0  # inches: a weight's square; between 
 
 def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
     """Held-out sources to show: fairly long ones, in Latin letters, which every font has."""
-    fitting = [source for source, _ in pairs if len(source) > 14 and max(source) < "\u0250"]
-    return (fitting or [source for source, _ in pairs])[:count]
+    sources = list(dict.fromkeys(source for source, _ in pairs))
+    fitting = [source for source in sources if len(source) > 14 and max(source) < "\u0250"]
+    return (fitting or sources)[:count]
 
 
 def plot(results: Sequence[Translation], out: Path) -> str:
@@ -99,9 +100,9 @@ def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text]) -> No
 
 def _wrap(title: Text, inches: float, most: float) -> None:
     """Break a title of so many inches into lines that take no more than `most`."""
-    text = title.get_text()
-    letters = max(1, int(len(text) * most / inches))
-    title.set_text(textwrap.fill(text, letters))
+    lines = title.get_text().split("\n")
+    letters = max(1, int(max(map(len, lines)) * most / inches))
+    title.set_text("\n".join(textwrap.fill(line, letters) for line in lines))
 
 
 def draw(axis: Axes, result: Translation) -> Text:
@@ -117,15 +118,12 @@ def draw(axis: Axes, result: Translation) -> Text:
             f"attention={'none' if result.attention is None else 'there'}"
         )
     axis.imshow(result.attention, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
-    upright = max(map(len, result.source_tokens)) > 2  # else neighbours run into each other
-    axis.set_xticks(
-        range(len(result.source_tokens)),
-        result.source_tokens,
-        parse_math=False,
-        rotation="vertical" if upright else "horizontal",
-    )
+    axis.set_xticks(range(len(result.source_tokens)), result.source_tokens, parse_math=False)
     axis.set_yticks(range(len(result.tokens)), result.tokens, parse_math=False)
     axis.xaxis.tick_top()
+    if max(map(len, result.source_tokens)) > 2:  # else neighbours run into each other
+        for label in axis.get_xticklabels():
+            label.set_rotation(90.0 if len(label.get_text()) > 1 else 0.0)
     axis.tick_params(length=0)
     for side in ("top", "right", "bottom", "left"):
         axis.spines[side].set_visible(False)
@@ -134,4 +132,4 @@ def draw(axis: Axes, result: Translation) -> Text:
     axis.grid(which="minor", color="0.9", linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     source = "".join(result.source_tokens[:-1]).replace("␣", " ").strip()
-    return axis.set_title(f"{source}  →  {result.text}", parse_math=False, loc="left")
+    return axis.set_title(f"{source}\n→ {result.text}", parse_math=False, loc="left")

@@ -25,7 +25,7 @@ from training.translation import references_by_source
 
 Logs = dict[str, Any] | None
 _MOST_DRAWN = 64
-_WARM, _MEASURED = 10, 60  # steps, from the one to the other the pace is measured
+_WARM, _MEASURED, _MINUTE = 10, 60, 60.0  # the pace is measured from the one step to the other
 
 
 class SeedDropout(keras.callbacks.Callback):
@@ -55,22 +55,21 @@ class Pace(keras.callbacks.Callback):
     The seconds are those of the steps, without validation; the time left is told with it.
 
     Args:
-        foretells: Whether to say after some steps how long all will take: for a log without a bar,
-            which would be silent until the first epoch ends.
+        has_bar: Whether a bar shows it. Where none does, as in a log, a line a minute says it.
     """
 
-    def __init__(self, foretells: bool) -> None:
+    def __init__(self, has_bar: bool) -> None:
         super().__init__()
-        self.foretells = foretells
+        self.has_bar = has_bar
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the clock."""
-        self.began = time.perf_counter()
+        self.began = self.told = time.perf_counter()
         self.first: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the epoch's clock, and say what is left."""
-        self.started = time.perf_counter()
+        self.started, self.epoch = time.perf_counter(), epoch
         self.first = epoch if self.first is None else self.first
         done, epochs = epoch - self.first, self.params["epochs"]
         if done:
@@ -78,16 +77,20 @@ class Pace(keras.callbacks.Callback):
             print(f"{epoch} of {epochs} epochs done, about {left:.0f} min left.", flush=True)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Say early how long it will take; the first steps, which compile, are left out."""
-        if not self.foretells or batch not in (_WARM, _MEASURED):
-            return
+        """Say once a minute how far it is; the first steps, which may compile, are no measure."""
+        now = time.perf_counter()
         if batch == _WARM:
-            self.warm = time.perf_counter()
+            self.warm = now
+        if self.has_bar or batch < _MEASURED or now < self.told + _MINUTE:
             return
-        self.foretells = False
-        seconds = (time.perf_counter() - self.warm) / (_MEASURED - _WARM)
-        steps = self.params["steps"] * (self.params["epochs"] - (self.first or 0)) - batch - 1
-        print(f"{seconds:.2f} s a step, about {seconds * steps / 60:.0f} min left.", flush=True)
+        self.told = now
+        seconds, steps = (now - self.warm) / (batch - _WARM), self.params["steps"]
+        left = steps * (self.params["epochs"] - self.epoch) - batch - 1
+        print(
+            f"Step {batch + 1:,} of {steps:,}: {seconds:.2f} s a step, "
+            f"about {seconds * left / 60:.0f} min left.",
+            flush=True,
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Log the pace."""

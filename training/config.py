@@ -82,8 +82,8 @@ class CorpusConfig(DataConfig):
         super().__post_init__()
         if self.train is None:
             raise ValueError(
-                "Argument `train` must name files: source and target, or tsv, for example "
-                "data.train.tsv=pairs.tsv. Received: train=None"
+                "Key `data.train` must name files: source and target, or tsv, for example "
+                "data.train.tsv=pairs.tsv. Received: data.train=null"
             )
 
     def files_of(self, part: Part) -> CorpusFiles | None:

@@ -51,9 +51,8 @@ def found_files(name: str, patterns: Sequence[str]) -> list[str]:
             message = f"Argument `{name}` must name files. There is no file {pattern!r}"
             if not Path(pattern).is_absolute():
                 message += (
-                    f" in the current directory, {Path.cwd()}, nor in the data folder, "
-                    f"{data_folder()}, which a training's --data or the variable {DATA_VARIABLE} "
-                    "names"
+                    f" in {Path.cwd()}, nor in the data folder {data_folder()} (a training's "
+                    f"--data or {DATA_VARIABLE} names another)"
                 )
             raise CorpusError(message)
         files += found

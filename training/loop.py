@@ -121,7 +121,7 @@ def _fit(
     first_step = state.epoch * training.steps_per_epoch
     copies = model.distribute_strategy.num_replicas_in_sync
     has_terminal = sys.stdout.isatty()
-    pace = Pace(foretells=not has_terminal)
+    pace = Pace(has_terminal)
     model.fit(
         training_batches(passes, start_id, training, first_step, copies),
         epochs=training.epochs,

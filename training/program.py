@@ -38,3 +38,7 @@ def guarded(
     except errors as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        needed = "the programs need requirements.txt, which `make env` installs into .venv"
+        print(f"error: {error}: {needed}.", file=sys.stderr)
+        return 2

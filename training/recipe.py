@@ -88,7 +88,7 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"An override must be key=value. Received: {override!r}")
+        raise ConfigError(f"An override must be key=value, in one word. Received: {override!r}")
     *sections, last = key.split(".")
     for section in sections:
         if tree.get(section) is None:  # absent, or a section without a line

@@ -33,7 +33,7 @@ def test_a_heat_map_for_each_result() -> None:
         assert (columns, rows) == (result.source_tokens, result.tokens)
         assert axis.get_xticks().tolist() == list(range(len(columns)))
         assert axis.get_yticks().tolist() == list(range(len(rows)))
-    assert [axis.get_title("left") for axis in axes] == ["3 may 1979  →  1979-05-03", "xyz  →  ab"]
+    assert [axis.get_title("left") for axis in axes] == ["3 may 1979\n→ 1979-05-03", "xyz\n→ ab"]
 
 
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
@@ -106,7 +106,8 @@ def test_dollars_are_text_and_no_formula(tmp_path: Path) -> None:
     result = translation("$^$", "$x_{$ and $\\$")
     assert plot([result], tmp_path / "dollars.svg") == ""
     svg = (tmp_path / "dollars.svg").read_text(encoding="utf-8")
-    assert "$x_{$ and $\\$  →  $^$" in svg
+    assert "$x_{$ and $\\$" in svg
+    assert "→ $^$" in svg
 
 
 def test_a_model_without_attention_is_an_error(tmp_path: Path) -> None:
@@ -126,4 +127,5 @@ def test_examples_are_long_and_in_letters_that_every_font_has() -> None:
         (source, "") for source in ("3 may", "2024年5月3日（金曜日）です。。", "friday 3 may 1979")
     ]
     assert examples(pairs) == ["friday 3 may 1979"]
+    assert examples([pairs[2], pairs[2], pairs[0]]) == ["friday 3 may 1979"]
     assert examples(pairs[:2]) == ["3 may", "2024年5月3日（金曜日）です。。"]

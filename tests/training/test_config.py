@@ -99,7 +99,7 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["training.dtype=float64"], "Key `training.dtype`: .*'mixed_bfloat16'"),
         (["training=3"], "Key `training` must be a section. Received: 3"),
         (["name.first=3"], "Key `name.first`: `name` is a value, not a section"),
-        (["training.steps"], "must be key=value. Received: 'training.steps'"),
+        (["training.steps"], "must be key=value, in one word. Received: 'training.steps'"),
         (["training.steps=[3"], r"Key `training.steps`: the value is not YAML. Received: '\[3'"),
         (["model.encoder=gru"], "Key `model.encoder`: .*'bilstm'"),
         (["model.encoder_units=0"], "Key `model`: .*`encoder_units` .* Received: encoder_units=0"),

@@ -109,7 +109,7 @@ def test_own_pairs_from_a_file_to_a_score(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([], "`train` must name files"),
+        ([], "Key `data.train` must name files"),
         (["data.train.tsv=[nowhere.tsv]"], "nowhere.tsv"),
         (["data.train.tsv=[{pairs}]", "data.max_source_length=3"], "pairs do not fit"),
         (["data.train.tsv=[{pairs}]", "data.trian.tsv=[x]"], "Unknown key `data.trian`"),

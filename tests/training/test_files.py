@@ -60,9 +60,9 @@ def test_a_missing_file_is_looked_for_in_places_that_the_error_names(
         with pytest.raises(CorpusError) as error:
             found_files("tsv", [name])
         assert str(error.value) == (
-            f"Argument `tsv` must name files. There is no file '{name}' in the current directory, "
-            f"{tmp_path / 'here'}, nor in the data folder, {tmp_path / 'corpora'}, which a "
-            "training's --data or the variable KERAS_ATTENTION_DATA names"
+            f"Argument `tsv` must name files. There is no file '{name}' in "
+            f"{tmp_path / 'here'}, nor in the data folder {tmp_path / 'corpora'} (a training's "
+            "--data or KERAS_ATTENTION_DATA names another)"
         )
     absolute = str(tmp_path / "absent.tsv")
     with pytest.raises(CorpusError, match=rf"There is no file '{absolute}'$"):
@@ -85,7 +85,7 @@ def test_the_program_takes_the_folder(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "other"))
     command = ["--recipe", "corpus", "--out", "run", "data.train.tsv=[set/train.tsv]"]
     assert main(command) == 2
-    assert f"nor in the data folder, {tmp_path / 'other'}, which" in capsys.readouterr().err
+    assert f"nor in the data folder {tmp_path / 'other'} (a" in capsys.readouterr().err
     assert main([*command, "--data", str(tmp_path / "corpora")]) == 2
     assert "The corpus is too small" in capsys.readouterr().err
     assert main([*command, "--data", "nowhere"]) == 2

@@ -288,7 +288,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     assert "The same command resumes" in capsys.readouterr().err
     resumed = RunDirectory(out)
     assert [line["epoch"] for line in metrics_of(resumed)] == [1, 2]
-    assert "has not finished: this is the best model of its first 1 epochs" in str(
+    assert "has not finished: this is the best model after 1 of its epochs" in str(
         resumed.unfinished()
     )
 
@@ -400,7 +400,7 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         keras.callbacks.ProgbarLogger, "on_train_batch_end", lambda _, __, logs: shown.append(logs)
     )
-    pace = Pace(foretells=False)
+    pace = Pace(has_bar=True)
     bar = Bar(pace)
     for callback in (pace, bar):
         callback.set_params({"epochs": 2, "steps": 4, "verbose": 1})
@@ -417,26 +417,29 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(set(logs) == {"loss", "tokens_per_second", "minutes_left"} for logs in shown)
 
 
-def test_a_log_without_a_bar_says_early_how_long_it_will_take(
+def test_a_log_without_a_bar_says_each_minute_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The third and fourth epoch of four, of 100 steps each; the first ten steps are slow."""
     clock = [0.0]
     stopped = SimpleNamespace(perf_counter=lambda: clock[0])
     monkeypatch.setattr("training.callbacks.time", stopped)
-    pace = Pace(foretells=True)
+    pace = Pace(has_bar=False)
     pace.set_params({"epochs": 4, "steps": 100, "verbose": 2})
     pace.on_train_begin()
+    told = {}
     for epoch in (2, 3):
         pace.on_epoch_begin(epoch)
         for batch in range(100):
-            clock[0] += 6.0 if epoch == 3 or batch > 10 else 60.0
+            clock[0] += 3.0 if epoch == 3 or batch > 10 else 60.0
             pace.on_train_batch_end(batch)
-            if (epoch, batch) == (2, 59):
-                assert capsys.readouterr().out == ""
-    first, *others = capsys.readouterr().out.splitlines()
-    assert first == "6.00 s a step, about 14 min left."  # 139 steps of six seconds
-    assert not any("a step" in line for line in others)
+            line = capsys.readouterr().out
+            if "a step" in line:
+                told[epoch, batch] = line.strip()
+    assert list(told) == [(2, 60), (2, 80), (3, 60), (3, 80)]
+    # 139 and 19 steps of three seconds are left
+    assert told[2, 60] == "Step 61 of 100: 3.00 s a step, about 7 min left."
+    assert told[3, 80] == "Step 81 of 100: 3.00 s a step, about 1 min left."
 
 
 def test_a_training_that_diverges_says_so(
