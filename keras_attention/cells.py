@@ -157,13 +157,15 @@ class LoopedStack:
 
     Args:
         cells: From the bottom to the top.
+        known: How many input features of the first are known before the loop.
+        pure: Whether weights may be constants of the loop, which no call changes.
 
     Attributes:
         constants: What `step` needs of all weights.
     """
 
-    def __init__(self, cells: Sequence[LoopedCell]) -> None:
-        self.cells = cells
+    def __init__(self, cells: Sequence[Any], known: int, pure: bool) -> None:
+        self.cells = [_looped(cell, 0 if i else known, pure) for i, cell in enumerate(cells)]
         self.constants = [cell.constants for cell in self.cells]
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -188,33 +190,13 @@ class LoopedStack:
         return output, after
 
 
-_JOINED: dict[type, type[_GatedCell]] = {
-    keras.layers.LSTMCell: LoopedLSTMCell,
-    keras.layers.GRUCell: LoopedGRUCell,
-}
-
-
-def looped(cells: Sequence[Any], known: int, pure: bool) -> list[LoopedCell]:
-    """Cells for a loop.
-
-    Args:
-        cells: From the bottom to the top.
-        known: How many input features of the first are known before the loop.
-        pure: Whether weights may be constants of the loop, which no call changes.
-    """
-    return [_looped(cell, 0 if i else known, pure) for i, cell in enumerate(cells)]
-
-
 def _looped(cell: Any, known: int, pure: bool) -> LoopedCell:
-    if is_joined(cell):
-        return _JOINED[type(cell)](cell, known)
+    if getattr(cell, "implementation", 1) == 2:
+        if type(cell) is keras.layers.LSTMCell:
+            return LoopedLSTMCell(cell, known)
+        if type(cell) is keras.layers.GRUCell and cell.reset_after:
+            return LoopedGRUCell(cell, known)
     return LoopedCell(cell, constants_of(cell) if pure else [])
-
-
-def is_joined(cell: Any) -> bool:
-    """Whether all gates of a cell are one product, its own definition but for speed."""
-    resets_before = not getattr(cell, "reset_after", True)
-    return type(cell) in _JOINED and cell.implementation == 2 and not resets_before
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:

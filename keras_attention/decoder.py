@@ -12,7 +12,7 @@ from keras_attention.attention import Attention, Memory
 from keras_attention.cells import dense
 from keras_attention.checks import check_one_of
 from keras_attention.decoder_arguments import StateLayout, check_call, check_memory
-from keras_attention.loop import RunCells, run_loop, run_sequence
+from keras_attention.loop import RunCells, run_loop
 from keras_attention.recurrence import (
     as_stack,
     build_stack,
@@ -20,6 +20,7 @@ from keras_attention.recurrence import (
     dropout_in_training_only,
     output_size,
     run_stack,
+    run_stack_over_sequence,
     sequence_layer,
     stack_state_sizes,
     state_sizes,
@@ -357,7 +358,8 @@ class AttentionDecoder(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
         cells, _, alignment = self._layout.split(state)
-        outputs, cells = run_sequence(self.recurrent_layers, inputs, cells, mask, training)
+        layers = self.recurrent_layers
+        outputs, cells = run_stack_over_sequence(layers, inputs, cells, mask, training)
         weights = None
         if self.attention is None or memory is None:
             outputs = self._combine(outputs)

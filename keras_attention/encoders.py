@@ -18,11 +18,9 @@ import numpy as np
 from keras import ops
 
 from keras_attention.backend import is_concrete
-from keras_attention.cells import LoopedLSTMCell
 from keras_attention.checks import check_dropout, check_positive, check_shape
-from keras_attention.loop import outruns_keras, run_cells
 from keras_attention.masking import is_contiguous
-from keras_attention.recurrence import dropout_in_training_only, sequence_layer, zero_states
+from keras_attention.recurrence import dropout_in_training_only, sequence_layer
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
@@ -247,32 +245,12 @@ def _run(
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
-    is_joined = lstm.cell.implementation == 2  # it is not where states are dropped
-    run = _run_own_loop if is_joined and outruns_keras(training) else _run_keras
-    features, is_valid = (ops.flip(x, axis=1) if backward else x for x in (inputs, valid))
-    outputs, c = run(lstm, features, is_valid, training)
-    outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid
-    return outputs, (_at_end(outputs, valid, backward), c)
-
-
-def _run_keras(
-    lstm: keras.layers.Layer, inputs: Tensor, valid: Tensor, training: bool | None
-) -> tuple[Tensor, Tensor]:
-    """Outputs, and final c; padding is one more feature."""
     features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
     with lstm.cell.kernel_joined_before(), dropout_in_training_only([lstm.cell], training):
-        outputs, _, c = lstm(features, training=training)
-    return outputs, c
-
-
-def _run_own_loop(
-    lstm: keras.layers.Layer, inputs: Tensor, valid: Tensor, training: bool | None
-) -> tuple[Tensor, Tensor]:
-    """Outputs, and final c; a step of padding leaves the state alone."""
-    cell = LoopedLSTMCell(lstm.cell, known=inputs.shape[-1])
-    states = zero_states([lstm.cell], ops.shape(inputs)[0], lstm.compute_dtype)
-    outputs, (_, c) = run_cells([cell], inputs, states, mask=valid[..., 0])
-    return outputs, c + 0.0 * ops.sum(valid, axis=1)  # NaN where the mask has a hole
+        ordered = ops.flip(features, axis=1) if backward else features
+        outputs, _, c = lstm(ordered, training=training)
+    outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid
+    return outputs, (_at_end(outputs, valid, backward), c)
 
 
 def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:

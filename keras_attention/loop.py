@@ -1,4 +1,4 @@
-"""Recurrences over a whole sequence: one step after the other, and trained so."""
+"""The decoder's recurrence over a whole target: one step after the other, and trained so."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from functools import partial
 from typing import Any
 
 import keras
-from keras import ops, tree
+from keras import ops
 
 from keras_attention.attention import Attention, Memory
-from keras_attention.backend import has_fused_recurrence, has_own_gradient, scan, trained_scan
-from keras_attention.cells import (
-    LoopedCell,
-    LoopedStack,
-    constants_of,
-    given,
-    is_joined,
-    looped,
-)
-from keras_attention.recurrence import dropout_drawn_before, run_stack_over_sequence
+from keras_attention.backend import has_own_gradient, scan, trained_scan
+from keras_attention.cells import LoopedStack, constants_of, given
 from keras_attention.types import Nest, Tensor
 
 RunCells = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
@@ -60,7 +52,7 @@ def run_loop(
         Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
     """
     is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*cells, *layers))
-    stack = LoopedStack(looped(cells, xs["inputs"].shape[-1], is_trained))
+    stack = LoopedStack(cells, xs["inputs"].shape[-1], is_trained)
     constants = {
         "cells": stack.constants,
         "layers": [_constants(layer) for layer in layers] if is_trained else [],
@@ -73,88 +65,20 @@ def run_loop(
         with given(layers, constants["layers"]):
             own = Memory(values, keys, memory.mask)
             output, weights, new = step(x["inputs"], state, own, x.get("keep"), run_cells)
-        return new, (output, weights)
-
-    (outputs, weights), state = _run(stack, body, xs, state, constants, is_trained)
-    return outputs, weights, state
-
-
-def run_cells(
-    cells: Sequence[LoopedCell], inputs: Tensor, state: list[Tensor], mask: Tensor | None
-) -> tuple[Tensor, list[Tensor]]:
-    """All steps of a stack of cells that read nothing else: what Keras's recurrent layers do.
-
-    Args:
-        cells: From the bottom to the top, made for these inputs.
-        inputs: (B, T, D).
-        state: The cells' states before the first step.
-        mask: (B, T), 0 or False where a step is padding, or None.
-
-    Returns:
-        Outputs (B, T, .), zero on padding, and the last state.
-    """
-    stack = LoopedStack(cells)
-
-    def body(state: list[Tensor], x: dict[str, Tensor], constants: Nest) -> tuple[Nest, Nest]:
-        output, new = stack.step([x["inputs"]], state, constants)
-        return new, output
-
-    xs = {"inputs": inputs}
-    if mask is not None:
-        xs["mask"] = ops.cast(mask, inputs.dtype)
-    return _run(stack, body, xs, state, stack.constants, is_trained=True)
-
-
-def run_sequence(
-    layers: Sequence[keras.layers.RNN],
-    inputs: Tensor,
-    state: list[Tensor],
-    mask: Tensor | None,
-    training: bool | None,
-) -> tuple[Tensor, list[Tensor]]:
-    """All steps of Keras's recurrent layers, where it is faster by `run_cells`, which see."""
-    cells = [layer.cell for layer in layers]
-    if not outruns_keras(training) or not all(map(is_joined, cells)):
-        return run_stack_over_sequence(layers, inputs, state, mask, training)
-    batch, features = ops.shape(inputs)[0], inputs.shape[-1]
-    with dropout_drawn_before(cells, features, batch, training):
-        return run_cells(looped(cells, features, pure=True), inputs, state, mask)
-
-
-def outruns_keras(training: bool | None) -> bool:
-    """Whether cells of one product train faster in `run_cells` than in Keras's recurrent layers."""
-    return bool(training) and has_own_gradient() and not has_fused_recurrence()
-
-
-def _run(
-    stack: LoopedStack,
-    body: Callable[[Nest, Nest, Nest], tuple[Nest, Nest]],
-    xs: dict[str, Tensor],
-    state: list[Tensor],
-    constants: Nest,
-    is_trained: bool,
-) -> tuple[Nest, list[Tensor]]:
-    """A loop over the second axis of all `xs`: results, zero where "mask" is, and the last state.
-
-    Where a step is padding, the state stays as it is. What the first cell makes of known inputs is
-    computed before.
-    """
-
-    def masked(state: list[Tensor], x: dict[str, Tensor], constants: Nest) -> tuple[Nest, Nest]:
-        new, results = body(state, x, constants)
         if "mask" in x:
             valid = ops.expand_dims(x["mask"], 1) > 0.0
             new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
-            results = tree.map_structure(lambda y: ops.where(valid, y, 0.0), results)
-        return new, results
+            output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
+        return new, (output, weights)
 
     xs = {name: ops.swapaxes(x, 0, 1) for name, x in xs.items()}
     xs["inputs"] = stack.project(xs["inputs"])
     if is_trained:
-        state, results = trained_scan(masked, state, xs, constants)
+        state, results = trained_scan(body, state, xs, constants)
     else:
-        state, results = scan(partial(masked, constants=constants), state, xs)
-    return tree.map_structure(lambda y: ops.swapaxes(y, 0, 1), results), state
+        state, results = scan(partial(body, constants=constants), state, xs)
+    outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
+    return outputs, weights, state
 
 
 def _constants(layer: Any) -> list[Tensor]:

@@ -80,15 +80,6 @@ def has_own_gradient() -> bool:
     return bool(keras.backend.backend() == "tensorflow")
 
 
-def has_fused_recurrence() -> bool:
-    """Whether whole recurrences run as one operation here: Keras's LSTM and GRU do, in cuDNN."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    from keras_attention.backend import tensorflow
-
-    return tensorflow.has_gpu()
-
-
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays where the backend has a graph compiler for unknown shapes.
 

@@ -84,11 +84,6 @@ def first_order(gradient: tf.Tensor, what: str) -> tf.Tensor:
     return tf.raw_ops.PreventGradient(input=gradient, message=message)
 
 
-def has_gpu() -> bool:
-    """Whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A `tf.function` that is traced once for any batch and length.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import backend, encoders, loop, scores
+from keras_attention import backend, loop, scores
 from keras_attention.linear import linear
 from keras_attention.recurrence import state_sizes
 from tests.arrays import dtype_policy, length_mask, randomize, uniform
@@ -233,102 +233,6 @@ def test_a_matrix_gets_its_gradient_once_for_all_steps() -> None:
     outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]
     for rows, columns in ((M + U, 3), (U, 7), (3 + U, 4 * U)):
         assert (rows, columns) in outside
-
-
-def assert_equal_to_keras(
-    run: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch, module: Any
-) -> None:
-    """That training gives what Keras's own recurrent layers give."""
-    calls, own_loop = [], module.run_cells
-
-    def counted(*args: Any, **options: Any) -> Any:
-        calls.append(args)
-        return own_loop(*args, **options)
-
-    monkeypatch.setattr(module, "run_cells", counted)
-    own = run()
-    assert calls
-    monkeypatch.setattr(module, "outruns_keras", lambda training: False)
-    calls.clear()
-    assert_equal(own, run())
-    assert not calls
-
-
-@pytest.mark.parametrize("kind", [ka.LSTMEncoder, ka.BiLSTMEncoder])
-@pytest.mark.parametrize("padding", ["none", "right", "left"])
-def test_an_encoder_trains_as_keras_trains_it(
-    kind: Any, padding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layer = kind(U, num_layers=2)
-    layer.build((B, T, D))
-    randomize(layer, seed=1)
-    inputs, right = tf.constant(uniform(B, T, D, seed=2)), length_mask([5, 1, 3], T)
-    mask = {"none": None, "right": right, "left": right[:, ::-1]}[padding]
-
-    def run() -> list[Any]:
-        weights = [weight.value for weight in layer.trainable_variables]
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            results = layer(inputs, mask=mask, training=True)
-            total = sum(tf.reduce_sum(tf.sin(x + i)) for i, x in enumerate(results))
-        found = tape.gradient(total, [inputs, *weights], unconnected_gradients="zero")
-        return [*results, *(tf.convert_to_tensor(x) for x in found)]
-
-    assert_equal_to_keras(run, monkeypatch, encoders)
-
-
-def test_in_a_graph_a_mask_with_a_hole_spoils_its_row_alone() -> None:
-    layer = ka.BiLSTMEncoder(U)
-    mask = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 1, 1]], "bool")
-    results = tf.function(lambda mask: layer(uniform(2, T, D, seed=2), mask=mask, training=True))(
-        mask
-    )
-    for x in results:
-        assert np.isfinite(x[0]).all()
-        assert np.isnan(x[1]).all()
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru", "gru without bias", "stack"])
-@pytest.mark.parametrize("score", ["general", None])
-def test_a_decoder_that_feeds_nothing_back_trains_as_keras_trains_it(
-    cell: str, score: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attention = SCORES[score]() if score else None
-    layer = ka.AttentionDecoder(CELLS[cell](), attention, input_feeding=False)
-    memory = tf.constant(uniform(B, S, M, seed=3)) if score else None
-    layer.build((B, T, D), None if memory is None else memory.shape)
-    randomize(layer, seed=1)
-    inputs = tf.constant(uniform(B, T, D, seed=2))
-    states = [tf.ones((B, n)) / 3 for own in layer.cells for n in state_sizes(own)]
-
-    def run() -> list[Any]:
-        weights = [weight.value for weight in layer.trainable_variables]
-        with tf.GradientTape() as tape:
-            tape.watch([inputs, *states])
-            results = layer(
-                inputs,
-                memory=memory,
-                inputs_mask=length_mask([5, 3, 4], T),
-                initial_state=states,
-                return_state=True,
-                training=True,
-            )
-            total = sum(tf.reduce_sum(tf.sin(x + i)) for i, x in enumerate(results))
-        return [*results, *tape.gradient(total, [inputs, *states, *weights])]
-
-    assert_equal_to_keras(run, monkeypatch, loop)
-
-
-def test_dropout_of_inputs_is_the_same_at_each_step_of_a_sequence() -> None:
-    """With units that add what they read: all steps drop the same features."""
-    cell = keras.layers.GRUCell(U, dropout=0.5)
-    layer = ka.AttentionDecoder(cell, None)
-    inputs = np.repeat(uniform(B, 1, D, seed=2), T, axis=1)
-    keras.utils.set_random_seed(1)
-    dropped = layer(inputs, training=True)
-    assert not np.allclose(dropped, layer(inputs))
-    kept = layer(inputs, training=True)
-    assert not np.allclose(dropped, kept)  # the next call draws anew
 
 
 def test_linear_is_a_product_anywhere() -> None:
