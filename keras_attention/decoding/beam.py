@@ -154,10 +154,10 @@ def _extend(
     width = loop.ended.shape[1]
     rows = ops.shape(loop.ended)[0]
     flat = rows * width
-    totals = _totals(loop, log_probs, width)
     lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
+    totals, candidates = _candidates(loop, log_probs, width)
     ranked = totals / ops.expand_dims(length_normalization(lengths, length_penalty), 2)
-    parents, tokens, log_prob = _best(ranked, totals, width)
+    parents, tokens, log_prob = _best(ranked, totals, candidates, width)
     rows_of_parents = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * width + parents, (flat,))
 
     def from_parents(x: Tensor) -> Tensor:
@@ -185,30 +185,40 @@ def _extend(
     )
 
 
-def _totals(loop: _Loop, log_probs: Tensor, width: int) -> Tensor:
-    """Log-probabilities (B, K, V) of every hypothesis extended by every token.
+def _candidates(loop: _Loop, log_probs: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The best extensions of each hypothesis, of which no more than K can be among the K best.
 
     One that has ended is extended at no cost by one token, 0, which is not recorded.
+
+    Returns:
+        Log-probabilities of the extended hypotheses, and their tokens, (B, K, C) with C of K, or of
+        the vocabulary where that is smaller.
     """
-    vocabulary = log_probs.shape[-1]
+    count = min(width, log_probs.shape[-1])
     rows = ops.shape(loop.ended)[0]
-    log_probs = ops.reshape(ops.cast(log_probs, "float32"), (rows, width, vocabulary))
-    as_it_is = ops.where(ops.equal(ops.arange(vocabulary), 0), 0.0, -float("inf"))
-    log_probs = ops.where(ops.expand_dims(loop.ended, 2), as_it_is, log_probs)
-    return ops.expand_dims(loop.log_prob, 2) + log_probs
+    best, tokens = ops.top_k(ops.cast(log_probs, "float32"), count)
+    best, tokens = (ops.reshape(x, (rows, width, count)) for x in (best, tokens))
+    as_it_is = ops.where(ops.equal(ops.arange(count), 0), 0.0, -float("inf"))
+    ended = ops.expand_dims(loop.ended, 2)
+    totals = ops.expand_dims(loop.log_prob, 2) + ops.where(ended, as_it_is, best)
+    return totals, ops.where(ended, 0, ops.cast(tokens, "int32"))
 
 
-def _best(ranked: Tensor, totals: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Parents, tokens and log-probabilities (B, K) of the best extensions (B, K, V)."""
-    vocabulary = ranked.shape[-1]
+def _best(
+    ranked: Tensor, totals: Tensor, tokens: Tensor, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Parents, tokens and log-probabilities (B, K) of the best candidates (B, K, C)."""
+    count = ranked.shape[-1]
     rows = ops.shape(ranked)[0]
-    size = width * vocabulary
+    size = width * count
     _, chosen = ops.top_k(ops.reshape(ranked, (rows, size)), width)
     chosen = ops.cast(chosen, "int32")
-    parents = chosen // vocabulary
     flat = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * size + chosen, (rows * width,))
-    log_prob = ops.reshape(ops.take(ops.reshape(totals, (rows * size,)), flat), (rows, width))
-    return parents, chosen - parents * vocabulary, log_prob
+
+    def of_chosen(x: Tensor) -> Tensor:
+        return ops.reshape(ops.take(ops.reshape(x, (rows * size,)), flat), (rows, width))
+
+    return chosen // count, of_chosen(tokens), of_chosen(totals)
 
 
 def _hypotheses(
