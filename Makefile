@@ -19,7 +19,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-backends lint format wheel clean
+.PHONY: help env demo test test-all test-backends bench lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
 	KERAS_BACKEND=jax $(PYTEST) tests/conformance
+
+bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers
+	$(PY) -m benchmarks.run
+	$(PY) -m benchmarks.parts
 
 lint: $(INSTALLED) ## format, style, types and import directions
 	$(PY) -m ruff format --check .

@@ -21,7 +21,7 @@ from statistics import median, quantiles
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
-from benchmarks.environments import OURS, PEERS, PRODUCTS
+from benchmarks.environments import COMPILED, OURS, PEERS, PRODUCTS
 from benchmarks.machine import description, is_idle
 from benchmarks.workloads import Case
 
@@ -68,7 +68,13 @@ class Side:
         module = f"benchmarks.workers.{peer.module}"
         self.errors = TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         self.process = subprocess.Popen(
-            [str(peer.interpreter), "-m", module, json.dumps(dataclasses.asdict(case))],
+            [
+                str(peer.interpreter),
+                "-m",
+                module,
+                json.dumps(dataclasses.asdict(case)),
+                *peer.options,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -175,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     versions: dict[str, str] = {}
     for case in chosen:
         case = dataclasses.replace(case, threads=options.threads)
-        sides = [name for name in options.sides if name != PRODUCTS or case.task == "train"]
+        is_training = case.task == "train"
+        sides = [x for x in options.sides if is_training or x not in (PRODUCTS, COMPILED)]
         timings = measure(case, sides, options.turns)
         versions |= {name: timing.versions for name, timing in timings.items()}
         rows = lines(case, timings)

@@ -21,7 +21,7 @@ _PADDING = 1
 def prepare(case: Case) -> Run:
     """A training step."""
     if case.task != "train":
-        raise ValueError("Its search asks for a trained model and its options.")
+        raise ValueError("OpenNMT-py's search wants a trained model with its options.")
     set_up(case)
     source, target = (Embeddings(EMBEDDING, case.vocabulary, _PADDING) for _ in range(2))
     encoder = RNNEncoder("LSTM", True, 1, 2 * ENCODER, embeddings=source, use_bridge=True)

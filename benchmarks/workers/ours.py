@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -36,7 +38,8 @@ def prepare(case: Case) -> Run:
         4, case.vocabulary, (3, case.batch, case.length), "int32"
     )
     if case.task == "train":
-        model.compile(Adam(1e-3), loss=ka.MaskedCrossEntropy())
+        compiles = "--jit-compile" in sys.argv
+        model.compile(Adam(1e-3), loss=ka.MaskedCrossEntropy(), jit_compile=compiles)
         batch = (tf.constant(source), tf.constant(target))
         data = tf.data.Dataset.from_tensors(({"source": batch[0], "target": batch[1]}, labels))
         batches = iter(data.repeat())

@@ -100,7 +100,7 @@ def prepare(case: Case) -> Run:
     """A training step, or a search."""
     set_threads(case)
     if case.precision == "bfloat16":
-        raise ValueError("The attention wrapper mixes types up in bfloat16.")
+        raise ValueError("tfa.seq2seq was not made for mixed precision.")
     model = Model(case)
     random = np.random.default_rng(0)
     numbers = random.integers(4, case.vocabulary, (3, case.batch, case.length), "int32")
