@@ -68,6 +68,7 @@ PEERS = {
     PRODUCTS: Peer("products"),
     OURS: Peer("ours"),
     COMPILED: Peer("ours", ("--jit-compile",)),
+    "keras": Peer("keras_layers"),
     "tfa": Peer("tfa", (), ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
     "pytorch": Peer("pytorch", (), ("torch>=2.13", "numpy")),
     "joeynmt": Peer(
