@@ -8,7 +8,7 @@ from typing import Literal
 from keras_attention.attention.luong import SCORES, Score
 from keras_attention.bridges import BridgeKind
 from keras_attention.checks import check_dropout, check_one_of, check_positive
-from keras_attention.decoder import Query
+from keras_attention.decoder_step import Query
 from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
 
 

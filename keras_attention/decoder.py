@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_attention.attention import Attention, Memory
-from keras_attention.cells import dense
-from keras_attention.checks import check_one_of
-from keras_attention.decoder_arguments import StateLayout, check_call, check_memory
-from keras_attention.loop import RunCells, run_loop
+from keras_attention.decoder_arguments import check_call, check_feedback, check_memory
+from keras_attention.decoder_step import DecoderStep, Query
+from keras_attention.loop import run_loop
 from keras_attention.recurrence import (
     as_stack,
     build_stack,
@@ -20,16 +20,12 @@ from keras_attention.recurrence import (
     dropout_in_training_only,
     output_size,
     run_stack,
-    run_stack_over_sequence,
     sequence_layer,
-    stack_state_sizes,
     state_sizes,
     symbolic_states,
     zero_states,
 )
 from keras_attention.types import Shape, Tensor
-
-Query = Literal["current", "previous"]
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -107,18 +103,7 @@ class AttentionDecoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_one_of("query", query, ("current", "previous"))
-        if attention is None and input_feeding:
-            raise ValueError(
-                "Argument `input_feeding` needs an attention: without one nothing is fed back. "
-                f"Received: input_feeding={input_feeding}, attention=None"
-            )
-        if query == "previous" and input_feeding and attention_layer is None:
-            raise ValueError(
-                "With query='previous' the context enters the cell already; input feeding needs an "
-                "`attention_layer` whose output is fed back. "
-                f"Received: input_feeding={input_feeding}, attention_layer=None"
-            )
+        check_feedback(query, input_feeding, attention, attention_layer)
         self.cell = list(cell) if isinstance(cell, list | tuple) else cell
         self.attention = attention
         self.query = query
@@ -201,7 +186,9 @@ class AttentionDecoder(keras.layers.Layer):
         keep = None
         if self.attention is not None and prepared is not None:
             keep = self.attention.dropout_mask(prepared, steps, training)
-        run = self._sequence if self._runs_over_sequence else self._loop
+        run = self._loop
+        if self._runs_over_sequence:
+            run = partial(self._equations.at_once, self.recurrent_layers)
         with dropout_in_training_only(self.cells, training):
             outputs, weights, state = run(inputs, inputs_mask, prepared, state, keep, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
@@ -254,7 +241,7 @@ class AttentionDecoder(keras.layers.Layer):
         alignment: list[Tensor] = []
         if self.attention is not None and memory is not None:
             alignment = list(self.attention.initial_state(memory))
-        return self._layout.completed(cell_states, cells + feed + alignment)
+        return self._equations.layout.completed(cell_states, cells + feed + alignment)
 
     def step(
         self,
@@ -279,53 +266,26 @@ class AttentionDecoder(keras.layers.Layer):
                 decoder's.
         """
         self._check_built()
-        self._layout.check(state)
+        self._equations.layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             inputs = ops.cast(inputs, self.compute_dtype)
-            return self._step(inputs, state, memory, dropout_mask, self._run_cells)
+            return self._equations(inputs, state, memory, dropout_mask, self._run_cells)
 
     def _run_cells(
         self, inputs: Sequence[Tensor], states: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         return run_stack(self.cells, ops.concatenate(inputs, axis=-1), states)
 
-    def _step(
-        self,
-        inputs: Tensor,
-        state: Sequence[Tensor],
-        memory: Memory | None,
-        dropout_mask: Tensor | None,
-        run_cells: RunCells,
-    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """`step` without its checks; parts may compute in other types, the state keeps its own."""
-        cells, fed_back, alignment = self._layout.split(state)
-        if self.attention is None or memory is None:
-            check_memory(memory, self.attention)
-            output, cells = run_cells([inputs], cells)
-            return self._combine(output), None, _typed_like(state, cells)
-        if self.query == "previous":
-            top = len(cells) - len(state_sizes(self.cells[-1]))
-            context, weights, aligned = self.attention.step(
-                cells[top], memory, alignment, dropout_mask
-            )
-            output, cells = run_cells([inputs, context, *fed_back], cells)
-        else:
-            output, cells = run_cells([inputs, *fed_back], cells)
-            context, weights, aligned = self.attention.step(output, memory, alignment, dropout_mask)
-        output = self._combine(output, context)
-        vector = context if self.attention_layer is None else output
-        after = [*cells, *([vector] * self.feeds_back), *aligned]
-        return output, weights, _typed_like(state, after)
-
-    def _combine(self, *parts: Tensor) -> Tensor:
-        combined = ops.concatenate(parts, axis=-1)
-        if self.attention_layer is not None:
-            combined = dense(self.attention_layer, combined)
-        return ops.cast(combined, self.compute_dtype)
-
     @property
-    def _layout(self) -> StateLayout:
-        return StateLayout(len(stack_state_sizes(self.cells)), self.feeds_back)
+    def _equations(self) -> DecoderStep:
+        return DecoderStep(
+            self.cells,
+            self.attention,
+            self.query,
+            self.feeds_back,
+            self.attention_layer,
+            self.compute_dtype,
+        )
 
     def _loop(
         self,
@@ -338,42 +298,13 @@ class AttentionDecoder(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """The recurrence step by step: what a step attends to enters the next one."""
         assert memory is not None
-        layers = [x for x in (self.attention, self.attention_layer) if x is not None]
         batch, xs = ops.shape(inputs)[0], {"inputs": ops.cast(inputs, self.compute_dtype)}
         if mask is not None:
             xs["mask"] = ops.cast(mask, self.compute_dtype)
         if keep is not None:
             xs["keep"] = keep
         with dropout_drawn_before(self.cells, self.cell_input_size, batch, training):
-            return run_loop(self._step, self.cells, layers, xs, state, memory)
-
-    def _sequence(
-        self,
-        inputs: Tensor,
-        mask: Tensor | None,
-        memory: Memory | None,
-        state: list[Tensor],
-        keep: Tensor | None,
-        training: bool | None,
-    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """All steps at once: nothing is fed back, so Keras's recurrent layers run first."""
-        cells, _, alignment = self._layout.split(state)
-        layers = self.recurrent_layers
-        outputs, cells = run_stack_over_sequence(layers, inputs, cells, mask, training)
-        weights = None
-        if self.attention is None or memory is None:
-            outputs = self._combine(outputs)
-        else:
-            context, weights, aligned = self.attention.attend(
-                outputs, memory, tuple(alignment), keep
-            )
-            alignment = list(aligned)
-            outputs = self._combine(outputs, context)
-        if mask is not None:
-            valid = ops.expand_dims(mask, -1)
-            outputs = ops.where(valid, outputs, 0.0)
-            weights = weights if weights is None else ops.where(valid, weights, 0.0)
-        return outputs, weights, [*cells, *alignment]
+            return run_loop(self._equations, xs, state, memory)
 
     def compute_output_spec(
         self,
@@ -436,8 +367,3 @@ class AttentionDecoder(keras.layers.Layer):
                 f"Layer `{self.name}` has no weights yet: call it once, or call "
                 "`build(inputs_shape, memory_shape)`, before `prepare`, `initial_state` and `step`."
             )
-
-
-def _typed_like(before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors of the next state in the types of the last one, as a loop asks."""
-    return [ops.cast(new, old.dtype) for old, new in zip(before, after, strict=True)]

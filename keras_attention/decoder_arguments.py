@@ -1,4 +1,4 @@
-"""What a decoder is called with: the layout of its flat state, and checks of its arguments."""
+"""What a decoder is made and called with: its flat state's layout, checks of its arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_attention.checks import check_rank, check_shape
+from keras_attention.checks import check_one_of, check_rank, check_shape
 from keras_attention.types import Tensor
 
 
@@ -57,6 +57,24 @@ class StateLayout(NamedTuple):
                 f"{len(zeros)} of the decoder. Received: {len(given)} states"
             )
         return given + zeros[len(given) :]
+
+
+def check_feedback(
+    query: str, input_feeding: bool | None, attention: Any, attention_layer: Any
+) -> None:
+    """Raise `ValueError` where a decoder's arguments leave nothing to feed back."""
+    check_one_of("query", query, ("current", "previous"))
+    if attention is None and input_feeding:
+        raise ValueError(
+            "Argument `input_feeding` needs an attention: without one nothing is fed back. "
+            f"Received: input_feeding={input_feeding}, attention=None"
+        )
+    if query == "previous" and input_feeding and attention_layer is None:
+        raise ValueError(
+            "With query='previous' the context enters the cell already; input feeding needs an "
+            "`attention_layer` whose output is fed back. "
+            f"Received: input_feeding={input_feeding}, attention_layer=None"
+        )
 
 
 def check_call(

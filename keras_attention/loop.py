@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,24 +11,12 @@ from keras import ops
 from keras_attention.attention import Attention, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
 from keras_attention.cells import LoopedStack, constants_of, given
+from keras_attention.decoder_step import DecoderStep
 from keras_attention.types import Nest, Tensor
-
-RunCells = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
-"""Inputs of a step (those of the target, then what attention adds) and flat states of the cells, to
-the top output and the next states."""
-
-Step = Callable[
-    [Tensor, Sequence[Tensor], Memory, Tensor | None, RunCells],
-    tuple[Tensor, Tensor | None, list[Tensor]],
-]
-"""Inputs (B, D), state, memory, factors of the weights (B, S) or None, and how to run the cells; to
-output, weights and next state."""
 
 
 def run_loop(
-    step: Step,
-    cells: Sequence[Any],
-    layers: Sequence[Any],
+    step: DecoderStep,
     xs: dict[str, Tensor],
     state: list[Tensor],
     memory: Memory,
@@ -40,9 +27,7 @@ def run_loop(
     become constants of the loop, so that their gradients are formed once for all steps.
 
     Args:
-        step: One step of the decoder.
-        cells: Its cells from the bottom to the top, their dropout drawn.
-        layers: The other layers that a step calls.
+        step: One step of the decoder, the dropout of its cells drawn.
         xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
             and "keep" (B, T, S), the factors of the weights; the last two where they are needed.
         state: The decoder's state before the first step.
@@ -51,8 +36,9 @@ def run_loop(
     Returns:
         Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
     """
-    is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*cells, *layers))
-    stack = LoopedStack(cells, xs["inputs"].shape[-1], is_trained)
+    layers = step.layers
+    is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*step.cells, *layers))
+    stack = LoopedStack(step.cells, xs["inputs"].shape[-1], is_trained)
     constants = {
         "cells": stack.constants,
         "layers": [_constants(layer) for layer in layers] if is_trained else [],
