@@ -18,15 +18,15 @@ class Peer:
 
     Args:
         module: Its worker, in `benchmarks.workers`.
-        options: What that is told besides the case.
         requirements: What its environment holds; nothing for this project's own environment.
         python: The version of Python that these need, or nothing for any.
+        options: What the worker is told besides the case.
     """
 
     module: str
-    options: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     python: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def interpreter(self) -> Path:
@@ -67,12 +67,10 @@ PRODUCTS, OURS, COMPILED = "products", "ours", "ours, XLA"
 PEERS = {
     PRODUCTS: Peer("products"),
     OURS: Peer("ours"),
-    COMPILED: Peer("ours", ("--jit-compile",)),
+    COMPILED: Peer("ours", options=("--jit-compile",)),
     "keras": Peer("keras_layers"),
-    "tfa": Peer("tfa", (), ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
-    "pytorch": Peer("pytorch", (), ("torch>=2.13", "numpy")),
-    "joeynmt": Peer(
-        "joeynmt", (), ("joeynmt==2.3.0", "importlib_metadata", "setuptools<80"), PYTHON
-    ),
-    "opennmt": Peer("opennmt", (), ("OpenNMT-py==3.5.1", "numpy<2"), PYTHON),
+    "tfa": Peer("tfa", ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
+    "pytorch": Peer("pytorch", ("torch>=2.13", "numpy")),
+    "joeynmt": Peer("joeynmt", ("joeynmt==2.3.0", "importlib_metadata", "setuptools<80"), PYTHON),
+    "opennmt": Peer("opennmt", ("OpenNMT-py==3.5.1", "numpy<2"), PYTHON),
 }

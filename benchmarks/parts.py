@@ -21,7 +21,6 @@ import tensorflow as tf
 import keras_attention as ka
 from benchmarks.machine import description
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, VOCABULARY
-from keras_attention import backend
 from training.optimizer import Adam
 
 Run = Callable[[], object]
@@ -106,13 +105,8 @@ PARTS = {"the decoder's loop": _loop, "the loss": _loss, "the optimizer": _optim
 @contextmanager
 def _plain() -> Iterator[None]:
     """The formulation of Keras and TensorFlow in the place of ours."""
-
-    def scan(step: Any, carry: Any, xs: Any, constants: Any) -> Any:
-        return backend.scan(lambda carry, x: step(carry, x, constants), carry, xs)
-
     with (
         patch.dict(globals(), Adam=keras.optimizers.Adam),
-        patch("keras_attention.loop.trained_scan", scan),
         patch("keras_attention.backend.has_own_gradient", lambda: False),
     ):
         yield

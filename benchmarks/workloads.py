@@ -62,11 +62,6 @@ class Product(NamedTuple):
     columns: int
     times: int = 1
 
-    @property
-    def operations(self) -> int:
-        """Multiplications and additions."""
-        return 2 * self.rows * self.inner * self.columns * self.times
-
 
 def products(case: Case) -> list[Product]:
     """The matrix products of a training step's way forward; the way back has twice as many.

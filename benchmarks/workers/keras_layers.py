@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from benchmarks.worker import Run, serve
-from benchmarks.workers.tensorflow_threads import set_threads
+from benchmarks.workers.tensorflow_training import set_threads, token_ids, training_step
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, Case
 
 
@@ -38,12 +37,8 @@ def prepare(case: Case) -> Run:
     model = model_of(case)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss=loss)
-    random = np.random.default_rng(0)
-    shape = (3, case.batch, case.length)
-    source, target, labels = random.integers(4, case.vocabulary, shape, "int32")
-    batches = iter(tf.data.Dataset.from_tensors(((source, target), labels)).repeat())
-    step = model.make_train_function() or model.train_function
-    return lambda: float(step(batches)["loss"])
+    source, target, labels = token_ids(case)
+    return training_step(model, (source, target), labels)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import keras_attention as ka
 from benchmarks.worker import Run, serve
-from benchmarks.workers.tensorflow_threads import set_threads
+from benchmarks.workers.tensorflow_training import set_threads, token_ids, training_step
 from benchmarks.workloads import BEAM, DECODED_STEPS, DECODER, EMBEDDING, ENCODER, END, Case
 from training.optimizer import Adam
 
@@ -33,18 +32,11 @@ def prepare(case: Case) -> Run:
         ),
         dtype={"float32": "float32", "bfloat16": "mixed_bfloat16"}[case.precision],
     )
-    random = np.random.default_rng(0)
-    source, target, labels = random.integers(
-        4, case.vocabulary, (3, case.batch, case.length), "int32"
-    )
+    source, target, labels = token_ids(case)
     if case.task == "train":
         compiles = "--jit-compile" in sys.argv
         model.compile(Adam(1e-3), loss=ka.MaskedCrossEntropy(), jit_compile=compiles)
-        batch = (tf.constant(source), tf.constant(target))
-        data = tf.data.Dataset.from_tensors(({"source": batch[0], "target": batch[1]}, labels))
-        batches = iter(data.repeat())
-        step = model.make_train_function() or model.train_function
-        return lambda: float(step(batches)["loss"])
+        return training_step(model, {"source": source, "target": target}, labels)
 
     bias = model.logits.bias.numpy()
     bias[END] = -1e9  # no hypothesis ends

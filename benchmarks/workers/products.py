@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from benchmarks.worker import Run, serve
-from benchmarks.workers.tensorflow_threads import set_threads
+from benchmarks.workers.tensorflow_training import set_threads
 from benchmarks.workloads import Case, Product, products
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,17 +17,18 @@ class Model(nn.Module):
     def __init__(self, case: Case) -> None:
         super().__init__()
         self.feeds_back = case.model == "W1"
-        fed = DECODER if self.feeds_back else 0
         self.source_embedding = nn.Embedding(case.vocabulary, EMBEDDING)
         self.target_embedding = nn.Embedding(case.vocabulary, EMBEDDING)
         self.encoder = nn.LSTM(EMBEDDING, ENCODER, batch_first=True, bidirectional=True)
         self.bridges = nn.ModuleList(nn.Linear(2 * ENCODER, DECODER) for _ in range(2))
-        self.inputs = nn.Linear(EMBEDDING, 4 * DECODER)
-        self.recurrent = nn.Linear(fed + DECODER, 4 * DECODER, bias=False)
-        self.lstm = nn.LSTM(EMBEDDING, DECODER, batch_first=True)
         self.keys = nn.Linear(2 * ENCODER, DECODER, bias=False)
-        self.query = nn.Linear(DECODER, DECODER, bias=False)
-        self.score = nn.Parameter(torch.randn(DECODER) / DECODER**0.5)
+        if self.feeds_back:
+            self.inputs = nn.Linear(EMBEDDING, 4 * DECODER)
+            self.recurrent = nn.Linear(2 * DECODER, 4 * DECODER, bias=False)
+            self.query = nn.Linear(DECODER, DECODER, bias=False)
+            self.score = nn.Parameter(torch.randn(DECODER) / DECODER**0.5)
+        else:
+            self.lstm = nn.LSTM(EMBEDDING, DECODER, batch_first=True)
         self.combine = nn.Linear(2 * ENCODER + DECODER, DECODER)
         self.logits = nn.Linear(DECODER, case.vocabulary)
 
@@ -65,18 +64,12 @@ def prepare(case: Case) -> Run:
         raise ValueError("PyTorch has no search of its own.")
     set_up(case)
     model = Model(case)
-    used = [p for name, p in model.named_parameters() if _is_used(name, model)]
     source, target, labels = torch.randint(4, case.vocabulary, (3, case.batch, case.length))
 
     def loss() -> Tensor:
         return F.cross_entropy(model(source, target).flatten(0, 1), labels.flatten())
 
-    return training_step(case, used, loss)
-
-
-def _is_used(name: str, model: Any) -> bool:
-    other = ("lstm",) if model.feeds_back else ("inputs", "recurrent", "query", "score")
-    return not name.startswith(other)
+    return training_step(case, model.parameters(), loss)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from benchmarks.worker import Run, serve
-from benchmarks.workers.tensorflow_threads import set_threads
+from benchmarks.workers.tensorflow_training import set_threads, token_ids
 from benchmarks.workloads import BEAM, DECODED_STEPS, DECODER, EMBEDDING, ENCODER, END, START, Case
 
 Tensors = list[tf.Tensor]
@@ -102,9 +102,7 @@ def prepare(case: Case) -> Run:
     if case.precision == "bfloat16":
         raise ValueError("tfa.seq2seq was not made for mixed precision.")
     model = Model(case)
-    random = np.random.default_rng(0)
-    numbers = random.integers(4, case.vocabulary, (3, case.batch, case.length), "int32")
-    source, target, labels = (tf.constant(x) for x in numbers)
+    source, target, labels = (tf.constant(x) for x in token_ids(case))
     if case.task == "train":
         optimizer = tf.keras.optimizers.legacy.Adam(1e-3)  # one fused kernel: the fastest there
 
