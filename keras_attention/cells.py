@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.dtypes import at_least_float32
 from keras_attention.linear import linear
 from keras_attention.recurrence import state_sizes
 from keras_attention.types import Nest, Tensor
@@ -101,14 +102,14 @@ class LoopedLSTMCell(_GatedCell):
         states: Sequence[Tensor],
         constants: Nest,
     ) -> tuple[Tensor, list[Tensor]]:
-        h, c = states
+        h, c = states[0], at_least_float32(states[1])
         kernel, *bias = constants
-        gates = linear(ops.concatenate([*self._dropped(inputs), h], axis=-1), kernel)
-        gates = _biased(gates, bias) if projected is None else gates + projected
+        gates = _linear(ops.concatenate([*self._dropped(inputs), h], axis=-1), kernel)
+        gates = _biased(gates, bias) if projected is None else gates + at_least_float32(projected)
         i, f, g, o = ops.split(gates, 4, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
         c = gate(f) * c + gate(i) * squash(g)
-        h = gate(o) * squash(c)
+        h = ops.cast(gate(o) * squash(c), self.cell.compute_dtype)
         return h, [h, c]
 
 
@@ -138,17 +139,18 @@ class LoopedGRUCell(_GatedCell):
         constants: Nest,
     ) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
-        read = [] if projected is None else [projected]
+        read = [] if projected is None else [at_least_float32(projected)]
         for kernel in constants["kernel"]:
-            unknown = linear(ops.concatenate(self._dropped(inputs), axis=-1), kernel)
+            unknown = _linear(ops.concatenate(self._dropped(inputs), axis=-1), kernel)
             read.append(_biased(unknown, constants["bias"]))
         update, reset, candidate = ops.split(sum(read[1:], read[0]), 3, axis=-1)
-        recurrent = _biased(linear(h, constants["recurrent"]), constants["recurrent_bias"])
+        recurrent = _biased(_linear(h, constants["recurrent"]), constants["recurrent_bias"])
         own_update, own_reset, own_candidate = ops.split(recurrent, 3, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
         z = gate(update + own_update)
         g = squash(candidate + gate(reset + own_reset) * own_candidate)
-        h = z * h + (1.0 - z) * g
+        h = z * at_least_float32(h) + (1.0 - z) * g
+        h = ops.cast(h, self.cell.compute_dtype)
         return h, [h]
 
 
@@ -233,5 +235,10 @@ def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:
     return [ops.cast(tensor, dtype) for tensor in tensors]
 
 
+def _linear(x: Tensor, kernel: Tensor) -> Tensor:
+    """The product in the type of its factors; what follows it is more exact."""
+    return at_least_float32(linear(x, kernel))
+
+
 def _biased(x: Tensor, bias: Sequence[Tensor]) -> Tensor:
-    return sum(bias, x)
+    return sum((ops.cast(b, x.dtype) for b in bias), x)

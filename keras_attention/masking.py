@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_attention.checks import fits
+from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.types import Tensor
 
 _LOWEST_SCORE = -3.4e38
@@ -46,20 +47,12 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     dtype = keras.backend.standardize_dtype(scores.dtype)
     if dtype == "float16":  # where a product score overflowed
         scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
-    if dtype != "float64":
-        scores = ops.cast(scores, "float32")
+    scores = at_least_float32(scores)
     if mask is None:
         return ops.cast(_softmax(scores), dtype)
     mask = _aligned(mask, scores)
     weights = _softmax(ops.where(mask, scores, _LOWEST_SCORE))
     return ops.cast(ops.where(mask, weights, 0.0), dtype)
-
-
-def floating(x: Tensor) -> Tensor:
-    """A tensor of floating-point numbers; integers become Keras's default type."""
-    x = ops.convert_to_tensor(x)
-    is_float = "float" in keras.backend.standardize_dtype(x.dtype)
-    return x if is_float else ops.cast(x, keras.config.floatx())
 
 
 def _softmax(scores: Tensor) -> Tensor:

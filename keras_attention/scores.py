@@ -13,8 +13,8 @@ import math
 from keras import ops
 
 from keras_attention.backend import trained_scan
+from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.linear import linear
-from keras_attention.masking import floating
 from keras_attention.types import Nest, Tensor
 
 
@@ -114,7 +114,7 @@ def additive(
     Formula: `score(q, k) = v . tanh(q W_q + k W_m + b)`
 
     The hidden layer is computed for one query at a time: (B, T, S, U) is never in memory, on
-    TensorFlow in training neither.
+    TensorFlow in training neither. It is computed in at least float32.
 
     Args:
         query: (B, T, D), or (B, T, U) already projected if `query_kernel` is None.
@@ -138,8 +138,8 @@ def additive(
     query = query if query_kernel is None else ops.matmul(query, query_kernel)
     key = key if memory_kernel is None else ops.matmul(key, memory_kernel)
     _check_pair("additive", query, key)
-    v = ops.cast(v, query.dtype)
-    query = query if b is None else query + ops.cast(b, query.dtype)
+    query, key, v = (at_least_float32(floating(x)) for x in (query, key, v))
+    query = query if b is None else query + at_least_float32(floating(b))
 
     def one_query(carry: Nest, projected: Tensor, constants: Nest) -> tuple[Nest, Tensor]:
         key, v = constants
@@ -184,7 +184,7 @@ def concat(query: Tensor, key: Tensor, kernel: Tensor, v: Tensor) -> Tensor:
 
 def unit_vectors(x: Tensor) -> Tensor:
     """Divide each vector on the last axis by its length; a zero vector stays zero."""
-    squared = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+    squared = ops.sum(ops.square(at_least_float32(x)), axis=-1, keepdims=True)
     return x * ops.cast(ops.rsqrt(ops.maximum(squared, 1e-12)), x.dtype)
 
 

@@ -11,6 +11,7 @@ from keras_attention import scores
 from keras_attention.attention.alignments import Softmax
 from keras_attention.attention.base import Attention
 from keras_attention.checks import check_positive
+from keras_attention.dtypes import at_least_float32
 from keras_attention.linear import linear
 from keras_attention.types import Tensor
 
@@ -102,14 +103,14 @@ class BahdanauAttention(Attention):
 
     def project_key(self, key: Tensor) -> Tensor:
         """`k W_m`, and the bias b, which the sum inside the tanh may as well take from here."""
-        projected = ops.matmul(key, ops.cast(self.memory_kernel, key.dtype))
-        return projected + ops.cast(self.b, key.dtype) if self.normalize else projected
+        projected = at_least_float32(ops.matmul(key, ops.cast(self.memory_kernel, key.dtype)))
+        return projected + at_least_float32(self.b) if self.normalize else projected
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
         """`v . tanh(query + key)` of what was projected."""
-        v = ops.cast(self.v, query.dtype)
+        v = at_least_float32(self.v)
         if self.normalize:
-            v = scores.unit_vectors(v) * ops.cast(self.g, query.dtype)
+            v = scores.unit_vectors(v) * at_least_float32(self.g)
         return scores.additive(query, key, v)
 
     def get_config(self) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Attention(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         scores = self.compute_scores(projected, memory.keys)
         weights, state = self.alignment(scores, memory.mask, state)
+        weights = self._floating(weights)
         kept = weights if dropout_mask is None else weights * dropout_mask
         return linear(kept, memory.values), weights, state
 

@@ -12,6 +12,7 @@ from keras_attention import scores
 from keras_attention.attention.alignments import Softmax
 from keras_attention.attention.base import Attention
 from keras_attention.checks import check_one_of, check_positive
+from keras_attention.dtypes import at_least_float32
 from keras_attention.linear import linear
 from keras_attention.types import Tensor
 
@@ -136,13 +137,14 @@ class LuongAttention(Attention):
     def project_key(self, key: Tensor) -> Tensor:
         """The key's part of the score, the same for every step."""
         if self.score in ("general", "concat"):
-            return ops.matmul(key, ops.cast(self.memory_kernel, key.dtype))
+            projected = ops.matmul(key, ops.cast(self.memory_kernel, key.dtype))
+            return at_least_float32(projected) if self.score == "concat" else projected
         return scores.unit_vectors(key) if self.score == "cosine" else key
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
         """After projection every product is a dot product, and concat is additive."""
         if self.score == "concat":
-            result = scores.additive(query, key, self.v)
+            result = scores.additive(query, key, at_least_float32(self.v))
         else:
             result = scores.dot(query, key)
         return result * ops.cast(self.g, result.dtype) if self.scale else result

@@ -11,9 +11,11 @@ import pytest
 
 import keras_attention as ka
 from keras_attention import backend, loop, scores
+from keras_attention.cells import LoopedLSTMCell
 from keras_attention.linear import linear
 from keras_attention.recurrence import state_sizes
-from tests.arrays import dtype_policy, length_mask, randomize, uniform
+from tests import reference
+from tests.arrays import dtype_policy, length_mask, randomize, to_numpy, uniform
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -200,6 +202,18 @@ def test_low_precision_is_close(policy: str) -> None:
         right = right.numpy()
         error = np.abs(tf.cast(actual, "float32").numpy() - right).max()
         assert error < tolerance * max(np.abs(right).max(), 1.0)
+
+
+def test_gates_are_formed_in_float32() -> None:
+    cell = keras.layers.LSTMCell(U, dtype="mixed_bfloat16")
+    cell.build((None, D))
+    looped = LoopedLSTMCell(cell, known=D)
+    low = (uniform(B, size, seed=size) for size in (4 * U, U))
+    gates, c = (keras.ops.cast(x, "bfloat16") for x in low)
+    _, (_, after) = looped.step(gates, [], [keras.ops.zeros_like(c), c], looped.constants)
+    i, f, g, _ = np.split(to_numpy(gates), 4, axis=-1)
+    exact = reference.sigmoid(f) * to_numpy(c) + reference.sigmoid(i) * np.tanh(g)
+    np.testing.assert_allclose(to_numpy(after), exact, atol=1e-6)
 
 
 def test_the_regularizer_of_an_attention_layer_is_not_lost() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_attention as ka
 from tests import reference
@@ -52,6 +53,14 @@ def test_additive_without_projections_adds_query_and_key() -> None:
     scores = ka.scores.additive([[[1.0, -3.0]]], [[[1.0, 3.5]]], v=[2.0, 1.0])
     # 2 tanh(2) + tanh(0.5)
     assert to_numpy(scores).item() == pytest.approx(2.39017232, rel=1e-6)
+
+
+def test_the_hidden_layer_is_formed_in_float32() -> None:
+    low = [ops.cast(uniform(B, n, U, seed=n), "bfloat16") for n in (T, S)]
+    v = uniform(U, seed=1)
+    query, key = (to_numpy(x) for x in low)
+    exact = np.tanh(query[:, :, None] + key[:, None]) @ v
+    np.testing.assert_allclose(to_numpy(ka.scores.additive(low[0], low[1], v)), exact, atol=1e-5)
 
 
 def test_concat_by_hand() -> None:
