@@ -19,7 +19,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-backends bench lint format wheel clean
+.PHONY: help env demo test test-all test-backends bench bench-growth lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.parts
+
+bench-growth: $(INSTALLED) ## how time and memory of a training step grow with length, batch and vocabulary, beside two peers
+	$(PY) -m benchmarks.run --growth --turns 3 --sides ours tfa pytorch
 
 lint: $(INSTALLED) ## format, style, types and import directions
 	$(PY) -m ruff format --check .

@@ -71,6 +71,10 @@ PEERS = {
     "keras": Peer("keras_layers"),
     "tfa": Peer("tfa", ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
     "pytorch": Peer("pytorch", ("torch>=2.13", "numpy")),
-    "joeynmt": Peer("joeynmt", ("joeynmt==2.3.0", "importlib_metadata", "setuptools<80"), PYTHON),
+    "joeynmt": Peer(
+        "joeynmt",
+        ("joeynmt==2.3.0", "sentencepiece==0.2.0", "importlib_metadata", "setuptools<80"),
+        PYTHON,
+    ),
     "opennmt": Peer("opennmt", ("OpenNMT-py==3.5.1", "numpy<2"), PYTHON),
 }

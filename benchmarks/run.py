@@ -32,6 +32,11 @@ CASES = [
     Case("W2", "train"),
     *(Case("W1", task, batch=batch) for task in ("greedy", "beam") for batch in (1, 32)),
 ]
+GROWTH = [
+    *(Case("W1", "train", length=length, batch=16) for length in (15, 60, 240, 480)),
+    *(Case("W1", "train", batch=batch) for batch in (1, 8, 64, 512)),
+    *(Case("W1", "train", vocabulary=vocabulary) for vocabulary in (1000, 64000)),
+]
 _TURN = 2.0  # seconds that a side works before the next one does
 
 
@@ -162,6 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--turns", type=int, default=7, help="of each side (7)")
+    parser.add_argument(
+        "--growth", action="store_true", help="instead, how steps grow with length, batch, words"
+    )
     parser.add_argument("--only", default="", help="only cases whose names have all these words")
     parser.add_argument("--sides", nargs="+", choices=PEERS, default=list(PEERS), help="which")
     parser.add_argument("--threads", type=int, default=0, help="of each side; else all cores")
@@ -172,7 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         PEERS[name].install()
     if not is_idle():
         print("warning: this machine is busy; ratios hold, times may not.", file=sys.stderr)
-    chosen = [case for case in CASES if all(word in case.name for word in options.only.split())]
+    words = options.only.split()
+    cases = GROWTH if options.growth else CASES
+    chosen = [case for case in cases if all(word in case.name for word in words)]
     table = [
         "| case | side | ms | middle half | target tokens/s | peak MB | ours is |",
         "|---|---|---|---|---|---|---|",

@@ -12,7 +12,10 @@ VOCABULARY, EMBEDDING, ENCODER, DECODER = 8000, 256, 256, 512  # the encoder's: 
 DECODED_STEPS, BEAM = 30, 5
 START, END = 1, 2
 
+Model = Literal["W1", "W2"]
 Task = Literal["train", "greedy", "beam"]
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,24 @@ class Case:
         threads: Of the machine; 0 for all.
     """
 
-    model: Literal["W1", "W2"]
+    model: Model
     task: Task
     length: int = 15
     batch: int = 64
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     vocabulary: int = VOCABULARY
     threads: int = 0
 
     @property
     def name(self) -> str:
-        """As it stands in the table."""
-        size = f"L={self.length}" if self.task == "train" else f"B={self.batch}"
-        return f"{self.model} {size} {self.task} {self.precision}"
+        """As it stands in the table: a first size, and those that are not as usual."""
+        is_training, usual = self.task == "train", type(self)(self.model, self.task)
+        sizes = [f"L={self.length}"] if is_training else [f"B={self.batch}"]
+        if is_training and self.batch != usual.batch:
+            sizes.append(f"B={self.batch}")
+        if self.vocabulary != usual.vocabulary:
+            sizes.append(f"V={self.vocabulary}")
+        return f"{self.model} {' '.join(sizes)} {self.task} {self.precision}"
 
     @property
     def tokens(self) -> int:

@@ -1,0 +1,35 @@
+"""The workload's model, in this project."""
+
+from __future__ import annotations
+
+import keras_attention as ka
+from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, Case
+
+
+def model_of(case: Case) -> ka.Seq2Seq:
+    """The model, with weights as they start; in a search no hypothesis ends."""
+    model = ka.Seq2Seq(
+        ka.Seq2SeqConfig(
+            source_vocabulary=case.vocabulary,
+            target_vocabulary=case.vocabulary,
+            embedding_size=EMBEDDING,
+            encoder_units=ENCODER,
+            decoder_units=DECODER,
+            attention="bahdanau" if case.model == "W1" else "luong",
+            attention_units=DECODER,
+            query="current",
+            input_feeding=case.model == "W1",
+            attention_layer_units=DECODER,
+        ),
+        dtype={"float32": "float32", "bfloat16": "mixed_bfloat16"}[case.precision],
+    )
+    if case.task != "train":
+        bias = model.logits.bias.numpy()
+        bias[END] = -1e9
+        model.logits.bias.assign(bias)
+    return model
+
+
+def search_of(case: Case) -> ka.GreedySearch | ka.BeamSearch:
+    """The search."""
+    return ka.GreedySearch() if case.task == "greedy" else ka.BeamSearch(BEAM)
