@@ -70,7 +70,6 @@ def settings(train: list[Path], dev: list[Path], folder: Path) -> dict[str, Any]
             "scheduling": "warmupinversesquareroot",
             "learning_rate_warmup": 400,
             "clip_grad_norm": 1.0,
-            "label_smoothing": 0.1,
             "normalization": "tokens",
             "batch_size": 64,
             "epochs": 100,
