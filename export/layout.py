@@ -7,6 +7,9 @@ import shutil
 from pathlib import Path
 
 FORMATS = ("saved_model", "tflite", "onnx")
+QUANTIZED = ("tflite", "onnx")  # of which there are files in other precisions too
+FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
+PRECISIONS = (FLOAT16, INT8)
 PROJECT = "keras-seq2seq-attention"
 UNFINISHED = ".unfinished"
 _VERIFIED = ".verified"  # make's stamp
@@ -53,6 +56,18 @@ def make_room(out: Path) -> None:
     for kind in FORMATS:
         if (out / kind).exists():
             shutil.rmtree(out / kind)
+
+
+def with_precision(file: str, precision: str) -> str:
+    """The name of a file whose weights have a precision, such as `model.int8.tflite`."""
+    name, ending = file.rsplit(".", 1)
+    return file if precision == FLOAT32 else f"{name}.{precision}.{ending}"
+
+
+def parts_of(file: str) -> tuple[str, str]:
+    """The way back: what the name of a file begins with, and the precision that it names."""
+    name, *precision = Path(file).name.split(".")[:-1]
+    return name, precision[0] if precision else FLOAT32
 
 
 def _is_export(folder: Path) -> bool:

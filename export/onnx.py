@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.layout import FLOAT16, FLOAT32, INT8, with_precision
 from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
+from export.quantize import float16_onnx, int8_onnx
 from keras_attention.decoding import BeamSearch, GreedySearch
 from keras_attention.serving import without_cudnn
 
@@ -27,18 +29,26 @@ _OPEN_DIMENSIONS = {
 
 
 def export_onnx(
-    model: Seq2Seq, out_dir: str | Path, *, max_length: int, search: BeamSearch
+    model: Seq2Seq,
+    out_dir: str | Path,
+    *,
+    max_length: int,
+    search: BeamSearch,
+    precision: str = FLOAT32,
 ) -> list[Path]:
     """Write `onnx/greedy.onnx` and `onnx/beam.onnx`, and a Triton model repository beside them.
+
+    In another precision than float32 they are `onnx/greedy.int8.onnx` and so on, and stand alone.
 
     Each takes `source` (B, S) int32 and gives `ids` (B, K, T) int32, `lengths` (B, K) int32,
     `scores` (B, K) float32 and, with attention, `attention` (B, K, T, S) float32.
 
     Args:
-        model: The trained model, with float32 as its policy.
+        model: The trained model, with float32 as its policy; for int8 `with_int8_embeddings`.
         out_dir: The folder of all artefacts; `onnx/` is made in it.
         max_length: T, the most target tokens, the end token counted.
         search: The beam search of `beam.onnx`.
+        precision: Of the weights: `"float32"`, `"float16"` or `"int8"`.
 
     Returns:
         The two files.
@@ -51,10 +61,14 @@ def export_onnx(
     searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": search}
     for name, used in searches.items():
         converted = convert(model, used, max_length)
-        file = folder / f"{name}.onnx"
+        file = folder / with_precision(f"{name}.onnx", precision)
+        if precision != FLOAT32:
+            converted = {FLOAT16: float16_onnx, INT8: int8_onnx}[precision](converted)
+            onnx.checker.check_model(converted)
         file.unlink(missing_ok=True)
         onnx.save(converted, file)
-        _write_for_triton(file, converted, folder / "triton" / name)
+        if precision == FLOAT32:
+            _write_for_triton(file, converted, folder / "triton" / name)
         files.append(file)
     return files
 

@@ -8,16 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from export import assets, reference
-from export.layout import FORMATS, UNFINISHED, check_places, make_room
+from export.layout import (
+    FLOAT32,
+    FORMATS,
+    INT8,
+    PRECISIONS,
+    QUANTIZED,
+    UNFINISHED,
+    check_places,
+    make_room,
+    with_precision,
+)
+from export.quantize import with_int8_embeddings
 from export.readme import readme
 from keras_attention.decoding import BeamSearch
 from keras_attention.ids import END_ID
 from keras_attention.runs import RunDirectory
+from keras_attention.seq2seq import Seq2Seq
 from keras_attention.serving import ServingModule
 from keras_attention.translator import Translator
 
 
-def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMATS) -> Path:
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    formats: Sequence[str] = FORMATS,
+    precisions: Sequence[str] = (),
+) -> Path:
     """Export a trained model.
 
     Args:
@@ -25,6 +42,8 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
         out: The folder of the export: a new or an empty one, or an earlier export. That is replaced
             as soon as the run has been read. Its name is the model's.
         formats: Of `saved_model`, `tflite` and `onnx`.
+        precisions: Of `float16` and `int8`: what else the weights of TFLite and ONNX are written
+            in, beside float32.
 
     Returns:
         The folder of the export.
@@ -33,12 +52,14 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
         FileNotFoundError: If the run directory is incomplete.
         FileExistsError: If the folder holds something that is not an export.
         NotADirectoryError: If there is a file in its place.
-        ValueError: If a format is unknown, `out` is not apart from the run directory, what that
-            holds cannot be read, or no held-out source fits the model.
+        ValueError: If a format or a precision is unknown, `out` is not apart from the run
+            directory, what that holds cannot be read, or no held-out source fits the model.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"Argument `formats` must be of {FORMATS}. Received: {list(formats)}")
+    if not set(precisions) <= set(PRECISIONS):
+        raise ValueError(f"Argument `precisions` must be of {PRECISIONS}. Received: {precisions}")
     run, out = Path(run), Path(out)
     check_places(run, out)
     directory = RunDirectory(run).require_complete()
@@ -55,7 +76,18 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
     )
     name = out.resolve().name  # a recipe's would be "corpus" for everybody's own text
     make_room(out)
-    artefacts = {kind: _export(kind, serving, out, name) for kind in FORMATS if kind in formats}
+    written = [precision for precision in PRECISIONS if precision in precisions]
+    twin = with_int8_embeddings(translator.model) if INT8 in written else translator.model
+    models = {FLOAT32: translator.model, **dict.fromkeys(written, translator.model), INT8: twin}
+    artefacts = {
+        kind: [
+            path
+            for precision in (FLOAT32, *(written if kind in QUANTIZED else ()))
+            for path in _export(kind, precision, models[precision], serving, out, name)
+        ]
+        for kind in FORMATS
+        if kind in formats
+    }
     relative = {
         kind: [path.relative_to(out).as_posix() for path in paths]
         for kind, paths in artefacts.items()
@@ -65,8 +97,10 @@ def export_run(run: str | Path, out: str | Path, formats: Sequence[str] = FORMAT
     return out
 
 
-def _export(kind: str, serving: ServingModule, out: Path, name: str) -> list[Path]:
-    print(f"{kind} ...", flush=True)
+def _export(
+    kind: str, precision: str, model: Seq2Seq, serving: ServingModule, out: Path, name: str
+) -> list[Path]:
+    print(f"{kind}{'' if precision == 'float32' else f' in {precision}'} ...", flush=True)
     if kind == "saved_model":
         from export.saved_model import export_saved_models
 
@@ -74,11 +108,14 @@ def _export(kind: str, serving: ServingModule, out: Path, name: str) -> list[Pat
     if kind == "tflite":
         from export.tflite import export_tflite
 
-        one = ServingModule(serving.model, serving.max_length, serving.beam, batch_size=1)
-        return [export_tflite(one, out / kind / "model.tflite")]
+        one = ServingModule(model, serving.max_length, serving.beam, batch_size=1)
+        file = with_precision("model.tflite", precision)
+        return [export_tflite(one, out / kind / file, precision)]
     from export.onnx import export_onnx
 
-    return export_onnx(serving.model, out, max_length=serving.max_length, search=serving.beam)
+    return export_onnx(
+        model, out, max_length=serving.max_length, search=serving.beam, precision=precision
+    )
 
 
 def _write_assets(
@@ -90,9 +127,9 @@ def _write_assets(
     artefacts: Any,
 ) -> None:
     print("reference ...", flush=True)
-    texts, rows = _held_out(run, translator)
+    texts, rows, targets = _held_out(run, translator)
     arrays = reference.reference(
-        serving.model, rows, translator.max_source_length, serving.max_length, serving.beam
+        serving.model, rows, targets, translator.max_source_length, serving.max_length, serving.beam
     )
     reference.write_reference(out / "reference.npz", arrays)
     assets.copy_tokenizers(run, out)
@@ -104,8 +141,14 @@ def _write_assets(
     _warn_about_cut(made)
 
 
-def _held_out(run: RunDirectory, translator: Translator) -> tuple[list[str], reference.Rows]:
-    """Held-out source texts that fit the model, and their ids with the end token."""
+def _held_out(
+    run: RunDirectory, translator: Translator
+) -> tuple[list[str], reference.Rows, reference.Rows]:
+    """Held-out source texts that fit the model, their ids, and those of a target of each.
+
+    Ids end with the end token. Of several targets of a source it is the first.
+    """
+    pairs = dict(reversed(run.held_out()))
     texts = list(dict.fromkeys(source for source, _ in run.held_out()))
     encoded = translator.source_tokenizer.encode(texts)
     fitting = [
@@ -117,7 +160,9 @@ def _held_out(run: RunDirectory, translator: Translator) -> tuple[list[str], ref
         raise ValueError(
             f"No source in {run.held_out_file} has 1 to {translator.max_source_length - 1} tokens."
         )
-    return [text for text, _ in fitting], [ids for _, ids in fitting]
+    texts = [text for text, _ in fitting]
+    targets = translator.target_tokenizer.encode([pairs[text] for text in texts])
+    return texts, [ids for _, ids in fitting], [[*ids, END_ID] for ids in targets]
 
 
 def _warn_about_cut(made: Sequence[dict[str, Any]]) -> None:

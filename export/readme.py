@@ -9,6 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from export.layout import FLOAT32, QUANTIZED, parts_of
+
 _TEMPLATE = Path(__file__).with_name("readme_template.md")
 _SECTION = re.compile(r"<!-- format: (\w+) -->\n")
 
@@ -23,9 +25,14 @@ def readme(config: Mapping[str, Any], text: str) -> str:
     kept = {"end", *config["formats"]}
     if config["model"]["attention"] is not None:
         kept.add("attention")
+    files = [file for kind in QUANTIZED for file in config["artefacts"].get(kind, ())]
+    quantized = [f"`{file}`" for file in files if parts_of(file)[1] != FLOAT32]
+    if quantized:
+        kept.add("quantized")
     quoted = json.dumps(text, ensure_ascii=False)
     return Template(_choose(_TEMPLATE.read_text(encoding="utf-8"), kept)).substitute(
         name=config["name"],
+        quantized=", ".join(quantized),
         start=config["decoder_start_id"],
         end=config["ids"]["end"],
         max_source=config["max_source_length"],

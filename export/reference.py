@@ -20,7 +20,12 @@ _BATCH_SIZES = (5, 32, 1, 64)
 
 
 def reference(
-    model: Seq2Seq, rows: Rows, max_source_length: int, max_length: int, beam: BeamSearch
+    model: Seq2Seq,
+    rows: Rows,
+    targets: Rows,
+    max_source_length: int,
+    max_length: int,
+    beam: BeamSearch,
 ) -> dict[str, np.ndarray]:
     """Inputs in padded batches of several sizes and lengths, and the model's answers to them.
 
@@ -30,18 +35,22 @@ def reference(
     Args:
         model: The Keras model.
         rows: Source ids with the end token.
+        targets: What people translated them to, ids with the end token.
         max_source_length: The most source tokens, the end token counted.
         max_length: T, the most target tokens, the end token counted.
         beam: The search that `beam` stands for.
 
     Returns:
-        Arrays named `NNN/source`, and `NNN/SEARCH/NAME` for the searches greedy and beam and the
-        names ids, lengths, scores and (with attention) attention, with T = `max_length`.
+        Arrays named `NNN/source`, `NNN/target` (zeros where there is none), and `NNN/SEARCH/NAME`
+        for the searches greedy and beam and the names ids, lengths, scores and (with attention)
+        attention, with T = `max_length`.
     """
     arrays: dict[str, np.ndarray] = {}
     searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": beam}
-    for number, source in enumerate(batches(rows, max_source_length)):
-        arrays[f"{number:03d}/source"] = source
+    first = extremes(rows, max_source_length)
+    sources, golds = batches([*first, *rows]), batches([*([0] for _ in first), *targets])
+    for number, (source, gold) in enumerate(zip(sources, golds, strict=True)):
+        arrays[f"{number:03d}/source"], arrays[f"{number:03d}/target"] = source, gold
         for search_name, search in searches.items():
             found = padded(model.generate(source, search, max_length), max_length)
             for name, array in found._asdict().items():
@@ -50,9 +59,9 @@ def reference(
     return arrays
 
 
-def batches(rows: Rows, max_source_length: int) -> Iterator[np.ndarray]:
-    """Padded batches of all rows and of the extreme ones, `extremes`, which come first."""
-    remaining = iter([*extremes(rows, max_source_length), *rows])
+def batches(rows: Rows) -> Iterator[np.ndarray]:
+    """Padded batches of several sizes."""
+    remaining = iter(rows)
     for size in itertools.cycle(_BATCH_SIZES):
         batch = list(itertools.islice(remaining, size))
         if not batch:

@@ -62,7 +62,9 @@ def save(
     return path
 
 
-def check_size(serving: ServingModule, artefact: str, written: int, most_else: int) -> None:
+def check_size(
+    serving: ServingModule, artefact: str, written: int, most_else: int, bytes_each: int = 4
+) -> None:
     """Weights saved twice, or not at all, are the two ways in which saving goes wrong silently.
 
     Args:
@@ -70,11 +72,15 @@ def check_size(serving: ServingModule, artefact: str, written: int, most_else: i
         artefact: As the error names it.
         written: Bytes of what holds the weights.
         most_else: Bytes that it may hold beside the weights.
+        bytes_each: The most that a weight may take.
 
     Raises:
         RuntimeError: If it has not each weight exactly once.
     """
-    expected = sum(weight.shape.num_elements() * weight.dtype.size for weight in serving.weights)
+    expected = sum(
+        weight.shape.num_elements() * min(weight.dtype.size, bytes_each)
+        for weight in serving.weights
+    )
     if not expected <= written <= expected * 1.1 + most_else:
         raise RuntimeError(
             f"The {artefact} must hold {expected} bytes of weights once. Received: {written} bytes"

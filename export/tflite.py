@@ -5,19 +5,24 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from export.layout import FLOAT16, FLOAT32, INT8
+from export.quantize import int8_tflite
 from export.saved_model import check_size, save
 from keras_attention.serving import ID_SIGNATURES, ServingModule
 
+_BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
 
-def export_tflite(serving: ServingModule, path: Path) -> Path:
+
+def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) -> Path:
     """Write one `.tflite` file with the signatures greedy, beam, encode and decode_step.
 
     The batch is 1, the source length is any: a signature runner resizes the input itself. The
     signatures share their weights.
 
     Args:
-        serving: With `batch_size=1`.
+        serving: With `batch_size=1`; for int8 of a model `with_int8_embeddings`.
         path: The file.
+        precision: Of the weights: `"float32"`, `"float16"` or `"int8"`.
 
     Returns:
         The path.
@@ -33,20 +38,24 @@ def export_tflite(serving: ServingModule, path: Path) -> Path:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        content = _convert(save(serving, Path(folder) / "model", ID_SIGNATURES))
-    check_size(serving, "TFLite file", len(content), most_else=500_000)
+        content = _convert(save(serving, Path(folder) / "model", ID_SIGNATURES), precision)
+    check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
     path.write_bytes(content)
     return path
 
 
-def _convert(saved_model: Path) -> bytes:
+def _convert(saved_model: Path, precision: str) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=list(ID_SIGNATURES)
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision == FLOAT16:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
     try:
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
     except Exception as error:
         raise RuntimeError(f"The model does not convert to builtin TFLite ops: {error}") from error
+    return int8_tflite(content) if precision == INT8 else content

@@ -227,9 +227,14 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
         self._kernel = value
 
     @contextmanager
-    def kernel_joined_before(self) -> Iterator[None]:
-        """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it."""
-        token = _JOINED.set((self, self.kernel))
+    def kernel_made_before(self, knows_padding: bool) -> Iterator[None]:
+        """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it.
+
+        Args:
+            knows_padding: Whether the inputs have the feature that is 1 on padding.
+        """
+        kernel = self.kernel if knows_padding else ops.cast(self._kernel, self.compute_dtype)
+        token = _JOINED.set((self, kernel))
         try:
             yield
         finally:
@@ -240,16 +245,20 @@ def _run(
     lstm: keras.layers.Layer,
     direction: str,
     inputs: Tensor,
-    valid: Tensor,
+    valid: Tensor | None,
     training: bool | None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
-    features = ops.concatenate([inputs, 1.0 - valid], axis=-1)
-    with lstm.cell.kernel_joined_before(), dropout_in_training_only([lstm.cell], training):
+    features = inputs if valid is None else ops.concatenate([inputs, 1.0 - valid], axis=-1)
+    kernel_made = lstm.cell.kernel_made_before(knows_padding=valid is not None)
+    with kernel_made, dropout_in_training_only([lstm.cell], training):
         ordered = ops.flip(features, axis=1) if backward else features
-        outputs, _, c = lstm(ordered, training=training)
-    outputs = (ops.flip(outputs, axis=1) if backward else outputs) * valid
+        outputs, h, c = lstm(ordered, training=training)
+    outputs = ops.flip(outputs, axis=1) if backward else outputs
+    if valid is None:
+        return outputs, (h, c)
+    outputs = outputs * valid
     return outputs, (_at_end(outputs, valid, backward), c)
 
 
@@ -261,10 +270,10 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
     return ops.sum(ops.where(is_end, outputs, 0.0) + 0.0 * valid, axis=1)
 
 
-def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor:
-    """The mask as numbers (B, S, 1); NaN in rows that have a hole."""
+def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+    """The mask as numbers (B, S, 1), NaN in rows that have a hole; None where all is real."""
     if mask is None:
-        return ops.ones_like(inputs[..., :1])
+        return None
     mask = ops.cast(mask, "bool")
     check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
     contiguous = is_contiguous(mask)

@@ -98,17 +98,18 @@ class Seq2Seq(keras.Model):
         self.logits: Any = logits
         self._compiled = _CompiledSearches()
 
-    def encode(self, source: Tensor) -> tuple[Memory | None, list[Tensor]]:
+    def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
         """Read the source, once for all steps.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
+            is_padded: Whether it may have padding; where it has none, masks cost nothing.
 
         Returns:
             What the decoder attends to (None without attention), and its state before the first
             step, a flat list.
         """
-        mask = ops.not_equal(source, PADDING_ID)
+        mask = ops.not_equal(source, PADDING_ID) if is_padded else None
         encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
@@ -131,18 +132,21 @@ class Seq2Seq(keras.Model):
         logits = project(output, self.logits or self.target_embedding)
         return ops.log_softmax(logits, axis=-1), weights, state
 
-    def search(self, source: Tensor, search: Search, max_length: int) -> Hypotheses:
+    def search(
+        self, source: Tensor, search: Search, max_length: int, is_padded: bool = True
+    ) -> Hypotheses:
         """Search for the best targets, in the graph; `generate` is the same for arrays.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
             search: `GreedySearch()` or `BeamSearch(...)`.
             max_length: T, the most tokens of a hypothesis, the end token counted.
+            is_padded: Whether the source may have padding.
 
         Returns:
             Hypotheses of T tokens, best first.
         """
-        memory, state = self.encode(source)
+        memory, state = self.encode(source, is_padded)
         length = None
         if memory is not None:
             length = source.shape[1] or ops.shape(source)[1]

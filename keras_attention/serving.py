@@ -136,19 +136,50 @@ class ServingModule:
         return {name: self._traced[name] for name in names}
 
     def _greedy(self, source: Tensor) -> Outputs:
-        return _named(self.model.search(source, GreedySearch(), self.max_length))
+        return self._searched(source, GreedySearch())
 
     def _beam(self, source: Tensor) -> Outputs:
-        return _named(self.model.search(source, self.beam, self.max_length))
+        return self._searched(source, self.beam)
+
+    def _searched(self, source: Tensor, search: Search) -> Outputs:
+        import tensorflow as tf
+
+        read, missing = self._without_padding(source)
+        outputs = _named(self.model.search(read, search, self.max_length, missing is None))
+        if missing is not None and "attention" in outputs:
+            outputs["attention"] = tf.pad(outputs["attention"], [[0, 0]] * 3 + [[0, missing]])
+        return outputs
 
     def _encode(self, source: Tensor) -> Outputs:
         import tensorflow as tf
 
-        memory, state = self.model.encode(source)
+        read, missing = self._without_padding(source)
+        memory, state = self.model.encode(read, missing is None)
         outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
         if memory is not None:
-            outputs |= {"memory": memory.values, "keys": memory.keys, "memory_mask": memory.mask}
+            mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
+            attended = {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
+            if missing is not None:
+                for name, x in attended.items():
+                    attended[name] = tf.pad(
+                        x, [[0, 0], [0, missing], *[[0, 0]] * (x.shape.rank - 2)]
+                    )
+            outputs |= attended
         return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
+
+    def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A single source without its padding, and how much that was; more than one as they are.
+
+        A model that need not know of padding computes nothing for it, and has no numbers for it
+        that are too large to be quantized.
+        """
+        import tensorflow as tf
+
+        if self.batch_size != 1:
+            return source, None
+        real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
+        length = tf.maximum(tf.reduce_sum(real), 1)
+        return source[:, :length], tf.shape(source)[1] - length
 
     def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
         memory = None

@@ -10,6 +10,7 @@ import numpy as np
 from export.verify.runner import Arrays
 
 TOLERANCE = 1e-4
+MOST_BLEU_LOST = 1.0
 _EXACT = ("ids", "lengths", "text")
 
 
@@ -23,6 +24,10 @@ class Comparison:
         score_difference: The largest of all scores.
         attention_difference: The largest of all weights; None without attention.
         problem: What makes them incomparable, or None.
+        is_exact: Whether they have to agree; with weights in fewer bits they need not, but must be
+            about as good.
+        bleu: Of the best hypotheses, beside what people translated; None where that is not known.
+        bleu_lost: How much more the Keras model has.
     """
 
     inputs: int
@@ -30,10 +35,18 @@ class Comparison:
     score_difference: float | None = None
     attention_difference: float | None = None
     problem: str | None = None
+    is_exact: bool = True
+    bleu: float | None = None
+    bleu_lost: float | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether all is equal, and numbers differ by no more than `TOLERANCE`."""
+        """Whether all is equal, and numbers differ by no more than `TOLERANCE`.
+
+        With weights in fewer bits: whether no more than `MOST_BLEU_LOST` is lost.
+        """
+        if not self.is_exact:
+            return self.problem is None and (self.bleu_lost or 0.0) <= MOST_BLEU_LOST
         differences = (self.score_difference, self.attention_difference)
         return (
             self.problem is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,30 @@ class Expected:
         ids: Source ids: `source` of each batch.
         texts: The examples: `text` of each batch.
         answers: Of each signature the outputs of each batch.
+        targets: What people translated to, ids: `target` of each batch, zeros where it is unknown.
+        decode: From ids to a text.
     """
 
     ids: Batches
     texts: Batches
     answers: dict[str, Batches]
+    targets: Batches
+    decode: Callable[[Iterable[int]], str]
+
+    def bleu(self, found: Mapping[str, Arrays]) -> float | None:
+        """BLEU of the best hypotheses of each batch; None if no target is known."""
+        from sacrebleu import corpus_bleu
+
+        pairs = [
+            (self.decode(ids[0]), self.decode(target))
+            for number, batch in self.targets.items()
+            for ids, target in zip(found[number]["ids"], batch["target"], strict=True)
+            if target.any()
+        ]
+        if not pairs:
+            return None
+        outputs, targets = zip(*pairs, strict=True)
+        return float(corpus_bleu(outputs, [targets]).score)
 
     def inputs(self, signature: str) -> Batches:
         """What the artefact gets."""
@@ -80,9 +100,11 @@ def read_expected(out: Path, config: Mapping[str, Any], run: Path | None = None)
         answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in _SEARCHES}
     else:
         answers = _answer_anew(run, sources, config)
-    texts, translations = _examples(out, config, sources, answers)
+    decode = partial(_decoded, _tokenizer(out / "target.model"))
+    texts, translations = _examples(out, config, sources, answers, decode)
     answers |= {HOST_LOOP: answers["greedy"], "translate": translations}
-    return Expected(sources, texts, answers)
+    targets = {k: {"target": x["target"]} for k, x in stored.items() if "target" in x}
+    return Expected(sources, texts, answers, targets, decode)
 
 
 def _read_reference(path: Path) -> Batches:
@@ -135,23 +157,32 @@ def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict
     }
 
 
+def _tokenizer(path: Path) -> Any:
+    import sentencepiece
+
+    tokenizer = sentencepiece.SentencePieceProcessor()
+    try:
+        tokenizer.LoadFromSerializedProto(path.read_bytes())
+    except (OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise VerificationError(f"{path} cannot be read: {reason}") from error
+    return tokenizer
+
+
 def _examples(
-    out: Path, config: Mapping[str, Any], sources: Batches, answers: dict[str, Batches]
+    out: Path,
+    config: Mapping[str, Any],
+    sources: Batches,
+    answers: dict[str, Batches],
+    decode: Callable[[Iterable[int]], str],
 ) -> tuple[Batches, Batches]:
     """The texts of `examples.json` in two batches, and their translations.
 
     The examples' rows are found in the reference by their ids, so that all hypotheses, scores and
     weights are known, and the examples themselves are checked.
     """
-    import sentencepiece
-
-    path, tokenizer = out / "examples.json", sentencepiece.SentencePieceProcessor()
+    path = out / "examples.json"
     examples = _read_json(path)
-    try:
-        tokenizer.LoadFromSerializedProto((out / "target.model").read_bytes())
-    except (OSError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise VerificationError(f"{out / 'target.model'} cannot be read: {reason}") from error
     by_source = _by_source(sources, answers["greedy"])
     search = "greedy" if config["search"]["beam_width"] == 1 else "beam"
     searched = _by_source(sources, answers[search])
@@ -159,11 +190,11 @@ def _examples(
     for example in examples:
         key = tuple(example["source_ids"])
         greedy = _best(by_source[key]) if key in by_source else []
-        if greedy != example["target_ids"] or _decoded(tokenizer, greedy) != example["target"]:
+        if greedy != example["target_ids"] or decode(greedy) != example["target"]:
             raise VerificationError(
                 f"{path}: the example {example['source']!r} is not what the Keras model gives"
             )
-        texts = np.array([_decoded(tokenizer, ids) for ids in searched[key]["ids"]])
+        texts = np.array([decode(ids) for ids in searched[key]["ids"]])
         found.append({**searched[key], "text": texts})
     halves = {"000": slice(0, 1), "001": slice(1, None)}
     halves = {k: half for k, half in halves.items() if examples[half]}

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from export.verify.compare import TOLERANCE
+from export.layout import FLOAT32
+from export.verify.compare import MOST_BLEU_LOST, TOLERANCE
 from export.verify.verification import THREADS, Row
 
 _BEGINS, _ENDS = "<!-- verification -->", "<!-- /verification -->"
@@ -21,11 +22,12 @@ _COLUMNS = (
     "equal ids",
     "score difference",
     "attention difference",
+    "BLEU",
     "ms per sentence",
     "size",
     "result",
 )
-_NUMBERS = slice(2, 8)
+_NUMBERS = slice(2, 9)
 _NAMES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
 _RUNTIMES = ("tensorflow", "tensorflow-text", "ai-edge-litert", "onnxruntime")
 
@@ -72,6 +74,11 @@ def problems(rows: Sequence[Row]) -> list[str]:
         comparison = row.comparison
         if comparison.problem:
             found.append(f"{row.file} {comparison.problem}")
+        elif not comparison.passed and not comparison.is_exact:
+            found.append(
+                f"{row.file} ({row.signature}) loses {comparison.bleu_lost:.2f} BLEU of the Keras "
+                f"model's, more than {MOST_BLEU_LOST}"
+            )
         elif not comparison.passed:
             found.append(
                 f"{row.file} ({row.signature}) differs from the Keras model: "
@@ -111,8 +118,9 @@ def _section(rows: Sequence[Row]) -> str:
     threads = "one thread" if THREADS == 1 else f"{THREADS} threads"
     return (
         f"{table(rows)}\n\nEqual means all ids and lengths of all hypotheses (for `translate`: all "
-        f"texts); scores and attention may differ by {TOLERANCE:g}. Time: the median of single "
-        f"sentences, batch 1, {threads}, {platform.machine()}."
+        f"texts); scores and attention may differ by {TOLERANCE:g}. With weights in fewer bits ids "
+        f"need not be equal, but no more than {MOST_BLEU_LOST} BLEU may be lost. Time: the median "
+        f"of single sentences, batch 1, {threads}, {platform.machine()}."
     )
 
 
@@ -121,12 +129,13 @@ def _cells(row: Row) -> list[str]:
     ran = comparison.problem is None
     verdict = "ok" if comparison.passed else "DIFFERS" if ran else "FAILED"
     return [
-        _NAMES[row.format],
+        _NAMES[row.format] + (f" {row.precision}" if row.precision != FLOAT32 else ""),
         row.signature,
         str(comparison.inputs),
         str(comparison.equal) if ran else "-",
-        _difference(comparison.score_difference),
-        _difference(comparison.attention_difference),
+        _difference(comparison.score_difference if comparison.is_exact else None),
+        _difference(comparison.attention_difference if comparison.is_exact else None),
+        "-" if comparison.bleu is None else f"{comparison.bleu:.2f}",
         "-" if row.latency_ms is None else f"{row.latency_ms:.2f}",
         f"{row.size_bytes / 1e6:.2f} MB",
         verdict,

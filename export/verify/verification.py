@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from export.files import checksum, size
+from export.layout import FLOAT32, QUANTIZED, parts_of
 from export.verify.compare import Comparison, compare
 from export.verify.expected import Batches, Expected, read_config, read_expected
 from export.verify.runner import HOST_LOOP, Job
@@ -33,6 +34,7 @@ class Row:
 
     Attributes:
         format: `saved_model`, `tflite` or `onnx`.
+        precision: Of the weights.
         file: The artefact, relative to the export.
         signature: The function of the artefact.
         comparison: Its answers against the Keras model's.
@@ -42,6 +44,7 @@ class Row:
     """
 
     format: str
+    precision: str
     file: str
     signature: str
     comparison: Comparison
@@ -55,6 +58,11 @@ class _Artefact:
     format: str
     file: str
     signatures: tuple[str, ...]
+
+    @property
+    def precision(self) -> str:
+        """Of its weights."""
+        return parts_of(self.file)[1] if self.format in QUANTIZED else FLOAT32
 
 
 def verify(out: str | Path, run: str | Path | None = None) -> list[Row]:
@@ -87,7 +95,7 @@ def _artefacts(config: Mapping[str, Any]) -> Iterator[_Artefact]:
     for kind, files in config["artefacts"].items():
         for file in files:
             if kind == "onnx":
-                yield _Artefact(kind, file, (Path(file).stem,))
+                yield _Artefact(kind, file, parts_of(file)[:1])
             elif kind == "saved_model" and not file.endswith("-ids/1"):
                 yield _Artefact(kind, file, ("translate",))
             else:
@@ -116,9 +124,15 @@ def _verify_one(
         else:
             inputs = sum(len(batch["scores"]) for batch in batches.values())
             comparison = Comparison(inputs, problem=problem)
+        if comparison.problem is None and signature != "translate":
+            bleu, full = (expected.bleu(x) for x in (_outputs(found, signature), batches))
+            lost = None if bleu is None or full is None else full - bleu
+            comparison = replace(comparison, bleu=bleu, bleu_lost=lost)
+        comparison = replace(comparison, is_exact=artefact.precision == FLOAT32)
         elapsed = found.get(f"{signature}/latency")
         latency = None if elapsed is None else float(np.median(elapsed))
-        rows.append(Row(artefact.format, artefact.file, signature, comparison, latency, *on_disk))
+        kind = (artefact.format, artefact.precision, artefact.file)
+        rows.append(Row(*kind, signature, comparison, latency, *on_disk))
     return rows
 
 

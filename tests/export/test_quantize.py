@@ -1,0 +1,162 @@
+"""Weights in fewer bits: what is left of the model, in its runtimes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+import keras_attention as ka
+from export.layout import parts_of, with_precision
+from export.onnx import export_onnx
+from export.onnx_passes import op_types
+from export.pipeline import export_run
+from export.quantize import with_int8_embeddings
+from export.tflite import export_tflite
+from export.verify.__main__ import main as verify
+from export.verify.compare import Comparison
+from export.verify.report import problems
+from export.verify.verification import Row
+from keras_attention.runs import RunDirectory
+from keras_attention.serving import ServingModule
+from tests.arrays import randomize, to_numpy
+from tests.export.toy import sources
+
+VOCABULARY, T = 900, 6
+BEAM = ka.BeamSearch(2)
+PRECISIONS = {"float32": (1.0, 0.0), "float16": (0.55, 2e-3), "int8": (0.4, 0.03)}
+"""Of each: the most of the bytes of float32 that it may take, and how far it may be off."""
+
+
+def model(tie: str | None = None) -> ka.Seq2Seq:
+    """Large enough for its weights to be most of a file."""
+    made = ka.Seq2Seq(
+        ka.Seq2SeqConfig(
+            source_vocabulary=VOCABULARY,
+            target_vocabulary=VOCABULARY,
+            embedding_size=96,
+            encoder_units=96,
+            decoder_units=192,
+            attention_units=96,
+            attention_layer_units=96,
+            tie_embeddings=tie,
+        )
+    )
+    randomize(made, seed=3, scale=0.15)
+    return made
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, ka.Seq2Seq]:
+    whole = model()
+    return {"float32": whole, "float16": whole, "int8": with_int8_embeddings(whole)}
+
+
+def log_probs(model: ka.Seq2Seq, source: np.ndarray) -> np.ndarray:
+    """Of the first two steps."""
+    memory, state = model.encode(source)
+    first, _, state = model.decode_step(np.array([1, 1], "int32"), state, memory)
+    second, _, _ = model.decode_step(np.array([5, 7], "int32"), state, memory)
+    return np.stack([to_numpy(first), to_numpy(second)])
+
+
+@pytest.mark.parametrize("tie", [None, "output", "all"])
+def test_embeddings_in_8_bits(tie: str | None) -> None:
+    whole, source = model(tie), sources([6, 3], VOCABULARY, seed=1)
+    before = log_probs(whole, source)
+    twin = with_int8_embeddings(whole)
+    types = [weight.dtype for weight in twin.weights if tuple(weight.shape) == (VOCABULARY, 96)]
+    assert types == ["int8", "int8"]
+    difference = np.abs(log_probs(twin, source) - before).max()
+    assert 0 < difference < 0.01
+    np.testing.assert_array_equal(log_probs(whole, source), before)
+
+
+def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
+    source, found, sizes = sources([9], VOCABULARY, seed=2), {}, {}
+    for precision, used in models.items():
+        serving = ServingModule(used, T, BEAM, batch_size=1)
+        path = export_tflite(serving, tmp_path / f"{precision}.tflite", precision)
+        sizes[precision] = path.stat().st_size
+        interpreter = Interpreter(str(path), num_threads=1)
+        encoded = interpreter.get_signature_runner("encode")(source=source)
+        step = interpreter.get_signature_runner("decode_step")
+        found[precision] = step(tokens=np.ones(1, "int32"), **encoded)["log_probs"]
+        for search in ("greedy", "beam"):
+            lengths = interpreter.get_signature_runner(search)(source=source)["lengths"]
+            assert (lengths > 0).all()
+    assert_coarser(found, sizes)
+
+
+def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
+    source, found, sizes = sources([9, 4], VOCABULARY, seed=2), {}, {}
+    for precision, used in models.items():
+        files = export_onnx(used, tmp_path, max_length=T, search=BEAM, precision=precision)
+        names = [with_precision(name, precision) for name in ("greedy.onnx", "beam.onnx")]
+        assert [file.name for file in files] == names
+        for file in files:
+            session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+            (scores,) = session.run(["scores"], {"source": source})
+            assert np.isfinite(scores).all()
+            found.setdefault(precision, scores)
+        sizes[precision] = files[0].stat().st_size
+        used_types = op_types(onnx.load(files[0]).graph)
+        assert "LSTM" in used_types
+        assert ("MatMulInteger" in used_types) == (precision == "int8")
+    assert_coarser(found, sizes)
+
+
+def assert_coarser(found: dict[str, np.ndarray], sizes: dict[str, int]) -> None:
+    """Smaller, not the same, and about the same."""
+    exact = found["float32"]
+    for precision, (share, error) in PRECISIONS.items():
+        assert sizes[precision] <= share * sizes["float32"]
+        difference = np.abs(found[precision] - exact).max()
+        assert (difference > 0) == (precision != "float32")
+        assert difference <= error * np.abs(exact).max()
+
+
+def test_an_export_in_all_precisions(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = export_run(run.path, tmp_path / "toy", ["tflite", "onnx"], ["int8", "float16"])
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    tflite = ["tflite/model.tflite", "tflite/model.float16.tflite", "tflite/model.int8.tflite"]
+    searches = ["onnx/greedy{}.onnx", "onnx/beam{}.onnx"]
+    onnx_files = [x.format(end) for end in ("", ".float16", ".int8") for x in searches]
+    assert config["artefacts"] == {"tflite": tflite, "onnx": onnx_files}
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    assert f"| `{tflite[1]}`, `{tflite[2]}`, `{onnx_files[2]}`" in readme
+    capsys.readouterr()
+    assert verify([str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("| TFLite int8 ") == printed.count("| TFLite float16 ") == 3
+    rows = json.loads((out / "verification.json").read_text(encoding="utf-8"))["rows"]
+    exact = [row["comparison"]["is_exact"] for row in rows]
+    assert exact == [row["precision"] == "float32" for row in rows]
+    assert all(row["comparison"]["bleu"] is not None for row in rows)
+
+
+def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Argument `precisions` must be of .*int4"):
+        export_run(run.path, tmp_path / "toy", precisions=["int4"])
+    assert not (tmp_path / "toy").exists()
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(1.0, True), (1.1, False), (None, True)])
+def test_some_bleu_may_be_lost(lost: float | None, passed: bool) -> None:
+    comparison = Comparison(9, equal=3, is_exact=False, bleu=30.0, bleu_lost=lost)
+    assert comparison.passed == passed
+    row = Row("onnx", "int8", "onnx/beam.int8.onnx", "beam", comparison, 1.0, 1, None)
+    message = "onnx/beam.int8.onnx (beam) loses 1.10 BLEU of the Keras model's, more than 1.0"
+    assert problems([row]) == ([] if passed else [message])
+
+
+def test_names_of_files() -> None:
+    for precision in ("float32", "int8"):
+        assert parts_of(with_precision("onnx/beam.onnx", precision)) == ("beam", precision)
