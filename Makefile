@@ -13,13 +13,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 INSTALLED := $(VENV)/.installed
 BACKENDS := $(VENV)/.installed-backends
+BROWSER := .browser/.installed
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
 VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-backends bench bench-growth lint format wheel clean
+.PHONY: help env demo test test-all test-backends test-browser bench bench-growth lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +43,11 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
 	KERAS_BACKEND=jax $(PYTEST) tests/conformance
+
+test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium (Debian: apt-get install chromium npm)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
+	$(PY) -m pytest tests/browser
 
 bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers
 	$(PY) -m benchmarks.run
@@ -98,4 +104,12 @@ $(INSTALLED): requirements.txt
 
 $(BACKENDS): requirements-backends.txt $(INSTALLED)
 	$(PY) -m pip install --requirement requirements-backends.txt
+	@touch $@
+
+$(BROWSER): tests/browser/package.json
+	@command -v npm >/dev/null || { \
+		echo 'npm is needed (on Debian and Ubuntu: apt-get install npm).' >&2; exit 1; }
+	@mkdir -p $(@D)
+	cp $< $(@D)
+	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock
 	@touch $@

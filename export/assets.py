@@ -94,9 +94,14 @@ def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> lis
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write JSON that a person can read: what is flat stands on one line."""
-    path.write_text(_readable(content) + "\n", encoding="utf-8")
+    """Write JSON that a person can read."""
+    path.write_text(as_json(content), encoding="utf-8")
     return path
+
+
+def as_json(content: Any) -> str:
+    """JSON that a person can read: what is flat stands on one line."""
+    return _readable(content) + "\n"
 
 
 def _readable(value: Any, indent: str = "") -> str:

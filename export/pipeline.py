@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export import assets, reference
+from export.browser import write_page
 from export.layout import (
     FLOAT32,
     FORMATS,
@@ -21,6 +22,7 @@ from export.layout import (
 )
 from export.quantize import with_int8_embeddings
 from export.readme import readme
+from export.tflite import attach, export_tflite
 from keras_attention.decoding import BeamSearch
 from keras_attention.ids import END_ID
 from keras_attention.runs import RunDirectory
@@ -106,8 +108,6 @@ def _export(
 
         return export_saved_models(serving, out / kind, name)
     if kind == "tflite":
-        from export.tflite import export_tflite
-
         one = ServingModule(model, serving.max_length, serving.beam, batch_size=1)
         file = with_precision("model.tflite", precision)
         return [export_tflite(one, out / kind / file, precision)]
@@ -133,7 +133,12 @@ def _write_assets(
     )
     reference.write_reference(out / "reference.npz", arrays)
     assets.copy_tokenizers(run, out)
+    if "onnx" in artefacts:
+        write_page(out)
     config = assets.describe(name, run, serving, translator, artefacts)
+    for file in artefacts.get("tflite", ()):
+        inside = {path.name: path.read_bytes() for path in (run.source_model, run.target_model)}
+        attach(out / file, {**inside, "config.json": assets.as_json(config).encode()})
     made = assets.examples(translator, texts, rows)
     assets.write_json(out / "examples.json", made)
     (out / "README.md").write_text(readme(config, made[0]["source"]), encoding="utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from export.layout import FLOAT16, FLOAT32, INT8
@@ -42,6 +44,20 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
     check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
     path.write_bytes(content)
     return path
+
+
+def attach(path: Path, files: Mapping[str, bytes]) -> None:
+    """Append files as a zip archive, so that one file holds the model and what it needs.
+
+    A TFLite runtime reads a file from its beginning, a reader of zip archives from its end.
+
+    Args:
+        path: The `.tflite` file.
+        files: Names and contents.
+    """
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def _convert(saved_model: Path, precision: str) -> bytes:

@@ -78,7 +78,9 @@ def test_embeddings_in_8_bits(tie: str | None) -> None:
 
 
 def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
-    source, found, sizes = sources([9], VOCABULARY, seed=2), {}, {}
+    source = sources([9], VOCABULARY, seed=2)
+    found: dict[str, np.ndarray] = {}
+    sizes: dict[str, int] = {}
     for precision, used in models.items():
         serving = ServingModule(used, T, BEAM, batch_size=1)
         path = export_tflite(serving, tmp_path / f"{precision}.tflite", precision)
@@ -94,7 +96,9 @@ def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
 
 
 def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
-    source, found, sizes = sources([9, 4], VOCABULARY, seed=2), {}, {}
+    source = sources([9, 4], VOCABULARY, seed=2)
+    found: dict[str, np.ndarray] = {}
+    sizes: dict[str, int] = {}
     for precision, used in models.items():
         files = export_onnx(used, tmp_path, max_length=T, search=BEAM, precision=precision)
         names = [with_precision(name, precision) for name in ("greedy.onnx", "beam.onnx")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def test_builtin_operators_and_weights_once(exported: Path) -> None:
     assert schema.BuiltinOperator.WHILE in used
     assert schema.BuiltinOperator.CUSTOM not in used
     assert schema.BuiltinOperator.VAR_HANDLE not in used
+
+
+def test_tokenizers_and_config_are_in_the_same_file(exported: Path) -> None:
+    with zipfile.ZipFile(exported / "tflite" / "model.tflite") as archive:
+        assert archive.testzip() is None
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    names = ["source.model", "target.model", "config.json"]
+    assert inside == {name: (exported / name).read_bytes() for name in names}
 
 
 def test_no_source_is_cut(exported: Path, run: Any) -> None:

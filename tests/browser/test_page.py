@@ -1,0 +1,118 @@
+"""The page of an export in headless Chromium: `make test-browser`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.pipeline import export_run
+from keras_attention import GreedySearch, Translator
+from keras_attention.runs import RunDirectory
+from tests.export.toy import BEAM, toy_run
+
+HERE = Path(__file__).parent
+MODULES = HERE.parents[1] / ".browser" / "node_modules"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+TEXTS = ["abc", "jilk é 12", "hello 0", "", "   ", "abcdef ijklé"]
+TOO_LONG = "a text must have at most".replace("t", "a")
+
+pytestmark = pytest.mark.skipif(
+    not (MODULES.is_dir() and CHROMIUM), reason="`make test-browser` installs what this needs"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+
+
+@pytest.fixture(scope="module")
+def out(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_run(run.path, tmp_path_factory.mktemp("out") / "toy", ["onnx"], ["int8"])
+
+
+def visit(out: Path, folder: Path, **changes: Any) -> dict[str, Any]:
+    """What the page shows to somebody who types the texts."""
+    job = {
+        "export": str(out),
+        "modules": str(MODULES),
+        "chromium": CHROMIUM,
+        "texts": TEXTS,
+        "search": "greedy",
+        "precision": "float32",
+        "screenshot": str(folder / "page"),
+        **changes,
+    }
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    done = subprocess.run(
+        ["node", HERE / "drive.mjs", folder / "job.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("search", [GreedySearch(), BEAM], ids=["greedy", "beam"])
+def test_the_page_gives_what_keras_gives(
+    run: RunDirectory, out: Path, tmp_path: Path, search: Any
+) -> None:
+    name = "greedy" if search.width == 1 else "beam"
+    page = visit(out, tmp_path, search=name)
+    translations = Translator.from_run(run.path)(TEXTS, search)
+    for text, answer, expected in zip(TEXTS, page["answers"], translations, strict=True):
+        if not text.strip():
+            assert answer["status"] == "Type a text."
+            assert not answer["isShown"]
+            continue
+        assert answer["status"].startswith("Translated in ")
+        hypotheses = [expected, *expected.others]
+        assert answer["hypotheses"] == [x.text or "(empty)" for x in hypotheses]
+        scores = [x.score for x in hypotheses]
+        np.testing.assert_allclose([float(x) for x in answer["scores"]], scores, atol=6e-4)
+        weights = [float(x.removesuffix(" %")) / 100 for x in answer["weights"]]
+        np.testing.assert_allclose(weights, np.ravel(expected.attention), atol=6e-3)
+    assert page["said"] == []
+
+
+def test_by_keyboard_and_for_screen_readers(out: Path, tmp_path: Path) -> None:
+    page = visit(out, tmp_path)
+    examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
+    assert page["example"] == examples[0]["source"]
+    assert page["first"]["hypotheses"][0]
+    weights = [float(x.removesuffix(" %")) for x in page["focused"]]
+    assert sum(weights) == pytest.approx(100, abs=3)
+    assert page["focused"] != page["afterTab"]
+    assert page["hovered"] == page["focused"]
+    strongest = max(page["afterTab"], key=lambda x: float(x.removesuffix(" %")))
+    assert page["label"].endswith(f", {strongest}")
+    assert page["violations"] == []
+    assert (tmp_path / "page-dark.png").stat().st_size > 10_000
+
+
+def test_weights_in_8_bits(out: Path, tmp_path: Path) -> None:
+    page = visit(out, tmp_path, precision="int8", search="beam")
+    shown = [answer["isShown"] for answer in page["answers"]]
+    assert shown == [bool(text.strip()) for text in TEXTS]
+    assert page["said"] == []
+
+
+def test_what_goes_wrong_is_said(out: Path, tmp_path: Path) -> None:
+    page = visit(out, tmp_path, texts=[TOO_LONG])
+    assert page["answers"][0]["isError"]
+    assert page["answers"][0]["status"].startswith("A text must have at most 12 pieces; this one ")
+    broken = shutil.copytree(out, tmp_path / "broken")
+    for file in (broken / "onnx").glob("*.onnx"):
+        file.unlink()
+    first = visit(broken, tmp_path)["first"]
+    assert first["isError"]
+    assert first["status"].endswith(".onnx cannot be loaded (404)")
