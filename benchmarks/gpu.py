@@ -75,7 +75,7 @@ def product_pace(size: int, precision: str) -> float:
     def chain(x: Any) -> Any:
         for _ in range(_CHAIN):
             x = ops.matmul(x, matrix)
-        return ops.max(x)
+        return ops.cast(ops.max(x), "float32")
 
     return _CHAIN * 2 * size**3 / seconds(lambda: chain(matrix))
 
