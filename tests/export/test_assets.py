@@ -25,6 +25,7 @@ from tests.export.toy import BEAM, MAX_SOURCE, MAX_TARGET, fresh_python, texts
 def test_what_an_export_leaves(exported: Path, run: RunDirectory) -> None:
     assert {path.name for path in exported.iterdir()} == {
         "README.md",
+        "browser",
         "config.json",
         "examples.json",
         "onnx",
@@ -78,6 +79,9 @@ def test_the_reference_holds_keras_and_the_extremes(exported: Path, run: RunDire
     assert first[2, 0] == 2
     rows = [array for name, array in arrays.items() if name.endswith("source")]
     assert sum(map(len, rows)) == 53 + 3
+    golds = run.tokenizers()[1].encode([target for _, target in run.held_out()[:2]])
+    targets = pad([[0], [0], [0], *([*ids, 2] for ids in golds)])
+    np.testing.assert_array_equal(arrays["000/target"], targets)
     found = run.model().generate(first, BEAM, MAX_TARGET)
     longest = found.ids.shape[2]
     assert arrays["000/beam/ids"].shape == (len(first), 3, MAX_TARGET)
