@@ -62,6 +62,11 @@ def export_run(
         raise ValueError(f"Argument `formats` must be of {FORMATS}. Received: {list(formats)}")
     if not set(precisions) <= set(PRECISIONS):
         raise ValueError(f"Argument `precisions` must be of {PRECISIONS}. Received: {precisions}")
+    if precisions and not set(formats) & set(QUANTIZED):
+        raise ValueError(
+            f"Argument `precisions` is for the formats {QUANTIZED}, and none of them is asked for. "
+            f"Received: formats={list(formats)}, precisions={list(precisions)}"
+        )
     run, out = Path(run), Path(out)
     check_places(run, out)
     directory = RunDirectory(run).require_complete()

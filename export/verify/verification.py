@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,6 +117,8 @@ def _verify_one(
     else:
         try:
             found = _run(out, artefact, expected, config, folder)
+            if artefact.format == "tflite":
+                _check_inside(out, path)
         except RuntimeError as error:
             problem = str(error)
     rows = []
@@ -168,6 +172,21 @@ def _run(
         raise RuntimeError(f"does not run in {runtime}: {_reason(done)}")
     with np.load(files["outputs"]) as outputs:
         return dict(outputs)
+
+
+def _check_inside(out: Path, file: Path) -> None:
+    """A TFLite file must hold, as an archive at its end, the tokenizers that lie beside it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            json.loads(archive.read("config.json"))
+            names = ("source.model", "target.model")
+            others = [name for name in names if archive.read(name) != (out / name).read_bytes()]
+    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+        raise RuntimeError(
+            f"has no readable archive of tokenizers and config.json at its end: {error}"
+        ) from error
+    if others:
+        raise RuntimeError(f"holds another {' and '.join(others)} than lies beside it")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -122,13 +122,32 @@ def test_files_that_do_not_open(
 ) -> None:
     keep(out, kind, file)
     whole = (out / file).read_bytes()
-    content = {"truncated": whole[: len(whole) // 2], "foreign": b"a shopping list\n" * 999}
+    content = {"truncated": whole[: len(whole) // 8], "foreign": b"a shopping list\n" * 999}
     (out / file).write_bytes(content.get(damage, b""))
     assert main([str(out)]) == 1
     captured = capsys.readouterr()
     assert "FAILED" in captured.out
     (line,) = captured.err.splitlines()
     assert line.startswith(f"error: {file} does not run in {runtime}: ")
+
+
+def test_a_tflite_file_whose_archive_is_cut(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(out, "tflite")
+    path = out / "tflite" / "model.tflite"
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: tflite/model.tflite has no readable archive of tokenizers and ")
+
+
+def test_a_tflite_file_with_the_tokenizers_of_another_model(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(out, "tflite")
+    (out / "source.model").write_bytes((out / "target.model").read_bytes())
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: tflite/model.tflite holds another source.model than lies beside it"
 
 
 def test_a_saved_model_without_its_variables(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
