@@ -9,7 +9,6 @@ all that a user waits for. JoeyNMT gets three times as long as this project need
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import re
 import subprocess
@@ -38,12 +37,12 @@ SCHEDULE = (
 """Over the recipe, which is for the best model: no more steps and no more regularization than the
 goal needs, and validated as often as the peer is.
 """
-_TIMES_AS_LONG = 3
+_TIMES_AS_LONG, _A_DAY = 3, 24 * 60.0
 _BLEU = re.compile(r"\b(?:val_)?bleu:\s+([0-9.]+)")
 
 
 def validations(
-    name: str, command: Sequence[str], goal: float, minutes: float = math.inf
+    name: str, command: Sequence[str], goal: float, minutes: float = _A_DAY
 ) -> list[tuple[float, float]]:
     """Let a training run until it reaches a goal, or has had its time.
 
@@ -72,17 +71,20 @@ def validations(
         command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        if minutes < math.inf:
-            Timer(60 * minutes, process.kill).start()
-        for line in process.stdout:
-            told = _BLEU.search(line)
-            if told is None:
-                continue
-            found.append((passed(), float(told.group(1))))
-            print(f"{name}: {found[-1][1]:.1f} after {found[-1][0]:.1f} min", flush=True)
-            if found[-1][1] >= goal:
-                process.kill()
-                return found
+        timer = Timer(60 * minutes, process.kill)
+        timer.start()
+        try:
+            for line in process.stdout:
+                told = _BLEU.search(line)
+                if told is None:
+                    continue
+                found.append((passed(), float(told.group(1))))
+                print(f"{name}: {found[-1][1]:.1f} after {found[-1][0]:.1f} min", flush=True)
+                if found[-1][1] >= goal:
+                    process.kill()
+                    return found
+        finally:
+            timer.cancel()
     if passed() < minutes:
         raise RuntimeError(f"{name} ended without a BLEU of {goal}: {line.strip()}")
     return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.layout import FLOAT16, FLOAT32, INT8, with_precision
 from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
-from export.quantize import float16_onnx, int8_onnx
+from export.onnx_quantize import float16_onnx, int8_onnx
 from keras_attention.decoding import BeamSearch, GreedySearch
 from keras_attention.serving import without_cudnn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onnx import GraphProto, NodeProto, ValueInfoProto
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 
 _LOOP_INPUTS = 2  # trip count and condition stand before the carried values
 
@@ -71,6 +71,34 @@ def _rename(graph: GraphProto, names: dict[str, str]) -> None:
             copied = NodeProto(op_type="Identity", input=[names[output.name]])
             copied.output.append(output.name)
             graph.node.append(copied)
+
+
+def matrices_into_loops(graph: GraphProto) -> None:
+    """Move matrices into the loops that multiply by them: the quantizer looks nowhere else.
+
+    Args:
+        graph: The outermost one; is changed in place.
+    """
+    outer = {tensor.name: tensor for tensor in graph.initializer}
+    moved = set()
+    for node in graph.node:
+        for body in _subgraphs(node):
+            moved |= _move_in(body, outer)
+    kept = [tensor for name, tensor in outer.items() if name not in moved]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _move_in(graph: GraphProto, outer: dict[str, TensorProto]) -> set[str]:
+    """The names of what was moved; each matrix is read in one place only."""
+    moved = set()
+    for node in graph.node:
+        if node.op_type in ("MatMul", "Gemm") and node.input[1] in outer:
+            graph.initializer.append(outer[node.input[1]])
+            moved.add(node.input[1])
+        for body in _subgraphs(node):
+            moved |= _move_in(body, outer)
+    return moved
 
 
 def name_dimensions(value: ValueInfoProto, names: dict[int, str]) -> None:

@@ -84,13 +84,15 @@ def export_run(
     name = out.resolve().name  # a recipe's would be "corpus" for everybody's own text
     make_room(out)
     written = [precision for precision in PRECISIONS if precision in precisions]
-    twin = with_int8_embeddings(translator.model) if INT8 in written else translator.model
-    models = {FLOAT32: translator.model, **dict.fromkeys(written, translator.model), INT8: twin}
+    models = dict.fromkeys((FLOAT32, *written), translator.model)
+    if INT8 in written:
+        models[INT8] = with_int8_embeddings(translator.model)
     artefacts = {
         kind: [
             path
-            for precision in (FLOAT32, *(written if kind in QUANTIZED else ()))
-            for path in _export(kind, precision, models[precision], serving, out, name)
+            for precision, model in models.items()
+            if precision == FLOAT32 or kind in QUANTIZED
+            for path in _export(kind, precision, model, serving, out, name)
         ]
         for kind in FORMATS
         if kind in formats
@@ -158,8 +160,10 @@ def _held_out(
 
     Ids end with the end token. Of several targets of a source it is the first.
     """
-    pairs = dict(reversed(run.held_out()))
-    texts = list(dict.fromkeys(source for source, _ in run.held_out()))
+    pairs: dict[str, str] = {}
+    for source, target in run.held_out():
+        pairs.setdefault(source, target)
+    texts = list(pairs)
     encoded = translator.source_tokenizer.encode(texts)
     fitting = [
         (text, [*ids, END_ID])

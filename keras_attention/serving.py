@@ -142,12 +142,10 @@ class ServingModule:
         return self._searched(source, self.beam)
 
     def _searched(self, source: Tensor, search: Search) -> Outputs:
-        import tensorflow as tf
-
         read, missing = self._without_padding(source)
         outputs = _named(self.model.search(read, search, self.max_length, missing is None))
-        if missing is not None and "attention" in outputs:
-            outputs["attention"] = tf.pad(outputs["attention"], [[0, 0]] * 3 + [[0, missing]])
+        if "attention" in outputs:
+            outputs["attention"] = _padded(outputs["attention"], 3, missing)
         return outputs
 
     def _encode(self, source: Tensor) -> Outputs:
@@ -159,12 +157,7 @@ class ServingModule:
         if memory is not None:
             mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
             attended = {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
-            if missing is not None:
-                for name, x in attended.items():
-                    attended[name] = tf.pad(
-                        x, [[0, 0], [0, missing], *[[0, 0]] * (x.shape.rank - 2)]
-                    )
-            outputs |= attended
+            outputs |= {name: _padded(x, 1, missing) for name, x in attended.items()}
         return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
 
     def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -280,6 +273,15 @@ def without_cudnn(model: Seq2Seq) -> Iterator[None]:
     finally:
         for layer, value in zip(layers, before, strict=True):
             layer.use_cudnn = value
+
+
+def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
+    """A tensor with zeros, at the end of an axis, for the padding that was not read."""
+    import tensorflow as tf
+
+    if missing is None:
+        return x
+    return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
 
 
 def _state_names(names: Any) -> list[str]:

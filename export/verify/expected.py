@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Expected:
     answers: dict[str, Batches]
     targets: Batches
     decode: Callable[[Iterable[int]], str]
+
+    @cached_property
+    def own_bleu(self) -> dict[str, float | None]:
+        """What the Keras model's answers have, by signature on ids."""
+        return {name: self.bleu(self.answers[name]) for name in (*_SEARCHES, HOST_LOOP)}
 
     def bleu(self, found: Mapping[str, Arrays]) -> float | None:
         """BLEU of the best hypotheses of each batch; None if no target is known."""
