@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from keras_attention import masking, scores
 from keras_attention.attention import (
+    Alignment,
     Attention,
     BahdanauAttention,
+    Hardmax,
     LuongAttention,
     Memory,
     Softmax,
+    Sparsemax,
 )
 from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
@@ -33,6 +36,7 @@ from keras_attention.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = [
+    "Alignment",
     "Attention",
     "AttentionDecoder",
     "BahdanauAttention",
@@ -40,6 +44,7 @@ __all__ = [
     "BiLSTMEncoder",
     "Bridge",
     "GreedySearch",
+    "Hardmax",
     "Hypotheses",
     "LSTMEncoder",
     "LuongAttention",
@@ -52,6 +57,7 @@ __all__ = [
     "Seq2Seq",
     "Seq2SeqConfig",
     "Softmax",
+    "Sparsemax",
     "TargetScores",
     "Translation",
     "Translator",

@@ -32,6 +32,8 @@ class Seq2SeqConfig:
         attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
         score: The score of `"luong"`; not used otherwise.
         attention_units: Hidden units of the additive and concat scores.
+        alignment: How scores become weights: `"softmax"`, `"sparsemax"`, or `"hardmax"`, which does
+            not train the scores.
         normalize: Weight normalization of the additive score.
         scale: A learned scale of Luong's scores.
         query: When attention queries: `"previous"` or `"current"` state; None for the usual
@@ -74,6 +76,7 @@ class Seq2SeqConfig:
     attention: Literal["bahdanau", "luong"] | None = "bahdanau"
     score: Score = "general"
     attention_units: int = 512
+    alignment: Literal["softmax", "sparsemax", "hardmax"] = "softmax"
     normalize: bool = False
     scale: bool = False
     query: Query | None = None
@@ -107,6 +110,7 @@ class Seq2SeqConfig:
         check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))
         check_one_of("attention", self.attention, ("bahdanau", "luong", None))
         check_one_of("score", self.score, SCORES)
+        check_one_of("alignment", self.alignment, ("softmax", "sparsemax", "hardmax"))
         check_one_of("start_id", self.start_id, (START_ID, END_ID))
         check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()

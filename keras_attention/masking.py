@@ -50,7 +50,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = at_least_float32(scores)
     if mask is None:
         return ops.cast(_softmax(scores), dtype)
-    mask = _aligned(mask, scores)
+    mask = aligned_mask(mask, scores)
     weights = _softmax(ops.where(mask, scores, _LOWEST_SCORE))
     return ops.cast(ops.where(mask, weights, 0.0), dtype)
 
@@ -70,7 +70,12 @@ def is_contiguous(mask: Tensor) -> Tensor:
     return ops.sum(run_starts, axis=1) <= 1
 
 
-def _aligned(mask: Tensor, scores: Tensor) -> Tensor:
+def aligned_mask(mask: Tensor, scores: Tensor) -> Tensor:
+    """A mask as it can be used beside scores: (B, S) with an axis for the queries.
+
+    Raises:
+        ValueError: If the shape of `mask` does not fit.
+    """
     mask = ops.cast(mask, "bool")
     shape = tuple(mask.shape)
     if len(shape) == 2 and len(scores.shape) == 3:

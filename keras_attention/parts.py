@@ -7,11 +7,25 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention import Attention, BahdanauAttention, LuongAttention
+from keras_attention.attention import (
+    Alignment,
+    Attention,
+    BahdanauAttention,
+    Hardmax,
+    LuongAttention,
+    Softmax,
+    Sparsemax,
+)
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.types import Tensor
+
+_ALIGNMENTS: dict[str, type[Alignment]] = {
+    "softmax": Softmax,
+    "sparsemax": Sparsemax,
+    "hardmax": Hardmax,
+}
 
 
 def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
@@ -95,7 +109,12 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
 
 
 def _attention(config: Seq2SeqConfig, policy: Any) -> Attention | None:
-    common = {"dropout": config.attention_dropout, "dtype": policy, "name": "attention"}
+    common = {
+        "alignment": _ALIGNMENTS[config.alignment](),
+        "dropout": config.attention_dropout,
+        "dtype": policy,
+        "name": "attention",
+    }
     if config.attention == "bahdanau":
         return BahdanauAttention(config.attention_units, normalize=config.normalize, **common)
     if config.attention == "luong":

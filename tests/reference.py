@@ -69,6 +69,33 @@ def normalized(v: Array, g: float) -> Array:
     return g * v / np.sqrt(np.sum(v**2))
 
 
+def sparsemax(scores: Array, mask: Array | None = None) -> Array:
+    """The nearest point to the scores on the simplex: of each support's candidate the nearest."""
+    allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)
+    weights = np.zeros(len(scores))
+    places = np.flatnonzero(allowed)
+    best = np.inf
+    for chosen in product([False, True], repeat=len(places)):
+        support = places[np.array(chosen, bool)]
+        if not len(support):
+            continue
+        candidate = np.zeros(len(scores))
+        candidate[support] = scores[support] - (scores[support].sum() - 1) / len(support)
+        distance = np.sum((candidate - scores)[allowed] ** 2)
+        if candidate.min() >= 0 and distance < best:
+            best, weights = distance, candidate
+    return weights
+
+
+def hardmax(scores: Array, mask: Array | None = None) -> Array:
+    """One on the first of the largest scores where `mask` is True."""
+    weights = np.zeros(len(scores))
+    allowed = [i for i in range(len(scores)) if mask is None or mask[i]]
+    if allowed:
+        weights[max(allowed, key=lambda i: (scores[i], -i))] = 1.0
+    return weights
+
+
 def softmax(scores: Array, mask: Array | None = None) -> Array:
     """Softmax over the places where `mask` is True; zero elsewhere, also if there are none."""
     allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)

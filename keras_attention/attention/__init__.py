@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from keras_attention.attention.alignments import Softmax
+from keras_attention.attention.alignments import Alignment, Hardmax, Softmax, Sparsemax
 from keras_attention.attention.bahdanau import BahdanauAttention
 from keras_attention.attention.base import Attention, Memory
 from keras_attention.attention.luong import LuongAttention
 
-__all__ = ["Attention", "BahdanauAttention", "LuongAttention", "Memory", "Softmax"]
+__all__ = [
+    "Alignment",
+    "Attention",
+    "BahdanauAttention",
+    "Hardmax",
+    "LuongAttention",
+    "Memory",
+    "Softmax",
+    "Sparsemax",
+]

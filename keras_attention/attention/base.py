@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.attention.alignments import Softmax
+from keras_attention.attention.alignments import Alignment, Softmax
 from keras_attention.checks import check_dropout, check_rank, check_shape
 from keras_attention.linear import linear
 from keras_attention.types import Shape, Tensor
@@ -43,7 +43,7 @@ class Attention(keras.layers.Layer):
     def __init__(
         self,
         dropout: float = 0.0,
-        alignment: Softmax | None = None,
+        alignment: Alignment | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:

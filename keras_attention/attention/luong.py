@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_attention import scores
-from keras_attention.attention.alignments import Softmax
+from keras_attention.attention.alignments import Alignment
 from keras_attention.attention.base import Attention
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.dtypes import at_least_float32
@@ -92,7 +92,7 @@ class LuongAttention(Attention):
         units: int | None = None,
         scale: bool = False,
         dropout: float = 0.0,
-        alignment: Softmax | None = None,
+        alignment: Alignment | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:

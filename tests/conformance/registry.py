@@ -135,6 +135,12 @@ REGISTRY: dict[str, Entry] = {
         _attend,
         ATTENDING,
     ),
+    "BahdanauAttention-sparsemax": Entry(
+        lambda: ka.BahdanauAttention(U, alignment=ka.Sparsemax()), _attend, ATTENDING
+    ),
+    "LuongAttention-hardmax": Entry(
+        lambda: ka.LuongAttention("dot", alignment=ka.Hardmax()), _attend, SAME_SIZE
+    ),
     "LuongAttention-dot": Entry(lambda: ka.LuongAttention("dot"), _attend, SAME_SIZE),
     "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
     "LuongAttention-cosine": Entry(lambda: ka.LuongAttention("cosine"), _attend, SAME_SIZE),
@@ -175,6 +181,15 @@ REGISTRY: dict[str, Entry] = {
         _decode,
         DECODING,
     ),
+    "AttentionDecoder-sparsemax": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.BahdanauAttention(4, alignment=ka.Sparsemax()),
+            query="previous",
+        ),
+        _decode,
+        DECODING,
+    ),
     "AttentionDecoder-gru": Entry(
         lambda: ka.AttentionDecoder(
             [keras.layers.GRUCell(U), keras.layers.GRUCell(U)],
@@ -205,7 +220,11 @@ REGISTRY: dict[str, Entry] = {
     ),
     "Seq2Seq-luong": Entry(
         lambda: _seq2seq(
-            attention="luong", attention_layer_units=7, decoder_layers=2, decoder_cell="gru"
+            attention="luong",
+            alignment="sparsemax",
+            attention_layer_units=7,
+            decoder_layers=2,
+            decoder_cell="gru",
         ),
         lambda model, x: [model(x)],
         IDS,
@@ -238,5 +257,10 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
     "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
     "Softmax": lambda: ka.Softmax(temperature=0.7),
+    "Hardmax": lambda: ka.Hardmax(),
+    "Sparsemax": lambda: ka.Sparsemax(),
 }
 """What is public, has a config, and is no layer."""
+
+BASES = {"Alignment"}
+"""Of these: what says nothing by itself."""

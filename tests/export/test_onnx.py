@@ -137,8 +137,10 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         {"attention": "luong", "score": "concat", "decoder_cell": "gru", "scale": True},
         {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5},
         {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
+        {"alignment": "sparsemax"},
+        {"alignment": "hardmax"},
     ],
-    ids=["tied", "dot", "concat-gru", "plain", "stacked"],
+    ids=["tied", "dot", "concat-gru", "plain", "stacked", "sparsemax", "hardmax"],
 )
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)

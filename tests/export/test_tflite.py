@@ -102,8 +102,17 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         },
         {"attention": "luong", "score": "concat", "scale": True, "input_feeding": False},
         {"attention": None, "encoder": "lstm", "end_bias": 0.9},
+        {"alignment": "sparsemax"},
+        {"alignment": "hardmax"},
     ],
-    ids=["tied", "luong-gru-stacked", "concat-without-feeding", "no-attention"],
+    ids=[
+        "tied",
+        "luong-gru-stacked",
+        "concat-without-feeding",
+        "no-attention",
+        "sparsemax",
+        "hardmax",
+    ],
 )
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
