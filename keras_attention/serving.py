@@ -195,8 +195,9 @@ class ServingModule:
         read, missing = self._without_padding(source)
         memory, state = self.model.encode(read, missing is None)
         outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
-        if memory is not None:
-            shapes = self.model.decoder.attention.state_shapes("B", "S")
+        attention = self.model.decoder.attention
+        if attention is not None and memory is not None:
+            shapes = attention.state_shapes("B", "S")
             for i, shape in enumerate(shapes, start=len(state) - len(shapes)):
                 if "S" in shape:
                     outputs[f"state_{i}"] = _padded(state[i], 1, missing)

@@ -41,8 +41,10 @@ class AttentionLayer(keras.layers.Layer):
     state is.
     """
 
-    is_stateful = False
-    """Whether a step depends on those before, so that steps go one after the other."""
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a step depends on those before, so that steps go one after the other."""
+        return False
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""

@@ -90,7 +90,7 @@ class MonotonicChunkwise(Monotonic):
         """Weigh; see `Alignment`."""
         stopped = self._stopped(scores, value_mask, state[0], noise)
         chunk_scores = scores
-        if self.chunk_attention is not None:
+        if self.chunk_attention is not None and query is not None:
             projected = self.chunk_attention.project_query(query[:, 0])
             chunk_scores = self.chunk_attention.compute_scores(
                 ops.expand_dims(projected, 1), prepared[0]

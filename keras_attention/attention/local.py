@@ -132,6 +132,8 @@ class LocalPredictive(_Local):
         **given: Any,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
+        if query is None:
+            raise ValueError("Argument `query` must be given: it predicts. Received: query=None")
         hidden = linear(query, ops.cast(self.position_kernel, query.dtype))
         v = at_least_float32(self.position_v)
         relative = ops.sigmoid(ops.sum(ops.tanh(at_least_float32(hidden)) * v, axis=-1))

@@ -106,8 +106,9 @@ class Monotonic(Alignment):
         value_mask: Tensor | None = None,
         state: State = (),
         *,
+        query: Tensor | None = None,
+        prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
-        **given: Any,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         weights = self._stopped(scores, value_mask, state[0], noise)
