@@ -95,14 +95,15 @@ def test_without_its_weights_it_is_plain_attention(past: str) -> None:
 
 def test_location_tells_equal_keys_apart() -> None:
     """Hand-set: a filter that moves the last weights one place to the right."""
-    layer = ka.BahdanauAttention(1, past=ka.Location(1, 3))
+    past = ka.Location(1, 3)
+    layer = ka.BahdanauAttention(1, past=past)
     same = np.ones((1, 4, 1), "float32")
     layer(np.zeros((1, 1), "float32"), same)
     layer.query_kernel.assign([[0.0]])
     layer.memory_kernel.assign([[0.0]])
     layer.v.assign([50.0])
-    layer.past.filters_kernel.assign(np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1))
-    layer.past.location_kernel.assign([[1.0]])
+    past.filters_kernel.assign(np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1))
+    past.location_kernel.assign([[1.0]])
     memory = layer.prepare(same)
     state = [np.array([[0.0, 1.0, 0.0, 0.0]], "float32")]
     _, weights, (after,) = layer.step(np.zeros((1, 1), "float32"), memory, state)
