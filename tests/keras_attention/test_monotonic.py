@@ -87,7 +87,6 @@ def test_after_the_end_nothing_is_attended_to() -> None:
 @pytest.mark.parametrize("length", [1, 2, 30, 500, 2000])
 @pytest.mark.parametrize("bias", [-6.0, 0.0, 6.0])
 def test_parallel_is_exact_on_long_sources(length: int, bias: float) -> None:
-    """Where a division by a clipped product is off by as much as 0.025 at 30 places."""
     given = uniform(2, 1, length, seed=4, scale=3.0)
     before = np.zeros((2, length), "float32")
     before[0, 0] = before[1, length // 2] = 0.7
@@ -103,6 +102,26 @@ def test_parallel_is_exact_on_long_sources(length: int, bias: float) -> None:
             q[place] = left + before[row, place]
         np.testing.assert_allclose(to_numpy(weights)[row, 0], p * q, rtol=2e-5, atol=1e-12)
         np.testing.assert_array_equal(to_numpy(state)[row], to_numpy(weights)[row, 0])
+
+
+def test_a_division_by_a_clipped_product_is_not_exact() -> None:
+    """TensorFlow Addons' formula, `p cumprod(1 - p) cumsum(before / clip(cumprod(1 - p)))`."""
+    rng, length, worst = np.random.default_rng(0), 30, 0.0
+    layer = ka.Monotonic()
+    layer.build()
+    for _ in range(50):
+        given = (rng.normal(size=length) + 0.5).astype("float32")
+        before = rng.dirichlet(np.ones(length)).astype("float32")
+        p = reference.sigmoid(given)
+        exact = reference.monotonic(p.astype("float64"), before.astype("float64"))
+        went_on = np.cumprod(np.concatenate([[1.0], 1.0 - p[:-1]]), dtype="float32")
+        clipped = p * went_on * np.cumsum(before / np.clip(went_on, 1e-10, 1.0))
+        worst = max(worst, np.abs(clipped - exact).max())
+        weights, _ = layer.align(
+            keras.ops.convert_to_tensor(given[None, None]), None, (before[None],)
+        )
+        np.testing.assert_allclose(to_numpy(weights)[0, 0], exact, atol=1e-6)
+    assert worst > 0.02
 
 
 @pytest.mark.parametrize("length", [1, 5, 8, 33])
