@@ -40,6 +40,7 @@ from keras_attention.metrics import MaskedAccuracy
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
+from keras_attention.streaming import stream
 from keras_attention.text import SentencePieceTokenizer
 from keras_attention.translator import Translator
 
@@ -85,4 +86,5 @@ __all__ = [
     "masking",
     "scores",
     "sequence_loss",
+    "stream",
 ]
