@@ -91,7 +91,7 @@ class _Reader:
     def __init__(self, model: Seq2Seq, source: Iterable[int]) -> None:
         self.model, self.source = model, iter(source)
         self.cells = [layer["forward"].cell for layer in model.encoder.layers]
-        self.state = zero_states(self.cells, 1, model.encoder.compute_dtype)
+        self.state: Sequence[Tensor] = zero_states(self.cells, 1, model.encoder.compute_dtype)
         self.has_ended = False
 
     def read(self) -> bool:

@@ -52,7 +52,9 @@ def test_a_token_comes_as_soon_as_it_is_certain() -> None:
     needed = []
     for _ in ka.stream(made, source(), max_length=6):
         needed.append(len(read))
-    weights = made.generate(np.array([SOURCE]), max_length=6).attention[0, 0]
+    attention = made.generate(np.array([SOURCE]), max_length=6).attention
+    assert attention is not None
+    weights = attention[0, 0]
     places = [int(row.argmax()) + 1 if row.any() else len(SOURCE) for row in weights]
     assert needed == np.maximum.accumulate(places).tolist()[: len(needed)]
     assert needed[0] < len(SOURCE)
