@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any, Literal
 
 from keras_attention.attention.luong import SCORES, Score
+from keras_attention.attention.names import ALIGNMENTS, PASTS, AlignmentName, PastName
 from keras_attention.bridges import BridgeKind
 from keras_attention.checks import check_dropout, check_one_of, check_positive
 from keras_attention.decoder_step import Query
@@ -32,8 +34,14 @@ class Seq2SeqConfig:
         attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
         score: The score of `"luong"`; not used otherwise.
         attention_units: Hidden units of the additive and concat scores.
-        alignment: How scores become weights: `"softmax"`, `"sparsemax"`, or `"hardmax"`, which does
-            not train the scores.
+        alignment: How scores become weights: `"softmax"`, `"sparsemax"`, `"hardmax"` (which does
+            not train the scores), `"monotonic"`, `"mocha"` (monotonic chunkwise), `"local-m"` or
+            `"local-p"`.
+        alignment_options: Arguments of the alignment's class, for example `{"window": 5}`.
+        past: What of the weights so far enters the next score: `"location"`, `"coverage"`, or None.
+        past_options: Arguments of its class, for example `{"kernel_size": 11}`.
+        attention_heads: How many attentions there are side by side.
+        head_size: Features of a head's query and keys; None for all that there are.
         normalize: Weight normalization of the additive score.
         scale: A learned scale of Luong's scores.
         query: When attention queries: `"previous"` or `"current"` state; None for the usual
@@ -76,7 +84,12 @@ class Seq2SeqConfig:
     attention: Literal["bahdanau", "luong"] | None = "bahdanau"
     score: Score = "general"
     attention_units: int = 512
-    alignment: Literal["softmax", "sparsemax", "hardmax"] = "softmax"
+    alignment: AlignmentName = "softmax"
+    alignment_options: dict[str, Any] = field(default_factory=dict)
+    past: PastName | None = None
+    past_options: dict[str, Any] = field(default_factory=dict)
+    attention_heads: int = 1
+    head_size: int | None = None
     normalize: bool = False
     scale: bool = False
     query: Query | None = None
@@ -110,7 +123,7 @@ class Seq2SeqConfig:
         check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))
         check_one_of("attention", self.attention, ("bahdanau", "luong", None))
         check_one_of("score", self.score, SCORES)
-        check_one_of("alignment", self.alignment, ("softmax", "sparsemax", "hardmax"))
+        self._check_mechanisms()
         check_one_of("start_id", self.start_id, (START_ID, END_ID))
         check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()
@@ -118,6 +131,24 @@ class Seq2SeqConfig:
             check_dropout(name, getattr(self, name))
         if self.embedding_dropout is not None:
             check_dropout("embedding_dropout", self.embedding_dropout)
+
+    def _check_mechanisms(self) -> None:
+        check_one_of("alignment", self.alignment, tuple(ALIGNMENTS))
+        check_one_of("past", self.past, (*PASTS, None))
+        check_positive("attention_heads", self.attention_heads)
+        kinds = {"alignment": ALIGNMENTS[self.alignment], "past": PASTS.get(self.past or "")}
+        for name, kind in kinds.items():
+            options = getattr(self, f"{name}_options")
+            known = [] if kind is None else list(signature(kind).parameters)
+            unknown = [option for option in options if option not in known or option == "kwargs"]
+            if unknown:
+                raise ValueError(
+                    f"Argument `{name}_options` must hold arguments of "
+                    f"{None if kind is None else kind.__name__}. "
+                    f"Received: {name}={getattr(self, name)!r}, {name}_options={options}"
+                )
+            if kind is not None:
+                kind(**options)  # which says what is wrong with them
 
     def _check_tied(self) -> None:
         if self.tie_embeddings and self.attention_layer_units != self.embedding_size:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention import Attention, Memory
+from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.decoder_arguments import check_call, check_feedback, check_memory
 from keras_attention.decoder_step import DecoderStep, Query
 from keras_attention.loop import run_loop
@@ -25,7 +25,7 @@ from keras_attention.recurrence import (
     symbolic_states,
     zero_states,
 )
-from keras_attention.types import Shape, Tensor
+from keras_attention.types import Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -96,7 +96,7 @@ class AttentionDecoder(keras.layers.Layer):
     def __init__(
         self,
         cell: Any,
-        attention: Attention | None,
+        attention: AttentionLayer | None,
         query: Query = "current",
         input_feeding: bool | None = None,
         attention_layer: keras.layers.Layer | None = None,
@@ -111,7 +111,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.attention_layer = attention_layer
         self.supports_masking = True
         self.cells = as_stack(cell)
-        if attention is not None and not isinstance(attention, Attention):
+        if attention is not None and not isinstance(attention, AttentionLayer):
             raise TypeError(
                 "Argument `attention` must be an attention layer of this package or None. "
                 f"Received: {attention!r}"
@@ -131,8 +131,8 @@ class AttentionDecoder(keras.layers.Layer):
         """Whether the recurrence does not depend on the attention, and so needs no own loop."""
         if self.attention is None:
             return True
-        stateful = self.attention.alignment.is_stateful
-        return self.query == "current" and not self.feeds_back and not stateful
+        waits = self.feeds_back or self.attention.is_stateful
+        return self.query == "current" and not waits
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
@@ -183,14 +183,14 @@ class AttentionDecoder(keras.layers.Layer):
         prepared = self.prepare(memory, memory_mask)
         state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
         steps = inputs.shape[1] or ops.shape(inputs)[1]
-        keep = None
+        drawn = {}
         if self.attention is not None and prepared is not None:
-            keep = self.attention.dropout_mask(prepared, steps, training)
+            drawn = self.attention.draw(prepared, steps, training)
         run = self._loop
         if self._runs_over_sequence:
             run = partial(self._equations.at_once, self.recurrent_layers)
         with dropout_in_training_only(self.cells, training):
-            outputs, weights, state = run(inputs, inputs_mask, prepared, state, keep, training)
+            outputs, weights, state = run(inputs, inputs_mask, prepared, state, drawn, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -248,7 +248,7 @@ class AttentionDecoder(keras.layers.Layer):
         inputs: Tensor,
         state: Sequence[Tensor],
         memory: Memory | None = None,
-        dropout_mask: Tensor | None = None,
+        drawn: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """Decode one step; the cells drop nothing.
 
@@ -256,7 +256,7 @@ class AttentionDecoder(keras.layers.Layer):
             inputs: (B, D).
             state: From `initial_state` or the step before.
             memory: From `prepare`; None without attention.
-            dropout_mask: (B, S), multiplied into the weights before the sum, or None.
+            drawn: What the attention's `draw` gave for this step; None outside training.
 
         Returns:
             Output (B, .), weights (B, S) or None without attention, next state.
@@ -269,7 +269,7 @@ class AttentionDecoder(keras.layers.Layer):
         self._equations.layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             inputs = ops.cast(inputs, self.compute_dtype)
-            return self._equations(inputs, state, memory, dropout_mask, self._run_cells)
+            return self._equations(inputs, state, memory, drawn or {}, self._run_cells)
 
     def _run_cells(
         self, inputs: Sequence[Tensor], states: Sequence[Tensor]
@@ -293,16 +293,15 @@ class AttentionDecoder(keras.layers.Layer):
         mask: Tensor | None,
         memory: Memory | None,
         state: list[Tensor],
-        keep: Tensor | None,
+        drawn: dict[str, Tensor],
         training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """The recurrence step by step: what a step attends to enters the next one."""
         assert memory is not None
-        batch, xs = ops.shape(inputs)[0], {"inputs": ops.cast(inputs, self.compute_dtype)}
+        batch = ops.shape(inputs)[0]
+        xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
         if mask is not None:
             xs["mask"] = ops.cast(mask, self.compute_dtype)
-        if keep is not None:
-            xs["keep"] = keep
         with dropout_drawn_before(self.cells, self.cell_input_size, batch, training):
             return run_loop(self._equations, xs, state, memory)
 
@@ -331,6 +330,10 @@ class AttentionDecoder(keras.layers.Layer):
         if return_state:
             results += symbolic_states(self.cells, batch, dtype)
             results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
+            if self.attention is not None and memory is not None:
+                shapes = self.attention.state_shapes(batch, memory.shape[1])
+                of_state = self.attention.state_dtype
+                results += [keras.KerasTensor(shape, dtype=of_state) for shape in shapes]
         return results[0] if len(results) == 1 else tuple(results)
 
     def get_config(self) -> dict[str, Any]:

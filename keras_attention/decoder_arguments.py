@@ -48,7 +48,6 @@ class StateLayout(NamedTuple):
         """
         if given is None:
             return zeros
-        given = [ops.cast(state, zeros[0].dtype) for state in given]
         for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
             check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
         if len(given) not in (self.cells, len(zeros)):
@@ -56,6 +55,7 @@ class StateLayout(NamedTuple):
                 f"Argument `initial_state` must hold the {self.cells} states of the cells, or all "
                 f"{len(zeros)} of the decoder. Received: {len(given)} states"
             )
+        given = [ops.cast(x, zero.dtype) for x, zero in zip(given, zeros, strict=False)]
         return given + zeros[len(given) :]
 
 

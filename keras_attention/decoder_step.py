@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.attention import Attention, Memory
+from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.cells import dense
 from keras_attention.decoder_arguments import StateLayout, check_memory
 from keras_attention.recurrence import run_stack_over_sequence, stack_state_sizes, state_sizes
@@ -34,7 +34,7 @@ class DecoderStep(NamedTuple):
     """
 
     cells: Sequence[Any]
-    attention: Attention | None
+    attention: AttentionLayer | None
     query: Query
     feeds_back: bool
     attention_layer: keras.layers.Layer | None
@@ -55,7 +55,7 @@ class DecoderStep(NamedTuple):
         inputs: Tensor,
         state: Sequence[Tensor],
         memory: Memory | None,
-        dropout_mask: Tensor | None,
+        drawn: dict[str, Tensor],
         run_cells: RunCells,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """One step; parts may compute in other types, the state keeps its own.
@@ -64,7 +64,7 @@ class DecoderStep(NamedTuple):
             inputs: x_t, (B, D).
             state: The flat state before the step.
             memory: What is attended to; None without attention.
-            dropout_mask: (B, S), multiplied into the weights before the sum, or None.
+            drawn: What the attention's `draw` gave for this step, (B, S) each.
             run_cells: How to run the cells.
 
         Returns:
@@ -77,13 +77,11 @@ class DecoderStep(NamedTuple):
             return self._combine(output), None, _typed_like(state, cells)
         if self.query == "previous":  # c_t = attend(s_{t-1}), s_t = cell([x_t; c_t], s_{t-1})
             top = len(cells) - len(state_sizes(self.cells[-1]))
-            context, weights, aligned = self.attention.step(
-                cells[top], memory, alignment, dropout_mask
-            )
+            context, weights, aligned = self.attention.step(cells[top], memory, alignment, drawn)
             output, cells = run_cells([inputs, context, *fed_back], cells)
         else:  # s_t = cell([x_t; a_{t-1}], s_{t-1}), c_t = attend(s_t)
             output, cells = run_cells([inputs, *fed_back], cells)
-            context, weights, aligned = self.attention.step(output, memory, alignment, dropout_mask)
+            context, weights, aligned = self.attention.step(output, memory, alignment, drawn)
         output = self._combine(output, context)  # o_t = f([s_t; c_t])
         vector = context if self.attention_layer is None else output
         after = [*cells, *([vector] * self.feeds_back), *aligned]
@@ -96,7 +94,7 @@ class DecoderStep(NamedTuple):
         mask: Tensor | None,
         memory: Memory | None,
         state: list[Tensor],
-        dropout_mask: Tensor | None,
+        drawn: dict[str, Tensor],
         training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """All steps: nothing is fed back, so Keras's recurrent layers run first.
@@ -107,7 +105,7 @@ class DecoderStep(NamedTuple):
             mask: Boolean (B, T), False where a step is padding, or None.
             memory: As in a step.
             state: As in a step.
-            dropout_mask: (B, T, S), or None.
+            drawn: What the attention's `draw` gave, (B, T, S) each.
             training: Whether the recurrent layers drop features.
 
         Returns:
@@ -120,7 +118,7 @@ class DecoderStep(NamedTuple):
             outputs = self._combine(outputs)
         else:
             context, weights, aligned = self.attention.attend(
-                outputs, memory, tuple(alignment), dropout_mask
+                outputs, memory, tuple(alignment), drawn
             )
             alignment = list(aligned)
             outputs = self._combine(outputs, context)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention import Attention, Memory
+from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
 from keras_attention.cells import LoopedStack, constants_of, given
 from keras_attention.decoder_step import DecoderStep
@@ -17,7 +17,7 @@ from keras_attention.types import Nest, Tensor
 
 def run_loop(
     step: DecoderStep,
-    xs: dict[str, Tensor],
+    xs: dict[str, Nest],
     state: list[Tensor],
     memory: Memory,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -29,7 +29,7 @@ def run_loop(
     Args:
         step: One step of the decoder, the dropout of its cells drawn.
         xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
-            and "keep" (B, T, S), the factors of the weights; the last two where they are needed.
+            only where there is padding, and "drawn", what the attention drew, (B, T, S) each.
         state: The decoder's state before the first step.
         memory: What is attended to.
 
@@ -42,22 +42,21 @@ def run_loop(
     constants = {
         "cells": stack.constants,
         "layers": [_constants(layer) for layer in layers] if is_trained else [],
-        "memory": (memory.values, memory.keys),
+        "memory": memory._replace(mask=()),
     }
 
-    def body(state: list[Tensor], x: dict[str, Tensor], constants: Nest) -> tuple[Nest, Nest]:
-        values, keys = constants["memory"]
+    def body(state: list[Tensor], x: dict[str, Nest], constants: Nest) -> tuple[Nest, Nest]:
         run_cells = partial(stack.step, constants=constants["cells"])
         with given(layers, constants["layers"]):
-            own = Memory(values, keys, memory.mask)
-            output, weights, new = step(x["inputs"], state, own, x.get("keep"), run_cells)
+            own = constants["memory"]._replace(mask=memory.mask)
+            output, weights, new = step(x["inputs"], state, own, x["drawn"], run_cells)
         if "mask" in x:
             valid = ops.expand_dims(x["mask"], 1) > 0.0
             new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
             output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
         return new, (output, weights)
 
-    xs = {name: ops.swapaxes(x, 0, 1) for name, x in xs.items()}
+    xs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), xs)
     xs["inputs"] = stack.project(xs["inputs"])
     if is_trained:
         state, results = trained_scan(body, state, xs, constants)
@@ -69,7 +68,7 @@ def run_loop(
 
 def _constants(layer: Any) -> list[Tensor]:
     """The weights of a layer, cast once where that is certain to be right, not at each step."""
-    is_whole = isinstance(layer, Attention) or type(layer) is keras.layers.Dense
+    is_whole = isinstance(layer, AttentionLayer) or type(layer) is keras.layers.Dense
     return constants_of(layer, layer.compute_dtype if is_whole else None)
 
 
@@ -78,6 +77,6 @@ def _is_pure(layer: Any) -> bool:
 
     The dropout of Keras's cells and of attention is drawn before the loop.
     """
-    if isinstance(layer, Attention) or hasattr(layer, "get_dropout_mask"):
+    if isinstance(layer, AttentionLayer) or hasattr(layer, "get_dropout_mask"):
         return True
     return type(layer) is keras.layers.Dense or not layer.non_trainable_variables

@@ -8,24 +8,17 @@ import keras
 from keras import ops
 
 from keras_attention.attention import (
-    Alignment,
     Attention,
+    AttentionLayer,
     BahdanauAttention,
-    Hardmax,
     LuongAttention,
-    Softmax,
-    Sparsemax,
+    MultiHead,
 )
+from keras_attention.attention.names import ALIGNMENTS, PASTS
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.types import Tensor
-
-_ALIGNMENTS: dict[str, type[Alignment]] = {
-    "softmax": Softmax,
-    "sparsemax": Sparsemax,
-    "hardmax": Hardmax,
-}
 
 
 def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
@@ -108,16 +101,34 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
     )
 
 
-def _attention(config: Seq2SeqConfig, policy: Any) -> Attention | None:
-    common = {
-        "alignment": _ALIGNMENTS[config.alignment](),
-        "dropout": config.attention_dropout,
-        "dtype": policy,
-        "name": "attention",
-    }
+def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:
+    if config.attention is None:
+        return None
+    options = dict(config.alignment_options)
+    if config.alignment == "mocha":
+        options.setdefault("chunk_attention", _score(config, policy, name="chunk_attention"))
+    past = None
+    if config.past is not None:
+        past = PASTS[config.past](**config.past_options, dtype=policy, name="past")
+    attention = _score(
+        config,
+        policy,
+        name="attention",
+        alignment=ALIGNMENTS[config.alignment](**options, dtype=policy, name="alignment"),
+        past=past,
+        dropout=config.attention_dropout,
+    )
+    if config.attention_heads == 1 and config.head_size is None:
+        return attention
+    return MultiHead(
+        attention, config.attention_heads, config.head_size, dtype=policy, name="attention"
+    )
+
+
+def _score(config: Seq2SeqConfig, policy: Any, **options: Any) -> Attention:
+    """An attention layer with the score that is asked for."""
+    options["dtype"] = policy
     if config.attention == "bahdanau":
-        return BahdanauAttention(config.attention_units, normalize=config.normalize, **common)
-    if config.attention == "luong":
-        units = config.attention_units if config.score == "concat" else None
-        return LuongAttention(config.score, units=units, scale=config.scale, **common)
-    return None
+        return BahdanauAttention(config.attention_units, normalize=config.normalize, **options)
+    units = config.attention_units if config.score == "concat" else None
+    return LuongAttention(config.score, units=units, scale=config.scale, **options)

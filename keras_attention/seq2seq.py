@@ -150,7 +150,9 @@ class Seq2Seq(keras.Model):
         length = None
         if memory is not None:
             length = source.shape[1] or ops.shape(source)[1]
-            memory = Memory(*(None if x is None else repeat_rows(x, search.width) for x in memory))
+            memory = keras.tree.map_structure(
+                lambda x: None if x is None else repeat_rows(x, search.width), memory
+            )
         rows = ops.shape(source)[0]
         return search(
             lambda tokens, state: self.decode_step(tokens, state, memory),

@@ -32,7 +32,8 @@ class ServingModule:
     - `greedy`, `beam`: `source` (B, S) int32 to `ids` (B, K, T) int32, `lengths` (B, K) int32,
       `scores` (B, K) and `attention` (B, K, T, S).
     - `encode`: `source` to `memory` (B, S, M), `keys` (B, S, U), `memory_mask` (B, S) as float32,
-      and the first state, `state_0`, `state_1`, ...
+      what some mechanisms need besides, `prepared_0`, ... (B, S, ...), and the first state,
+      `state_0`, `state_1`, ...
     - `decode_step`: `tokens` (B,) int32 and all that `encode` gives to `log_probs` (B, V),
       `weights` (B, S) and the next state, `next_state_0`, `next_state_1`, ...
     - `translate`: `text` (B,) strings to `text` (B, K), `scores` (B, K) and `attention`
@@ -100,6 +101,7 @@ class ServingModule:
         self.weights = [variable.value for variable in model.weights]
         self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
         self._traced: dict[str, Any] = {}
+        self._prepared_for_past = 0
 
     def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
         """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
@@ -193,10 +195,18 @@ class ServingModule:
         read, missing = self._without_padding(source)
         memory, state = self.model.encode(read, missing is None)
         outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
-        if memory is not None:
+        attention = self.model.decoder.attention
+        if attention is not None and memory is not None:
+            shapes = attention.state_shapes("B", "S")
+            for i, shape in enumerate(shapes, start=len(state) - len(shapes)):
+                if "S" in shape:
+                    outputs[f"state_{i}"] = _padded(state[i], 1, missing)
             mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
             attended = {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
+            prepared = enumerate((*memory.past, *memory.alignment))
+            attended |= {f"prepared_{i}": x for i, x in prepared}
             outputs |= {name: _padded(x, 1, missing) for name, x in attended.items()}
+            self._prepared_for_past = len(memory.past)
         return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
 
     def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -217,8 +227,12 @@ class ServingModule:
         memory = None
         if "memory" in encoded:
             mask = encoded["memory_mask"] > 0.5
-            memory = Memory(encoded["memory"], encoded["keys"], mask)
-        state = [encoded[name] for name in _state_names(encoded)]
+            prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
+            of_past = self._prepared_for_past
+            memory = Memory(
+                encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
+            )
+        state = [encoded[name] for name in _numbered("state", encoded)]
         log_probs, weights, state = self.model.decode_step(tokens, state, memory)
         outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
         outputs["log_probs"] = log_probs
@@ -330,8 +344,8 @@ def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
     return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
 
 
-def _state_names(names: Any) -> list[str]:
-    return [f"state_{i}" for i in range(sum(name.startswith("state_") for name in names))]
+def _numbered(name: str, names: Any) -> list[str]:
+    return [f"{name}_{i}" for i in range(sum(n.startswith(f"{name}_") for n in names))]
 
 
 def _named(found: Hypotheses) -> Outputs:

@@ -20,6 +20,7 @@ _NAMES_OF_ATTENTION = {
     "v": (r"attention_v",),
     "g": (r"attention_g|scale_weight",),
     "b": (r"attention_b",),
+    "score_bias": (r"attention_score_bias",),
 }
 """What ends the names of TensorFlow Addons' attention, the surest first."""
 _PLACES_OF_CELLS = (rf"_cell(?:/.+)?|{_WRAPPER}/(?:[^/]+/)?[^/]+", r".+")

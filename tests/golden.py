@@ -28,6 +28,10 @@ OF_A_CASE = {  # the golden file's name: that of a checkpoint, that of a layer's
     "attention_g": ("_attention_mechanisms/0/attention_g", "attention_wrapper_3/{}/attention_g"),
     "scale_weight": ("_attention_mechanisms/0/attention_g", "attention_wrapper_3/{}/attention_g"),
     "attention_b": ("_attention_mechanisms/0/attention_b", "attention_wrapper_3/{}/attention_b"),
+    "attention_score_bias": (
+        "_attention_mechanisms/0/attention_score_bias",
+        "attention_wrapper_3/{}/attention_score_bias",
+    ),
     "attention_layer_kernel": (
         "_attention_layers/0/kernel",
         "attention_wrapper_3/attention_layer/kernel",
@@ -62,15 +66,20 @@ def named_by_tfa(name: str, case: Case, style: str) -> dict[str, np.ndarray]:
     known = {there: case[here] for here, there in OF_A_CASE.items() if here in case}
     if style == "checkpoint":
         return {f"model/wrapped/{there}{IN_CHECKPOINT}": w for (there, _), w in known.items()}
-    mechanism = "BahdanauAttention" if "bahdanau" in name else "LuongAttention"
+    mechanism = "Bahdanau" if "bahdanau" in name else "Luong"
+    mechanism += "MonotonicAttention" if "monotonic" in name else "Attention"
     return {f"{there.format(mechanism)}:0": w for (_, there), w in known.items()}
 
 
 def decoder_of(name: str, case: Case) -> ka.AttentionDecoder:
     """A decoder like that of a case, with weights of its own."""
-    attention: ka.Attention = ka.LuongAttention("general", scale="scale" in name)
+    alignment = ka.Monotonic() if "monotonic" in name else None
+    attention: ka.Attention
     if "bahdanau" in name:
-        attention = ka.BahdanauAttention(len(case["attention_v"]), "normalize" in name)
+        units, normalize = len(case["attention_v"]), "normalize" in name
+        attention = ka.BahdanauAttention(units, normalize, alignment=alignment)
+    else:
+        attention = ka.LuongAttention("general", scale="scale" in name, alignment=alignment)
     layer = None
     if "attention-layer" in name:
         layer = keras.layers.Dense(case["attention_layer_kernel"].shape[1], use_bias=False)

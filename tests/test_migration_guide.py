@@ -31,12 +31,9 @@ PUBLIC = (
 )
 """The names in `tfa.seq2seq` 0.23 that are not modules."""
 PENDING = {
-    "BahdanauMonotonicAttention",
-    "LuongMonotonicAttention",
     "SampleEmbeddingSampler",
     "ScheduledEmbeddingTrainingSampler",
     "ScheduledOutputTrainingSampler",
-    "monotonic_attention",
 }
 
 
@@ -69,20 +66,59 @@ def test_every_block_is_typed_by_a_test() -> None:
     assert len({info for info, _ in all_blocks(GUIDE)}) == len(BLOCKS)
 
 
+def reader_of_step(name: str, blocks: str) -> Reader:
+    """Somebody who has made the mechanism of a case, and given it the case's weights."""
+    case = CASES[name]
+    reader = Reader(
+        units=len(case["attention_v"]) if "attention_v" in case else 1,
+        mode="".join(re.findall("mode-([a-z]+)", name)),
+        query=case["query"],
+        memory=case["memory"],
+        lengths=case["memory_lengths"],
+        mask=mask_of(case),
+    )
+    made = re.sub("step/|_mode-[a-z]+", "", name)
+    reader["attention"] = reader.types(blocks)[made]
+    reader["attention"].build(case["query"].shape, case["memory"].shape)
+    reader["attention"].set_weights(attention_of(name, case).get_weights())
+    return reader
+
+
 @pytest.mark.parametrize("name", names("step/", "monotonic"))
 def test_attention(name: str) -> None:
-    case = CASES[name]
-    units = len(case["attention_v"]) if "attention_v" in case else None
-    reader = Reader(units=units or 1, query=case["query"], memory=case["memory"])
-    reader.types("mechanisms")
-    attention = reader["attention"] = reader[name.removeprefix("step/")]
-    attention.build(case["query"].shape, case["memory"].shape)
-    attention.set_weights(attention_of(name, case).get_weights())
-    reader["lengths"] = case["memory_lengths"]
+    reader = reader_of_step(name, "mechanisms")
     for block in ("attend", "attend-by-step"):
         reader.types(block)
-        close(reader["weights"], case["alignments"])
-        close(reader["context"], case["context"])
+        close(reader["weights"], CASES[name]["alignments"])
+        close(reader["context"], CASES[name]["context"])
+
+
+@pytest.mark.parametrize("name", [name for name in names("step/") if "monotonic" in name])
+def test_monotonic_attention(name: str) -> None:
+    reader = reader_of_step(name, "monotonic")
+    reader["previous_alignments"] = CASES[name]["previous_alignments"]
+    reader.types("monotonic-step")
+    close(reader["weights"], CASES[name]["alignments"])
+    close(reader["context"], CASES[name]["context"])
+    close(reader["state"][0], CASES[name]["alignments"])
+
+
+@pytest.mark.parametrize("mode", ["parallel", "recursive", "hard"])
+def test_the_function_of_monotonic_attention(mode: str) -> None:
+    p = np.abs(uniform(5, 7, seed=3)).astype("float64")
+    before = np.abs(uniform(5, 7, seed=4)).astype("float64")
+    before /= before.sum(axis=1, keepdims=True)
+    if mode == "hard":
+        p, before = np.round(p), np.eye(7)[[0, 2, 3, 5, 6]]
+    come_by, expected = np.zeros(5), np.zeros((5, 7))
+    for place in range(7):
+        come_by = come_by + before[:, place]
+        expected[:, place] = p[:, place] * come_by
+        come_by = come_by * (1.0 - p[:, place])
+    given = {"p_choose_i": p.astype("float32"), "previous_attention": before.astype("float32")}
+    with np.errstate(divide="ignore"):
+        reader = Reader(mode=mode, **given).types("monotonic-function")
+    close(reader["weights"][:, 0], expected)
 
 
 def test_other_alignments() -> None:

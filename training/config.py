@@ -52,9 +52,12 @@ class DatesConfig(DataConfig):
 
     Attributes:
         task: `"dates"`.
+        order: Of year, month and day in the target: `"iso"`, or `"source"` for that of the source,
+            which makes the task monotonic.
     """
 
     task: Literal["dates"] = "dates"
+    order: Literal["iso", "source"] = "iso"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from keras_attention import Translator
@@ -62,19 +62,18 @@ class Dates:
     def training_pairs(self, number: int) -> Sequence[Pair]:
         """New pairs of training dates in each pass."""
         seed = self.config.seed * 1_000_000_007 + number
-        return list(_pairs(dates.generate("train", _DATES_IN_A_PASS, seed=seed)))
+        return _pairs(self._examples("train", _DATES_IN_A_PASS, seed))
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
         """Nothing to keep: there is no end of dates, and all fit."""
 
     def validation_pairs(self) -> list[Pair]:
         """Pairs of validation dates."""
-        return list(_pairs(dates.generate("dev", self.config.dev_pairs, seed=self.config.seed)))
+        return _pairs(self._examples("dev", self.config.dev_pairs))
 
     def held_out_pairs(self) -> list[Pair]:
         """Pairs of test dates."""
-        examples = dates.generate("test", self.config.held_out_pairs, seed=self.config.seed)
-        return list(_pairs(examples))
+        return _pairs(self._examples("test", self.config.held_out_pairs))
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """The fraction that is right to the last character."""
@@ -82,8 +81,13 @@ class Dates:
 
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
         """Exact match, by locale too, and alignment."""
-        examples = list(dates.generate("test", pairs, seed=self.config.seed))
-        return dates.evaluate_dates(translator, examples)
+        return dates.evaluate_dates(translator, self._examples("test", pairs))
+
+    def _examples(self, split: str, count: int, seed: int | None = None) -> list[dates.DateExample]:
+        examples = dates.generate(split, count, self.config.seed if seed is None else seed)
+        if self.config.order == "source":
+            return [example.in_source_order() for example in examples]
+        return list(examples)
 
 
 class Corpus:
@@ -150,8 +154,8 @@ class Corpus:
         return bleu(outputs, *columns(references)).score
 
 
-def _pairs(examples: Iterable[dates.DateExample]) -> Iterator[Pair]:
-    return ((example.source, example.target) for example in examples)
+def _pairs(examples: Iterable[dates.DateExample]) -> list[Pair]:
+    return [(example.source, example.target) for example in examples]
 
 
 def task_of(config: DataConfig) -> Task:

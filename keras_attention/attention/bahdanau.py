@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from keras_attention import scores
-from keras_attention.attention.alignments import Alignment
-from keras_attention.attention.base import Attention
+from keras_attention.attention.alignment import Alignment
+from keras_attention.attention.past import Past
+from keras_attention.attention.scored import Attention
 from keras_attention.checks import check_positive
 from keras_attention.dtypes import at_least_float32
 from keras_attention.linear import linear
@@ -31,7 +32,9 @@ class BahdanauAttention(Attention):
             (initially `sqrt(1 / U)`), and a learned bias b added inside the tanh.
         dropout: Fraction of the weights that are dropped in training.
         alignment: How scores become weights; None for a softmax.
-        seed: Seed of the dropout, or None.
+        past: What of the weights so far enters the next score, added to the projected keys; None
+            for nothing.
+        seed: Seed of the dropout and of an alignment's noise, or None.
 
     Call arguments:
         query: (B, T, D), or one query for each row, (B, D).
@@ -79,10 +82,11 @@ class BahdanauAttention(Attention):
         normalize: bool = False,
         dropout: float = 0.0,
         alignment: Alignment | None = None,
+        past: Past | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(alignment=alignment, dropout=dropout, seed=seed, **kwargs)
+        super().__init__(dropout, alignment, past, seed, **kwargs)
         check_positive("units", units)
         self.units = units
         self.normalize = normalize
@@ -96,6 +100,10 @@ class BahdanauAttention(Attention):
             length = keras.initializers.Constant(self.units**-0.5)
             self.g = self.add_weight(name="g", shape=(), initializer=length)
             self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
+
+    def projected_size(self, query_size: int, key_size: int) -> int:
+        """U."""
+        return self.units
 
     def project_query(self, query: Tensor) -> Tensor:
         """`q W_q`."""

@@ -1,4 +1,4 @@
-"""The base of all attention layers: masks, normalizes and sums; subclasses only score."""
+"""The base of all attention layers: how they are called, whatever they compute."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.attention.alignments import Alignment, Softmax
-from keras_attention.checks import check_dropout, check_rank, check_shape
-from keras_attention.linear import linear
-from keras_attention.types import Shape, Tensor
+from keras_attention.attention.alignment import State
+from keras_attention.backend import has_own_gradient, trained_scan
+from keras_attention.cells import constants_of, given
+from keras_attention.checks import check_rank, check_shape
+from keras_attention.types import Nest, Shape, Tensor
 
 
 class Memory(NamedTuple):
@@ -21,60 +22,33 @@ class Memory(NamedTuple):
         values: (B, S, M), what the weighted sum is taken of.
         keys: (B, S, U), projected for scoring.
         mask: Boolean (B, S), True where a place may be attended, or None for everywhere.
+        past: What the memory of the past needs besides, (B, S, ...) each.
+        alignment: What the alignment needs besides, (B, S, ...) each.
     """
 
     values: Tensor
     keys: Tensor
     mask: Tensor | None
+    past: tuple[Tensor, ...] = ()
+    alignment: tuple[Tensor, ...] = ()
 
 
-class Attention(keras.layers.Layer):
-    """Base layer: `weights = align(score(query, key))`, `context = sum_j weights_j value_j`.
+class AttentionLayer(keras.layers.Layer):
+    """Base layer of everything that attends: the calls, in terms of `prepare` and `step`.
 
-    A subclass says how to project (`project_query`, `project_key`), how to score what was
-    projected (`compute_scores`), and which weights that takes (`build_score`).
-
-    Args:
-        dropout: Fraction of the weights that are dropped in training, between 0 and 1.
-        alignment: How scores become weights; None for a softmax.
-        seed: Seed of the dropout, or None.
+    A subclass says what is done once for a memory (`build`, `prepare`), what at each step (`step`,
+    and `attend` for all steps at once where none waits for the one before), and of which shapes its
+    state is.
     """
 
-    def __init__(
-        self,
-        dropout: float = 0.0,
-        alignment: Alignment | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        check_dropout("dropout", dropout)
-        self.alignment = Softmax() if alignment is None else alignment
-        self.dropout = dropout
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
-        self.supports_masking = True
-
-    def build_score(self, query_size: int, key_size: int) -> None:
-        """Make the weights of the score."""
-        raise NotImplementedError
-
-    def project_query(self, query: Tensor) -> Tensor:
-        """Queries (B, T, D) or (B, D) as `compute_scores` takes them, with U features."""
-        return query
-
-    def project_key(self, key: Tensor) -> Tensor:
-        """Keys (B, S, E) as `compute_scores` takes them, (B, S, U); done once for a memory."""
-        return key
-
-    def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """Scores (B, T, S) of projected queries and keys."""
-        raise NotImplementedError
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a step depends on those before, so that steps go one after the other."""
+        return False
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
-        self.build_score(query_shape[-1], (key_shape or value_shape)[-1])
-        self.built = True
+        raise NotImplementedError
 
     def call(
         self,
@@ -93,10 +67,10 @@ class Attention(keras.layers.Layer):
         if one_query:
             query = ops.expand_dims(query, 1)
         memory = self.prepare(value, key, _both(value_mask, key_mask))
-        keep = self.dropout_mask(memory, query.shape[1] or ops.shape(query)[1], training)
-        context, weights, _ = self.attend(query, memory, self.initial_state(memory), keep)
+        drawn = self.draw(memory, query.shape[1] or ops.shape(query)[1], training)
+        context, weights, _ = self.attend_by_heads(query, memory, self.initial_state(memory), drawn)
         if one_query:
-            context, weights = ops.squeeze(context, 1), ops.squeeze(weights, 1)
+            context, weights = ops.squeeze(context, 1), ops.squeeze(weights, -2)
         return (context, weights) if return_attention_scores else context
 
     def prepare(
@@ -115,31 +89,43 @@ class Attention(keras.layers.Layer):
         Raises:
             ValueError: If the layer is not built, or shapes do not fit together.
         """
-        self._check_built()
-        value = self._floating(value)
-        key = value if key is None else self._floating(key)
-        value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
-        _check_memory(value, key, value_mask=value_mask)
-        return Memory(value, self.project_key(key), value_mask)
+        raise NotImplementedError
 
-    def initial_state(self, memory: Memory) -> tuple[Tensor, ...]:
-        """The alignment's state before the first step; empty where each step stands alone."""
-        return self.alignment.initial_state(memory)
+    def state_shapes(self, batch: Any, length: Any) -> list[tuple[Any, Any]]:
+        """The shapes of the state's tensors, (B, S) or (B, 1)."""
+        return []
+
+    def initial_state(self, memory: Memory) -> State:
+        """The state before the first step; empty where each step stands alone.
+
+        It is of float32 under mixed precision too: sums of many weights are kept in it.
+        """
+        batch, length = ops.shape(memory.values)[:2]
+        return self.first_state(batch, length, self.state_dtype)
+
+    @property
+    def state_dtype(self) -> str:
+        """The type of the state."""
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def first_state(self, batch: Any, length: Any, dtype: str) -> State:
+        """The state before the first step, of the shapes of `state_shapes`."""
+        return ()
 
     def step(
         self,
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor] = (),
-        dropout_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
         """Attend once, with one query for each row.
 
         Args:
             query: (B, D).
             memory: From `prepare`.
             state: From `initial_state` or the step before.
-            dropout_mask: (B, S), multiplied into the weights before the sum, or None.
+            drawn: What `draw` gave for this step, (B, S) each; None outside training.
 
         Returns:
             Context (B, M), weights (B, S), next state.
@@ -147,52 +133,49 @@ class Attention(keras.layers.Layer):
         Raises:
             ValueError: If the layer is not built, or shapes do not fit together.
         """
-        self._check_built()
-        query = self._floating(query)
-        check_rank("query", query.shape, "(batch, features)")
-        keep = None if dropout_mask is None else ops.expand_dims(dropout_mask, 1)
-        check_shape("query", query.shape[:1], "value", memory.values.shape[:1])
-        projected = ops.expand_dims(self.project_query(query), 1)
-        context, weights, state = self._weigh(projected, memory, tuple(state), keep)
-        return ops.squeeze(context, 1), ops.squeeze(weights, 1), state
+        raise NotImplementedError
 
     def attend(
         self,
         query: Tensor,
         memory: Memory,
-        state: tuple[Tensor, ...] = (),
-        dropout_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Attend with queries (B, T, D): context (B, T, M), weights (B, T, S), next state."""
-        query = self._floating(query)
-        check_shape("query", query.shape[:1], "value", memory.values.shape[:1])
-        return self._weigh(self.project_query(query), memory, state, dropout_mask)
+        state: State = (),
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Attend with queries (B, T, D), drawn (B, T, S) each, see `step`.
 
-    def _weigh(
-        self,
-        projected: Tensor,
-        memory: Memory,
-        state: tuple[Tensor, ...],
-        dropout_mask: Tensor | None,
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        scores = self.compute_scores(projected, memory.keys)
-        weights, state = self.alignment(scores, memory.mask, state)
-        weights = self._floating(weights)
-        kept = weights if dropout_mask is None else weights * dropout_mask
-        return linear(kept, memory.values), weights, state
+        Returns:
+            Context (B, T, M), weights (B, T, S), state after the last step.
+        """
+        constants = {
+            "memory": memory._replace(mask=()),
+            "layer": constants_of(self) if has_own_gradient() else [],
+        }
 
-    def dropout_mask(
-        self, memory: Memory, steps: int | Tensor, training: bool | None
-    ) -> Tensor | None:
-        """Factors (B, T, S) for the weights, 0 or 1 / (1 - dropout), or None outside training.
+        def one_step(state: Nest, x: Nest, constants: Nest) -> tuple[Nest, Nest]:
+            with given([self], [constants["layer"]]):
+                own = constants["memory"]._replace(mask=memory.mask)
+                context, weights, after = self.step(x["query"], own, state, x["drawn"])
+            return after, (context, weights)
+
+        xs = {"query": self._floating(query), "drawn": drawn or {}}
+        xs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), xs)
+        after, results = trained_scan(one_step, state, xs, constants)
+        context, weights = (ops.swapaxes(y, 0, 1) for y in results)
+        return context, weights, after
+
+    def attend_by_heads(
+        self, query: Tensor, memory: Memory, state: State, drawn: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, State]:
+        """As `attend`, but with the weights (B, H, T, S) of each head where there are several."""
+        return self.attend(query, memory, state, drawn)
+
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
+        """What is random in training, by name, (B, T, S) each; nothing outside training.
 
         Drawn for all steps at once, outside of any loop, so that the loop itself is pure.
         """
-        if not training or self.seed_generator is None:
-            return None
-        batch, length = ops.shape(memory.values)[0], ops.shape(memory.values)[1]
-        ones = ops.ones((batch, steps, length), dtype=self.compute_dtype)
-        return keras.random.dropout(ones, self.dropout, seed=self.seed_generator)
+        return {}
 
     def compute_output_spec(
         self,
@@ -207,26 +190,15 @@ class Attention(keras.layers.Layer):
     ) -> Any:
         """Symbolic results: context of the query's shape with the value's features."""
         self._check_inputs(query, value, key, value_mask, key_mask)
-        lead = tuple(query.shape[:-1])
-        context = keras.KerasTensor((*lead, value.shape[-1]), dtype=self.compute_dtype)
+        batch, *steps = query.shape[:-1]
+        context = keras.KerasTensor((batch, *steps, value.shape[-1]), dtype=self.compute_dtype)
         if not return_attention_scores:
             return context
-        return context, keras.KerasTensor((*lead, value.shape[1]), dtype=self.compute_dtype)
+        shape = (batch, *self.heads_shape, *steps, value.shape[1])
+        return context, keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "alignment": keras.saving.serialize_keras_object(self.alignment),
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Attention:
-        """A layer like the one that `get_config` described."""
-        alignment = keras.saving.deserialize_keras_object(config.get("alignment"))
-        return cls(**{**config, "alignment": alignment})
+    heads_shape: tuple[int, ...] = ()
+    """The axis of the heads in the weights that a call returns: (H,) where there are several."""
 
     def _check_inputs(
         self,
@@ -238,11 +210,19 @@ class Attention(keras.layers.Layer):
     ) -> None:
         axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
         check_rank("query", query.shape, axes)
-        _check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
+        check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
         check_shape("query", query.shape[:1], "value", value.shape[:1])
 
     def _floating(self, x: Tensor) -> Tensor:
         return ops.cast(x, self.compute_dtype)
+
+    def _check_state(self, state: Sequence[Tensor]) -> None:
+        expected = len(self.state_shapes(None, None))
+        if len(state) != expected:
+            raise ValueError(
+                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
+                f"Received: {len(state)} tensors"
+            )
 
     def _check_built(self) -> None:
         if not self.built:
@@ -252,7 +232,8 @@ class Attention(keras.layers.Layer):
             )
 
 
-def _check_memory(value: Tensor, key: Tensor | None, **masks: Tensor | None) -> None:
+def check_memory(value: Tensor, key: Tensor | None, **masks: Tensor | None) -> None:
+    """Raise `ValueError` where values, keys and masks do not fit together."""
     check_rank("value", value.shape, "(batch, length, features)")
     if key is not None:
         check_rank("key", key.shape, "(batch, length, features)")

@@ -9,8 +9,9 @@ import keras
 from keras import ops
 
 from keras_attention import scores
-from keras_attention.attention.alignments import Alignment
-from keras_attention.attention.base import Attention
+from keras_attention.attention.alignment import Alignment
+from keras_attention.attention.past import Past
+from keras_attention.attention.scored import Attention
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.dtypes import at_least_float32
 from keras_attention.linear import linear
@@ -42,7 +43,9 @@ class LuongAttention(Attention):
         scale: Multiply the score by a learned scalar g, initially 1.
         dropout: Fraction of the weights that are dropped in training.
         alignment: How scores become weights; None for a softmax.
-        seed: Seed of the dropout, or None.
+        past: What of the weights so far enters the next score, added to the projected keys; None
+            for nothing.
+        seed: Seed of the dropout and of an alignment's noise, or None.
 
     Call arguments:
         query: (B, T, D), or one query for each row, (B, D).
@@ -93,10 +96,11 @@ class LuongAttention(Attention):
         scale: bool = False,
         dropout: float = 0.0,
         alignment: Alignment | None = None,
+        past: Past | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(alignment=alignment, dropout=dropout, seed=seed, **kwargs)
+        super().__init__(dropout, alignment, past, seed, **kwargs)
         check_one_of("score", score, SCORES)
         if score == "concat":
             check_positive("units", units)
@@ -104,6 +108,11 @@ class LuongAttention(Attention):
             raise ValueError(
                 "Argument `units` is for score='concat' only. "
                 f"Received: units={units}, score={score!r}"
+            )
+        if score == "cosine" and past is not None:
+            raise ValueError(
+                "Argument `past` changes the length of keys, which score='cosine' does not see. "
+                f"Received: past={past!r}, score={score!r}"
             )
         self.score = score
         self.units = units
@@ -125,6 +134,10 @@ class LuongAttention(Attention):
             self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
         if self.scale:
             self.g = self.add_weight(name="g", shape=(), initializer="ones")
+
+    def projected_size(self, query_size: int, key_size: int) -> int:
+        """U, or what query and key have in common."""
+        return query_size if self.units is None else self.units
 
     def project_query(self, query: Tensor) -> Tensor:
         """The query's part of the score; for the products also their scale."""

@@ -32,8 +32,7 @@ def scores(seed: int, scale: float) -> np.ndarray:
 def test_the_formula(kind: str, mask: np.ndarray | None, scale: float) -> None:
     alignment, expected = KINDS[kind]
     given = scores(3, scale)
-    weights, state = alignment(given, mask)
-    assert state == ()
+    weights = alignment(given, mask)
     for row in range(B):
         for step in range(T):
             own = None if mask is None else mask[row]
@@ -49,7 +48,7 @@ def test_weights_sum_to_one_and_what_is_masked_does_not_matter(kind: str) -> Non
     alignment, _ = KINDS[kind]
     given = scores(5, 2.0)
     changed = np.where(MASK[:, None], given, 1e30).astype("float32")
-    first, second = (to_numpy(alignment(x, MASK)[0]) for x in (given, changed))
+    first, second = (to_numpy(alignment(x, MASK)) for x in (given, changed))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first[:2].sum(axis=-1), 1.0, atol=1e-6)
     assert not first[2].any()
@@ -57,17 +56,17 @@ def test_weights_sum_to_one_and_what_is_masked_does_not_matter(kind: str) -> Non
 
 def test_sparsemax_has_exact_zeros_and_follows_a_shift() -> None:
     given = scores(6, 3.0)
-    weights = to_numpy(ka.Sparsemax()(given, None)[0])
+    weights = to_numpy(ka.Sparsemax()(given))
     assert 0.3 < (weights == 0.0).mean() < 1.0
-    shifted = to_numpy(ka.Sparsemax()(given + 1000.0, None)[0])
+    shifted = to_numpy(ka.Sparsemax()(given + 1000.0))
     np.testing.assert_allclose(shifted, weights, atol=2e-4)
-    flat = to_numpy(ka.Sparsemax()(np.zeros((1, 1, 5), "float32"), None)[0])
+    flat = to_numpy(ka.Sparsemax()(np.zeros((1, 1, 5), "float32")))
     np.testing.assert_allclose(flat, 0.2, atol=1e-7)
 
 
 def test_a_cold_softmax_is_a_hardmax() -> None:
     given = np.random.default_rng(8).normal(size=(B, T, S)).astype("float32")
-    cold, hard = (to_numpy(x(given, MASK)[0]) for x in (ka.Softmax(1e-4), ka.Hardmax()))
+    cold, hard = (to_numpy(x(given, MASK)) for x in (ka.Softmax(1e-4), ka.Hardmax()))
     np.testing.assert_allclose(cold, hard, atol=1e-6)
 
 
@@ -75,11 +74,11 @@ def test_the_gradient_of_sparsemax() -> None:
     """Martins and Astudillo 2016, equation 14: of the support, what differs from its mean."""
     given = scores(9, 1.0)[:, :1]
     upstream = np.random.default_rng(10).normal(size=given.shape).astype("float32")
-    weights = to_numpy(ka.Sparsemax()(given, MASK)[0])
+    weights = to_numpy(ka.Sparsemax()(given, MASK))
     support = weights > 0
     count = np.maximum(support.sum(axis=-1, keepdims=True), 1)
     mean = (upstream * support).sum(axis=-1, keepdims=True) / count
-    found = gradient(lambda x: ka.Sparsemax()(x, MASK)[0], given, upstream)
+    found = gradient(lambda x: ka.Sparsemax()(x, MASK), given, upstream)
     np.testing.assert_allclose(found, np.where(support, upstream - mean, 0.0), atol=1e-6)
 
 

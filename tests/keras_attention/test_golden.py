@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -18,11 +19,15 @@ from tests.golden import CASES, Case, mask_of, names
 def attention_of(name: str, case: Case) -> keras.layers.Layer:
     """The layer of a case, with its weights."""
     attention: Any
+    alignment = None
+    if "monotonic" in name:
+        alignment = ka.Monotonic(re.findall("mode-([a-z]+)", name)[0])
     if "bahdanau" in name:
         units = case["attention_v"].shape[0]
-        attention = ka.BahdanauAttention(units, normalize="normalize" in name)
+        normalize = "normalize" in name
+        attention = ka.BahdanauAttention(units, normalize=normalize, alignment=alignment)
     else:
-        attention = ka.LuongAttention("general", scale="scale" in name)
+        attention = ka.LuongAttention("general", scale="scale" in name, alignment=alignment)
     units = case["query"].shape[-1] if "query" in case else case["initial_h"].shape[-1]
     attention(np.zeros((1, units), "float32"), np.zeros_like(case["memory"][:1]))
     for here, there in (
@@ -35,28 +40,31 @@ def attention_of(name: str, case: Case) -> keras.layers.Layer:
     ):
         if there in case:
             getattr(attention, here).assign(case[there])
+    if alignment is not None:
+        alignment.score_bias.assign(case["attention_score_bias"])
     return attention
 
 
 def test_the_file_holds_what_the_tests_read() -> None:
     assert len(CASES) == 48
-    assert len(names("step/", "monotonic")) == 4
-    assert len(names("decode/", "monotonic")) == 8
+    assert len(names("step/")) == 16
+    assert len(names("decode/")) == 16
     assert len(names("beam/", "penalty-0.6", "penalty-1.0")) == 4
     assert len(names("loss/")) == 4
 
 
-@pytest.mark.parametrize("name", names("step/", "monotonic"))
+@pytest.mark.parametrize("name", names("step/"))
 def test_step(name: str) -> None:
     case = CASES[name]
     attention = attention_of(name, case)
     memory = attention.prepare(case["memory"], value_mask=mask_of(case))
-    context, weights, _ = attention.step(case["query"], memory, attention.initial_state(memory))
+    state = [case["previous_alignments"]] if "monotonic" in name else []
+    context, weights, _ = attention.step(case["query"], memory, state)
     np.testing.assert_allclose(to_numpy(weights), case["alignments"], atol=1e-5)
     np.testing.assert_allclose(to_numpy(context), case["context"], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", names("decode/", "monotonic"))
+@pytest.mark.parametrize("name", names("decode/"))
 def test_decode(name: str) -> None:
     case = CASES[name]
     with_layer = "attention-layer" in name
@@ -70,7 +78,7 @@ def test_decode(name: str) -> None:
     if layer is not None:
         layer.set_weights([case["attention_layer_kernel"]])
 
-    outputs, weights, h, c, _ = decoder(
+    outputs, weights, h, c, *_ = decoder(
         case["inputs"],
         memory=case["memory"],
         memory_mask=mask_of(case),

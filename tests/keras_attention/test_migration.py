@@ -32,7 +32,7 @@ def check(decoder: ka.AttentionDecoder, case: Case) -> None:
 
 
 @pytest.mark.parametrize("style", ["checkpoint", "layer"])
-@pytest.mark.parametrize("name", names("decode/", "monotonic"))
+@pytest.mark.parametrize("name", names("decode/"))
 def test_a_decoder_gives_the_reference_values(name: str, style: str) -> None:
     case = CASES[name]
     decoder = decoder_of(name, case)

@@ -7,8 +7,6 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-_OUTPUT_FIELDS = "ymd"
-
 
 def _accepted(fields: str, letter: str) -> set[int]:
     """Positions of a field and of the whole separators that touch it."""
@@ -24,20 +22,23 @@ def _accepted(fields: str, letter: str) -> set[int]:
     return accepted
 
 
-def field_hits(fields: str, output: str, weights: npt.ArrayLike) -> tuple[int, int]:
+def field_hits(
+    fields: str, output: str, weights: npt.ArrayLike, order: str = "ymd"
+) -> tuple[int, int]:
     """Count the output digits whose strongest weight lies in the right field of the source.
 
-    The digits before the first dash of the output belong to the year, those after it to the month,
-    those after the second dash to the day; digits after a third dash have no right field. The
-    separator directly before or after the field counts too, however long it is. Of equally strong
-    weights the first is taken. A strongest weight on the end token or on padding is a miss, and so
-    is a row without any weight.
+    The digits before the first dash of the output belong to the first field of `order`, those after
+    it to the second, those after the second dash to the third; further ones have no right field.
+    The separator directly before or after the field counts too, however long it is. Of equally
+    strong weights the first is taken. A strongest weight on the end token or on padding is a miss,
+    and so is a row without any weight.
 
     Args:
         fields: the field letters of the source (`DateExample.fields`).
         output: the model's output, one character for each row of `weights`.
         weights: attention weights (T, S), with T at least `len(output)` and S at least
             `len(fields)`: an end token and padding may follow.
+        order: the letters of the output's fields; that of ISO is year, month, day.
 
     Returns:
         How many digits hit, and how many there are (the dashes are not counted).
@@ -53,7 +54,7 @@ def field_hits(fields: str, output: str, weights: npt.ArrayLike) -> tuple[int, i
         )
     if not output or not fields:
         return 0, sum(character.isdigit() for character in output)
-    accepted = [_accepted(fields, letter) for letter in _OUTPUT_FIELDS]
+    accepted = [_accepted(fields, letter) for letter in order]
     strongest = matrix.argmax(axis=1)
     hits = digits = dashes = 0
     for row, character in enumerate(output):

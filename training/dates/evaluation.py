@@ -60,7 +60,7 @@ def evaluate_dates(translator: Translator, examples: Sequence[DateExample]) -> D
         if result.text != example.target:
             wrong.append((example.source, example.target, result.text))
         if result.attention is not None:
-            counted = field_hits(example.fields, result.text, result.attention)
+            counted = field_hits(example.fields, result.text, result.attention, example.order)
             hits, digits = hits + counted[0], digits + counted[1]
     return DatesReport(
         pairs=len(examples),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from itertools import count as count_up
@@ -21,6 +21,7 @@ FIRST_DAY = date(FIRST_YEAR, 1, 1)
 LAST_DAY = date(LAST_YEAR, 12, 31)
 
 SPLITS = ("train", "dev", "test")
+ISO_ORDER = "ymd"
 LOWER_CASE_SHARE = 0.25
 
 _SPLIT_KEY = b"dates: held out by calendar date"
@@ -34,16 +35,25 @@ class DateExample:
 
     Attributes:
         source: the text, in NFKC with single plain spaces.
-        target: the date as YYYY-MM-DD.
+        target: the date as YYYY-MM-DD, or its parts in the order of `order`.
         locale: the language of the text, one of `LOCALES` (not part of the model's input).
         fields: one letter for each character of `source`: `d` day (an ordinal's suffix belongs to
             it), `m` month, `y` year, `w` weekday, `-` everything between, before and after them.
+        order: the letters of the target's parts, as they follow each other.
     """
 
     source: str
     target: str
     locale: str
     fields: str
+    order: str = ISO_ORDER
+
+    def in_source_order(self) -> DateExample:
+        """The same date, its target's parts in the order of the source: a monotonic task."""
+        parts = dict(zip(self.order, self.target.split("-"), strict=True))
+        order = "".join(sorted(parts, key=self.fields.index))
+        target = "-".join(parts[letter] for letter in order)
+        return replace(self, target=target, order=order)
 
 
 def split_of(day: date) -> str:

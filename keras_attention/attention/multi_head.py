@@ -1,0 +1,269 @@
+"""Attention with several heads (Vaswani et al. 2017), for any score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention.alignment import State
+from keras_attention.attention.base import AttentionLayer, Memory, check_memory
+from keras_attention.attention.scored import Attention
+from keras_attention.checks import check_positive
+from keras_attention.linear import linear
+from keras_attention.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class MultiHead(AttentionLayer):
+    """Several attentions side by side, each with its own weights and its own view of the values.
+
+    Formula: `context = [c_1; ...; c_H] W_o`, where head h attends for itself, with its own score,
+    to values that are projected for it: `c_h = sum_j weights_hj (value_j W_v,h)`. With a
+    `head_size` its query and keys are projected too, `q W_q,h` and `key_j W_k,h`, as the product
+    scores need, which have no weights of their own.
+
+    Every score, alignment and memory of the past can be a head's.
+
+    Args:
+        attention: An attention layer with a score, not built yet; each head is made like it.
+        num_heads: H.
+        head_size: Features of a head's query and keys; None to give each head what there is.
+        value_size: Features of a head's values; None for those of the values divided by H, rounded
+            up.
+
+    Call arguments:
+        Those of the heads. `return_attention_scores` gives the weights of all heads.
+
+    Returns:
+        Context (B, T, M) or (B, M), with the weights (B, H, T, S) or (B, H, S) if asked for. In a
+        decoder, in searches and in exports the weights are the mean over the heads.
+
+    Raises:
+        TypeError: If `attention` is not an attention layer with a score.
+        ValueError: If a size is not positive.
+
+    Attributes:
+        heads: The heads, a list.
+        query_kernel: All W_q side by side, (D, H * head size), only with a `head_size`.
+        key_kernel: All W_k side by side, (E, H * head size), only with a `head_size`.
+        value_kernel: All W_v side by side, (M, H * value size).
+        output_kernel: W_o, (H * value size, M).
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> attention = ka.MultiHead(ka.BahdanauAttention(units=8), num_heads=3)
+        >>> query, value = np.ones((2, 5, 6), "float32"), np.ones((2, 7, 4), "float32")
+        >>> context, weights = attention(query, value, return_attention_scores=True)
+        >>> tuple(context.shape), tuple(weights.shape)
+        ((2, 5, 4), (2, 3, 5, 7))
+
+    Reference: Vaswani et al. 2017, section 3.2.2; with additive scores in a recurrent decoder Chen
+    et al. 2018 (RNMT+).
+    """
+
+    def __init__(
+        self,
+        attention: Attention,
+        num_heads: int,
+        head_size: int | None = None,
+        value_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(attention, Attention):
+            raise TypeError(
+                "Argument `attention` must be an attention layer with a score, for example "
+                f"BahdanauAttention. Received: attention={attention!r}"
+            )
+        check_positive("num_heads", num_heads)
+        for name, size in (("head_size", head_size), ("value_size", value_size)):
+            if size is not None:
+                check_positive(name, size)
+        self.num_heads = num_heads
+        self.head_size = head_size
+        self.value_size = value_size
+        self._like = keras.saving.serialize_keras_object(attention)
+        self.heads = [self._head(i) for i in range(num_heads)]
+        self.heads_shape = (num_heads,)
+        self.supports_masking = True
+
+    def _head(self, i: int) -> Attention:
+        """A head, with a name and random numbers of its own."""
+        head = keras.saving.deserialize_keras_object(self._like)
+        config = {**head.get_config(), "name": f"head_{i}"}
+        if config["seed"] is not None:
+            config["seed"] += i
+        return type(head).from_config(config)
+
+    @property
+    def attention(self) -> Attention:
+        """An attention layer like each head."""
+        return keras.saving.deserialize_keras_object(self._like)
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether the heads are."""
+        return bool(self.heads[0].is_stateful)
+
+    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+        """Make the weights of the heads and of the projections."""
+        query_size, value_size = query_shape[-1], value_shape[-1]
+        key_size = (key_shape or value_shape)[-1]
+        own = self.value_size or -(-value_size // self.num_heads)
+
+        def kernel(name: str, rows: int, columns: int) -> Any:
+            return self.add_weight(name=name, shape=(rows, columns))
+
+        if self.head_size is not None:
+            columns = self.num_heads * self.head_size
+            self.query_kernel = kernel("query_kernel", query_size, columns)
+            self.key_kernel = kernel("key_kernel", key_size, columns)
+            query_size = key_size = self.head_size
+        self.value_kernel = kernel("value_kernel", value_size, self.num_heads * own)
+        self.output_kernel = kernel("output_kernel", self.num_heads * own, value_size)
+        for head in self.heads:
+            if not head.built:
+                head.build((None, None, query_size), (None, None, own), (None, None, key_size))
+        self.built = True
+
+    def prepare(
+        self, value: Tensor, key: Tensor | None = None, value_mask: Tensor | None = None
+    ) -> Memory:
+        """Project values and keys for all heads, side by side; see `AttentionLayer`."""
+        self._check_built()
+        value = self._floating(value)
+        key = value if key is None else self._floating(key)
+        check_memory(value, key, value_mask=value_mask)
+        values = self._split(ops.matmul(value, ops.cast(self.value_kernel, value.dtype)))
+        keys = [key] * self.num_heads
+        if self.head_size is not None:
+            keys = self._split(ops.matmul(key, ops.cast(self.key_kernel, key.dtype)))
+        prepared = [
+            head.prepare(own_values, own_keys, value_mask)
+            for head, own_values, own_keys in zip(self.heads, values, keys, strict=True)
+        ]
+        return Memory(
+            values=ops.concatenate([memory.values for memory in prepared], axis=-1),
+            keys=ops.concatenate([memory.keys for memory in prepared], axis=-1),
+            mask=prepared[0].mask,
+            past=tuple(x for memory in prepared for x in memory.past),
+            alignment=tuple(x for memory in prepared for x in memory.alignment),
+        )
+
+    def state_shapes(self, batch: Any, length: Any) -> list[tuple[Any, Any]]:
+        """The shapes of the heads' states, head by head."""
+        return [shape for head in self.heads for shape in head.state_shapes(batch, length)]
+
+    def first_state(self, batch: Any, length: Any, dtype: str) -> State:
+        """The heads' states, head by head."""
+        return tuple(x for head in self.heads for x in head.first_state(batch, length, dtype))
+
+    def step(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: Sequence[Tensor] = (),
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Attend once, with the mean of the heads' weights; see `AttentionLayer`."""
+        self._check_state(state)
+        context, weights, state = self._attend("step", query, memory, state, drawn)
+        return context, sum(weights) / self.num_heads, state
+
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Attend with queries (B, T, D), with the mean of the weights; see `AttentionLayer`."""
+        context, weights, state = self._attend("attend", query, memory, state, drawn)
+        return context, sum(weights) / self.num_heads, state
+
+    def attend_by_heads(
+        self, query: Tensor, memory: Memory, state: State, drawn: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, State]:
+        """As `attend`, but with the weights (B, H, T, S) of each head."""
+        context, weights, state = self._attend("attend", query, memory, state, drawn)
+        return context, ops.stack(weights, axis=1), state
+
+    def _attend(
+        self,
+        method: str,
+        query: Tensor,
+        memory: Memory,
+        state: Sequence[Tensor],
+        drawn: dict[str, Tensor] | None,
+    ) -> tuple[Tensor, list[Tensor], State]:
+        """Let each head `step` or `attend`: context, weights of each head, next state."""
+        self._check_built()
+        query = self._floating(query)
+        queries = [query] * self.num_heads
+        if self.head_size is not None:
+            queries = self._split(linear(query, ops.cast(self.query_kernel, query.dtype)))
+        found = []
+        for i, (head, own) in enumerate(zip(self.heads, self._memories(memory), strict=True)):
+            of_head = {
+                name.partition("/")[2]: x
+                for name, x in (drawn or {}).items()
+                if name.startswith(f"{i}/")
+            }
+            own_state = tuple(_share(state, i, self.num_heads))
+            found.append(getattr(head, method)(queries[i], own, own_state, of_head))
+        contexts, weights, states = zip(*found, strict=True)
+        context = ops.concatenate(contexts, axis=-1)
+        context = linear(context, ops.cast(self.output_kernel, context.dtype))
+        return context, list(weights), tuple(x for own in states for x in own)
+
+    def _memories(self, memory: Memory) -> list[Memory]:
+        """What each head attends to."""
+        values, keys = self._split(memory.values), self._split(memory.keys)
+        n = self.num_heads
+        return [
+            Memory(
+                values[i],
+                keys[i],
+                memory.mask,
+                tuple(_share(memory.past, i, n)),
+                tuple(_share(memory.alignment, i, n)),
+            )
+            for i in range(n)
+        ]
+
+    def _split(self, x: Tensor) -> list[Tensor]:
+        return list(ops.split(x, self.num_heads, axis=-1))
+
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
+        """What each head draws, with its number before the name."""
+        return {
+            f"{i}/{name}": x
+            for i, head in enumerate(self.heads)
+            for name, x in head.draw(memory, steps, training).items()
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "attention": self._like,
+            "num_heads": self.num_heads,
+            "head_size": self.head_size,
+            "value_size": self.value_size,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MultiHead:
+        """A layer like the one that `get_config` described."""
+        attention = keras.saving.deserialize_keras_object(config["attention"])
+        return cls(**{**config, "attention": attention})
+
+
+def _share(parts: Sequence[Tensor], i: int, number: int) -> Sequence[Tensor]:
+    """Of what all heads have in turn, as many each, the share of head i."""
+    each = len(parts) // number
+    return parts[i * each : (i + 1) * each]
