@@ -64,9 +64,8 @@ class Wanted(NamedTuple):
             found = [{name: arrays[name].shape for name in option} for option in self.options]
             return f"{what} has other shapes than {found}"
         alike = [n for n, array in arrays.items() if array.shape in shapes.values()]
-        return (
-            f"{what} is missing: expected {self.expected}. Of such a shape, under others: {alike}"
-        )
+        there = f"; rename what is meant, if it is one of {alike}" if alike else ""
+        return f"{what} is missing: expected {self.expected}{there}"
 
 
 def wanted_of(decoder: AttentionDecoder, arrays: Arrays) -> list[Wanted]:

@@ -180,7 +180,7 @@ def test_cells_whose_order_is_not_clear_are_refused(names: tuple) -> None:
         ),
         (
             lambda w: without(w, "mine/query_layer/kernel") | {"attn/kernel": np.ones((2, 7))},
-            r"attention.query_kernel .* is missing: .* under others: \['attn/kernel'\]",
+            r"attention.query_kernel .* is missing: .* rename .* one of \['attn/kernel'\]",
         ),
         (
             lambda w: without(w, "wrapped/_cell/bias"),
@@ -216,6 +216,17 @@ def test_what_does_not_fit_is_said_and_nothing_is_loaded(change: Any, message: s
         load_tfa_weights(decoder, change(of_small()))
     for now, then in zip(decoder.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_what_was_refused_loads_under_another_name() -> None:
+    decoder = small(attention_layer=keras.layers.Dense(2, use_bias=False))
+    weights = of_small() | {"combine/kernel": uniform(7, 2, seed=7)}
+    weights["wrapped/_cell/kernel"] = uniform(5, 6, seed=9)
+    with pytest.raises(ValueError, match=r"attention_layer .* one of \['combine/kernel'\]"):
+        load_tfa_weights(decoder, weights)
+    weights["attention_layer/kernel"] = weights.pop("combine/kernel")
+    assert load_tfa_weights(decoder, weights) == {}
+    assert same(decoder.attention_layer.kernel, weights["attention_layer/kernel"])
 
 
 def test_one_array_is_never_taken_for_two_weights() -> None:
