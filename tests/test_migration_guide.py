@@ -244,10 +244,11 @@ def test_searches_with_a_moved_model(moved: Reader) -> None:
     assert moved["found"].attention.shape == (3, 1, 6, 7)
 
     moved.update(end_id=7, width=4, length_penalty=0.0)
-    moved.types("beam")
-    found = [[ids_of(moved["found"], row, k) for k in range(4)] for row in range(3)]
-    assert found == BEST
-    close(moved["scores"], np.array(LOG_PROBS))
+    for made in ("step-function", "tiled"):
+        moved.types(made, "beam")
+        found = [[ids_of(moved["found"], row, k) for k in range(4)] for row in range(3)]
+        assert found == BEST
+        close(moved["scores"], np.array(LOG_PROBS))
 
 
 @pytest.mark.parametrize("name", names("beam/", "penalty-0.6", "penalty-1.0"))
