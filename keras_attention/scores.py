@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import keras
 from keras import ops
 
 from keras_attention.backend import trained_scan
@@ -17,7 +18,10 @@ from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.linear import linear
 from keras_attention.types import Nest, Tensor
 
+_register = keras.saving.register_keras_serializable(package="keras_attention.scores")
 
+
+@_register
 def dot(query: Tensor, key: Tensor) -> Tensor:
     """Score by the dot product.
 
@@ -48,6 +52,7 @@ def dot(query: Tensor, key: Tensor) -> Tensor:
     return linear(query, key, transposed=True)
 
 
+@_register
 def scaled_dot(query: Tensor, key: Tensor) -> Tensor:
     """Score by the dot product over the square root of the number of features.
 
@@ -61,6 +66,7 @@ def scaled_dot(query: Tensor, key: Tensor) -> Tensor:
     return dot(query * (1.0 / math.sqrt(query.shape[-1])), key)
 
 
+@_register
 def cosine(query: Tensor, key: Tensor) -> Tensor:
     """Score by the cosine of the angle between query and key.
 

@@ -96,6 +96,53 @@ def hardmax(scores: Array, mask: Array | None = None) -> Array:
     return weights
 
 
+def monotonic(p: Array, before: Array) -> Array:
+    """Of each way to go on from each place where the last step may have stopped."""
+    weights = np.zeros(len(p))
+    for start, share in enumerate(before):
+        for stop in range(start, len(p)):
+            weights[stop] += share * np.prod(1.0 - p[start:stop]) * p[stop]
+    return weights
+
+
+def hard_monotonic(scores: Array, before: Array, mask: Array | None = None) -> Array:
+    """One on the first place with a positive score that is not before the last one."""
+    weights = np.zeros(len(scores))
+    for place in range(int(np.argmax(before)), len(scores)) if before.any() else ():
+        if scores[place] > 0 and (mask is None or mask[place]):
+            weights[place] = 1.0
+            break
+    return weights
+
+
+def chunkwise(stopped: Array, u: Array, w: int, mask: Array | None = None) -> Array:
+    """For each place to stop at a softmax over the chunk of `w` places that ends there."""
+    weights = np.zeros(len(u))
+    for stop, share in enumerate(stopped):
+        first = max(stop - w + 1, 0)
+        own = None if mask is None else np.asarray(mask)[first : stop + 1]
+        weights[first : stop + 1] += share * softmax(u[first : stop + 1], own)
+    return weights
+
+
+def local(scores: Array, center: float, window: int, mask: Array | None = None) -> Array:
+    """A softmax over the places that are no further from the center than the window is wide."""
+    near = np.array([abs(place - center) <= window for place in range(len(scores))])
+    return softmax(scores, near if mask is None else near & np.asarray(mask, bool))
+
+
+def location(weights: Array, filters: Array, kernel: Array) -> Array:
+    """(S, U): each filter, (places, 1, filters), over the weights (S,), then `kernel`."""
+    size, _, count = filters.shape
+    found = np.zeros((len(weights), count))
+    for place in range(len(weights)):
+        for tap in range(size):
+            seen = place + tap - (size - 1) // 2
+            if 0 <= seen < len(weights):
+                found[place] += weights[seen] * filters[tap, 0]
+    return found @ kernel
+
+
 def softmax(scores: Array, mask: Array | None = None) -> Array:
     """Softmax over the places where `mask` is True; zero elsewhere, also if there are none."""
     allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)

@@ -36,6 +36,9 @@ class Alignment(keras.layers.Layer):
     noise = 0.0
     """Standard deviation of the noise that training adds to the scores."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def build(
         self,
         scores_shape: Shape | None = None,
@@ -110,3 +113,7 @@ class Alignment(keras.layers.Layer):
     def compute_output_spec(self, scores: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Symbolic weights: of the scores' shape."""
         return keras.KerasTensor(scores.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(super().get_config())

@@ -216,6 +216,6 @@ class Attention(AttentionLayer):
 def _check_part(name: str, part: Any, kind: type) -> None:
     if part is not None and not isinstance(part, kind):
         raise TypeError(
-            f"Argument `{name}` must be a {kind.__name__} of this package or None. "
+            f"Argument `{name}` must be of the class {kind.__name__} of this package, or None. "
             f"Received: {name}={part!r}"
         )

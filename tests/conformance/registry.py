@@ -91,6 +91,11 @@ def _decode_alone(layer: Any, x: Tensors) -> Sequence[Any]:
     return layer(x["inputs"], initial_state=[x["h"], x["c"]], return_state=True)
 
 
+def _align(layer: Any, x: Tensors) -> Sequence[Any]:
+    return [layer(x["scores"])]
+
+
+ALIGNING = {"scores": (("T", "S"), "float32")}
 ATTENDING = {
     "query": (("T", D), "float32"),
     "value": (("S", M), "float32"),
@@ -135,11 +140,71 @@ REGISTRY: dict[str, Entry] = {
         _attend,
         ATTENDING,
     ),
-    "BahdanauAttention-sparsemax": Entry(
-        lambda: ka.BahdanauAttention(U, alignment=ka.Sparsemax()), _attend, ATTENDING
+    "BahdanauAttention-monotonic": Entry(
+        lambda: ka.BahdanauAttention(
+            U, alignment=ka.Monotonic("recursive", noise=0.7, score_bias_init=-0.5), seed=3
+        ),
+        _attend,
+        ATTENDING,
     ),
-    "LuongAttention-hardmax": Entry(
-        lambda: ka.LuongAttention("dot", alignment=ka.Hardmax()), _attend, SAME_SIZE
+    "BahdanauAttention-chunkwise": Entry(
+        lambda: ka.BahdanauAttention(
+            U, alignment=ka.MonotonicChunkwise(3, ka.LuongAttention("general"), noise=0.7)
+        ),
+        _attend,
+        ATTENDING,
+    ),
+    "LuongAttention-local-predictive": Entry(
+        lambda: ka.LuongAttention("general", alignment=ka.LocalPredictive(2, units=3)),
+        _attend,
+        ATTENDING,
+    ),
+    "BahdanauAttention-location": Entry(
+        lambda: ka.BahdanauAttention(U, past=ka.Location(2, 5, cumulative=True)),
+        _attend,
+        ATTENDING,
+    ),
+    "LuongAttention-coverage": Entry(
+        lambda: ka.LuongAttention(
+            "concat", U, alignment=ka.Sparsemax(), past=ka.Coverage(max_fertility=2.0)
+        ),
+        _attend,
+        ATTENDING,
+    ),
+    "FunctionAttention": Entry(
+        lambda: ka.FunctionAttention(ka.scores.scaled_dot, alignment=ka.Hardmax()),
+        _attend,
+        SAME_SIZE,
+    ),
+    "MultiHead": Entry(
+        lambda: ka.MultiHead(
+            ka.BahdanauAttention(4, past=ka.Coverage(), dropout=0.2, seed=3), 2, value_size=3
+        ),
+        _attend,
+        ATTENDING,
+    ),
+    "MultiHead-projected": Entry(
+        lambda: ka.MultiHead(ka.LuongAttention("dot"), 3, head_size=2), _attend, ATTENDING
+    ),
+    "Softmax": Entry(lambda: ka.Softmax(temperature=0.7), _align, ALIGNING),
+    "Hardmax": Entry(lambda: ka.Hardmax(), _align, ALIGNING),
+    "Sparsemax": Entry(lambda: ka.Sparsemax(), _align, ALIGNING),
+    "Monotonic": Entry(
+        lambda: ka.Monotonic("hard", noise=0.3, score_bias_init=-0.1), _align, ALIGNING
+    ),
+    "Monotonic-parallel": Entry(lambda: ka.Monotonic(), _align, ALIGNING),
+    "MonotonicChunkwise": Entry(
+        lambda: ka.MonotonicChunkwise(
+            3, ka.BahdanauAttention(4), "recursive", noise=0.3, score_bias_init=-0.1
+        ),
+        lambda layer, x: [layer(x["scores"], query=x["query"], key=x["key"])],
+        {**ALIGNING, "query": (("T", D), "float32"), "key": (("S", M), "float32")},
+    ),
+    "LocalMonotonic": Entry(lambda: ka.LocalMonotonic(2), _align, ALIGNING),
+    "LocalPredictive": Entry(
+        lambda: ka.LocalPredictive(3, units=4),
+        lambda layer, x: [layer(x["scores"], query=x["query"])],
+        {**ALIGNING, "query": (("T", D), "float32")},
     ),
     "LuongAttention-dot": Entry(lambda: ka.LuongAttention("dot"), _attend, SAME_SIZE),
     "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
@@ -181,11 +246,20 @@ REGISTRY: dict[str, Entry] = {
         _decode,
         DECODING,
     ),
-    "AttentionDecoder-sparsemax": Entry(
+    "AttentionDecoder-monotonic": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.BahdanauAttention(4, alignment=ka.Sparsemax()),
+            ka.BahdanauAttention(4, alignment=ka.Monotonic(), past=ka.Location(2, 3)),
             query="previous",
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-several-heads": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.MultiHead(ka.BahdanauAttention(4, alignment=ka.LocalMonotonic(2)), 2),
+            input_feeding=False,
         ),
         _decode,
         DECODING,
@@ -222,9 +296,20 @@ REGISTRY: dict[str, Entry] = {
         lambda: _seq2seq(
             attention="luong",
             alignment="sparsemax",
+            past="coverage",
+            past_options={"max_fertility": 3.0},
+            attention_heads=2,
+            head_size=3,
             attention_layer_units=7,
             decoder_layers=2,
             decoder_cell="gru",
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+    "Seq2Seq-chunkwise": Entry(
+        lambda: _seq2seq(
+            normalize=True, alignment="mocha", alignment_options={"noise": 0.5, "chunk_size": 3}
         ),
         lambda model, x: [model(x)],
         IDS,
@@ -250,17 +335,16 @@ REGISTRY: dict[str, Entry] = {
     ),
 }
 
-ABSTRACT = {"Attention"}
-"""Public layers that cannot be called, because subclasses say how they score."""
+ABSTRACT = {"Alignment", "Attention", "Past"}
+"""Public layers that cannot be called, because subclasses say what they compute."""
+
+PARTS = {"Coverage", "Location"}
+"""Public layers that nobody calls: parts of attention layers, and tested in those."""
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
     "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
-    "Softmax": lambda: ka.Softmax(temperature=0.7),
-    "Hardmax": lambda: ka.Hardmax(),
-    "Sparsemax": lambda: ka.Sparsemax(),
+    "Location": lambda: ka.Location(2, 5, cumulative=True),
+    "Coverage": lambda: ka.Coverage(max_fertility=2.0),
 }
-"""What is public, has a config, and is no layer."""
-
-BASES = {"Alignment"}
-"""Of these: what says nothing by itself."""
+"""What is public, has a config, and is no layer that can be called."""

@@ -104,6 +104,12 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         {"attention": None, "encoder": "lstm", "end_bias": 0.9},
         {"alignment": "sparsemax"},
         {"alignment": "hardmax"},
+        {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
+        {"alignment": "monotonic", "alignment_options": {"mode": "hard", "score_bias_init": 1.0}},
+        {"alignment": "mocha", "alignment_options": {"chunk_size": 3}, "attention": "luong"},
+        {"alignment": "local-m", "alignment_options": {"window": 1}},
+        {"alignment": "local-p", "alignment_options": {"window": 2}, "past": "location"},
+        {"past": "coverage", "past_options": {"max_fertility": 2.0}, "attention_heads": 2},
     ],
     ids=[
         "tied",
@@ -112,6 +118,12 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         "no-attention",
         "sparsemax",
         "hardmax",
+        "monotonic",
+        "hard-monotonic",
+        "mocha",
+        "local-m",
+        "local-p-location",
+        "coverage-heads",
     ],
 )
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:

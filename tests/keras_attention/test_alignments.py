@@ -1,4 +1,4 @@
-"""From scores to weights, beside plain NumPy."""
+"""From scores to weights, each step by itself, beside plain NumPy."""
 
 from __future__ import annotations
 

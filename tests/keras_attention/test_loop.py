@@ -11,6 +11,7 @@ import pytest
 
 import keras_attention as ka
 from keras_attention import backend, loop, scores
+from keras_attention.attention import base
 from keras_attention.cells import LoopedLSTMCell
 from keras_attention.linear import linear
 from keras_attention.recurrence import state_sizes
@@ -59,6 +60,16 @@ SCORES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: ka.LuongAttention("cosine", scale=True),
     "general": lambda: ka.LuongAttention("general", scale=True),
     "concat": lambda: ka.LuongAttention("concat", units=7),
+    "sparsemax": lambda: ka.BahdanauAttention(7, alignment=ka.Sparsemax()),
+    "monotonic": lambda: ka.BahdanauAttention(7, alignment=ka.Monotonic()),
+    "chunkwise": lambda: ka.LuongAttention(
+        alignment=ka.MonotonicChunkwise(2, ka.BahdanauAttention(5))
+    ),
+    "local-m": lambda: ka.LuongAttention(alignment=ka.LocalMonotonic(1)),
+    "local-p": lambda: ka.BahdanauAttention(7, alignment=ka.LocalPredictive(2, 3)),
+    "location": lambda: ka.BahdanauAttention(7, past=ka.Location(2, 3)),
+    "coverage": lambda: ka.LuongAttention("concat", 7, past=ka.Coverage(max_fertility=2.0)),
+    "heads": lambda: ka.MultiHead(ka.BahdanauAttention(5, past=ka.Coverage()), 2, head_size=3),
 }
 LAYERS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
@@ -113,7 +124,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         return backend.scan(lambda carry, x: step(carry, x, constants), carry, xs)
 
     def set_plain() -> None:
-        for module in (loop, scores):
+        for module in (loop, scores, base):
             monkeypatch.setattr(module, "trained_scan", formulation)
 
     return set_plain
@@ -158,6 +169,31 @@ def test_gradients_where_no_length_is_known(score: str) -> None:
     given = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
     unknown = [tf.TensorSpec((None, None, x.shape[-1])) for x in given]
     assert_equal(tf.function(by_inputs, input_signature=unknown)(*given), by_inputs(*given))
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_attention_over_whole_sequences(score: str, plain: Callable[[], None]) -> None:
+    """Where nothing is fed back, what waits for the step before has a loop of its own."""
+    made = ka.AttentionDecoder(keras.layers.LSTMCell(U), SCORES[score](), input_feeding=False)
+    made.build((B, T, D), (B, S, M))
+    randomize(made, seed=1)
+    own = gradients(made)
+    plain()
+    assert_equal(own, gradients(made))
+
+
+def test_noise_of_an_alignment_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
+    def made() -> ka.AttentionDecoder:
+        attention = ka.BahdanauAttention(7, alignment=ka.Monotonic(noise=1.5), seed=3)
+        layer = ka.AttentionDecoder(keras.layers.LSTMCell(U), attention)
+        layer.build((B, T, D), (B, S, M))
+        randomize(layer, seed=1)
+        return layer
+
+    own, without = gradients(made(), training=True), gradients(made())
+    plain()
+    assert_equal(own, gradients(made(), training=True))
+    assert not np.allclose(own[0], without[0])
 
 
 def test_dropout_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
