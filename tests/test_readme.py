@@ -9,7 +9,9 @@ import pytest
 
 from tests.documents import ROOT, blocks, dead_links, run
 
-DOCUMENTS = ["CONTRIBUTING.md", "README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/*.md")]
+)
 
 
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
