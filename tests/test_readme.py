@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+from tests.documents import ROOT, blocks, dead_links, run
 
-
-def blocks(info: str) -> list[str]:
-    """The code of the README's blocks with this info string, in order."""
-    pattern = rf"^```{re.escape(info)}\n(.*?)^```$"
-    return re.findall(pattern, README.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/*.md")]
+)
 
 
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
@@ -23,11 +20,11 @@ def test_python_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {}
-    code = blocks("python")
+    code = blocks("README.md", "python")
     assert len(code) >= 4
 
     for block in code:
-        exec(compile(block, str(README), "exec"), namespace)
+        run(block, "README.md", namespace)
 
     assert namespace["weights"].shape == (2, 7)
     assert namespace["best"].text == "vamos"
@@ -36,8 +33,12 @@ def test_python_runs(
     assert (tmp_path / "my_model.onnx").exists()
 
 
-def test_links_lead_somewhere() -> None:
-    text = re.sub(r"^```.*?^```$", "", README.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    targets = re.findall(r"\]\(([^)#:]+)\)", text)
-    assert targets
-    assert [target for target in targets if not (README.parent / target).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    assert dead_links(document) == []
+
+
+def test_dead_links_are_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A `title`, or two\n[a](#a-title-or-two) [b](#b) [c](c.md) [d](page.md#e)\n")
+    assert dead_links(str(page)) == ["#b", "c.md", "page.md#e"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,27 +12,8 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.decoding import beam_search
-from tests.arrays import length_mask, to_numpy
-
-Case = dict[str, np.ndarray]
-
-
-def read_cases() -> dict[str, Case]:
-    cases: dict[str, Case] = {}
-    with np.load(Path(__file__).parents[1] / "data" / "tfa_seq2seq.npz") as arrays:
-        for key in arrays:
-            case, _, name = key.rpartition("/")
-            cases.setdefault(case, {})[name] = arrays[key]
-    return cases
-
-
-CASES = read_cases()
-
-
-def names(start: str, *without: str) -> list[str]:
-    return [
-        name for name in CASES if name.startswith(start) and not any(w in name for w in without)
-    ]
+from tests.arrays import to_numpy
+from tests.golden import CASES, Case, mask_of, names
 
 
 def attention_of(name: str, case: Case) -> keras.layers.Layer:
@@ -63,10 +43,6 @@ def attention_of(name: str, case: Case) -> keras.layers.Layer:
     if alignment is not None:
         alignment.score_bias.assign(case["attention_score_bias"])
     return attention
-
-
-def mask_of(case: Case) -> np.ndarray:
-    return length_mask(case["memory_lengths"].tolist(), case["memory"].shape[1])
 
 
 def test_the_file_holds_what_the_tests_read() -> None:

@@ -1,0 +1,44 @@
+"""What stands in the documents: code, which tests run as it stands there, and links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+
+def all_blocks(document: str) -> list[tuple[str, str]]:
+    """Info string, such as "python", and code of a document's blocks, in order."""
+    return BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+
+
+def blocks(document: str, info: str) -> list[str]:
+    """The code of the blocks with this info string, in order."""
+    return [code for name, code in all_blocks(document) if name == info]
+
+
+def run(code: str, document: str, namespace: dict[str, object]) -> None:
+    """Execute a block of a document."""
+    exec(compile(code, document, "exec"), namespace)
+
+
+def dead_links(document: str) -> list[str]:
+    """The links of a document that lead to no file of the repository, or to no heading there."""
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", path.read_text(encoding="utf-8")))
+    return [link for link in links if "://" not in link and not _is_there(path, link)]
+
+
+def _is_there(path: Path, link: str) -> bool:
+    name, _, heading = link.partition("#")
+    target = path.parent / name if name else path
+    return target.exists() and (not heading or heading in _headings(target))
+
+
+def _headings(path: Path) -> set[str]:
+    """The names under which GitHub finds the headings of a document."""
+    text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
