@@ -17,13 +17,19 @@ from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.decoding import (
+    AllowedTokens,
     BeamSearch,
     GreedySearch,
     Hypotheses,
+    MinLength,
+    NoRepeatedNgram,
+    Prefix,
+    Sampling,
     TargetScores,
     beam_search,
     forced_decoding,
     greedy_search,
+    sample,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
@@ -37,6 +43,7 @@ from keras_attention.translator import Translator
 __version__ = "0.1.0"
 __all__ = [
     "Alignment",
+    "AllowedTokens",
     "Attention",
     "AttentionDecoder",
     "BahdanauAttention",
@@ -51,7 +58,11 @@ __all__ = [
     "MaskedAccuracy",
     "MaskedCrossEntropy",
     "Memory",
+    "MinLength",
+    "NoRepeatedNgram",
+    "Prefix",
     "RunDirectory",
+    "Sampling",
     "ScoredPair",
     "SentencePieceTokenizer",
     "Seq2Seq",
@@ -65,6 +76,7 @@ __all__ = [
     "forced_decoding",
     "greedy_search",
     "masking",
+    "sample",
     "scores",
     "sequence_loss",
 ]
