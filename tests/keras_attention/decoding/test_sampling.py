@@ -148,9 +148,9 @@ def test_the_ends_of_the_random_numbers_are_tokens_that_can_be(
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling(**options)
-    given = {"uniform": np.zeros((1, 1, 3)), "end_id": END, "max_length": 3}
+    given = {"uniform": np.zeros((1, 1, 3)), "end_id": END, "max_length": 3, **options}
     with pytest.raises(ValueError, match=message):
-        sample(*[None] * 3, **given, **options)
+        sample(None, {}, None, **given)
 
 
 def test_no_samples_are_refused() -> None:
