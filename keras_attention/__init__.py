@@ -32,6 +32,7 @@ from keras_attention.decoding import (
     sample,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.ensemble import Ensemble
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
 from keras_attention.results import ScoredPair, Translation
@@ -50,6 +51,7 @@ __all__ = [
     "BeamSearch",
     "BiLSTMEncoder",
     "Bridge",
+    "Ensemble",
     "GreedySearch",
     "Hardmax",
     "Hypotheses",
