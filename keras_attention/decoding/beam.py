@@ -24,6 +24,7 @@ from keras_attention.decoding.types import (
     StepFunction,
     best_first,
     check_size,
+    described,
     repeat_rows,
 )
 from keras_attention.types import Nest, Tensor
@@ -64,6 +65,9 @@ class BeamSearch:
         for name in ("length_penalty", "coverage_penalty", "diversity"):
             _check_not_negative(name, getattr(self, name))
         check_constraints(self.constraints)
+
+    def __repr__(self) -> str:
+        return described(self, "width", "length_penalty")
 
     def __call__(
         self,

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, check_constraints
 from keras_attention.decoding.follow import follow
-from keras_attention.decoding.types import Hypotheses, StepFunction
+from keras_attention.decoding.types import Hypotheses, StepFunction, described
 from keras_attention.types import Nest, Tensor
 
 
@@ -29,6 +29,9 @@ class GreedySearch:
 
     def __post_init__(self) -> None:
         check_constraints(self.constraints)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def width(self) -> int:

@@ -17,6 +17,7 @@ from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,
     best_first,
+    described,
     repeat_rows,
 )
 from keras_attention.types import Nest, Tensor
@@ -51,6 +52,9 @@ class Sampling:
         _check(self.temperature, self.top_k, self.top_p)
         check_positive("num_samples", self.num_samples)
         check_constraints(self.constraints)
+
+    def __repr__(self) -> str:
+        return described(self, "temperature")
 
     @property
     def width(self) -> int:

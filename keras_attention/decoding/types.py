@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -63,6 +64,17 @@ def best_first(found: Hypotheses) -> Hypotheses:
         return ops.reshape(ops.take(flat, order, axis=0), shape)
 
     return Hypotheses(*(None if x is None else sort(x) for x in found))
+
+
+def described(search: Any, *always: str) -> str:
+    """A search as one would type it: what is always named, and what is not as by default."""
+    named = {field.name: (getattr(search, field.name), field.default) for field in fields(search)}
+    shown = [
+        f"{name}={value!r}"
+        for name, (value, default) in named.items()
+        if name in always or value != default
+    ]
+    return f"{type(search).__name__}({', '.join(shown)})"
 
 
 def check_size(name: str, value: int | Tensor) -> None:

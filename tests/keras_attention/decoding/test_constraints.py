@@ -224,3 +224,12 @@ def test_constraints_are_values(search: Any, constraints: Any) -> None:
         search(constraints=constraints)
     assert search(constraints=(MinLength(2),)) == search(constraints=(MinLength(2),))
     assert search(constraints=(MinLength(2),)) != search(constraints=(MinLength(3),))
+
+
+def test_searches_are_told_as_one_types_them() -> None:
+    assert repr(GreedySearch()) == "GreedySearch()"
+    assert repr(BeamSearch()) == "BeamSearch(width=5, length_penalty=0.6)"
+    assert repr(Sampling(top_k=3)) == "Sampling(temperature=1.0, top_k=3)"
+    search = BeamSearch(2, 0.0, groups=2, constraints=(MinLength(3),))
+    told = "width=2, length_penalty=0.0, groups=2, constraints=(MinLength(length=3),)"
+    assert repr(search) == f"BeamSearch({told})"
