@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_attention.checks import check_positive
-from keras_attention.decoding import (
-    BeamSearch,
-    Constraint,
-    GreedySearch,
-    Hypotheses,
-    MinLength,
-    NoRepeatedNgram,
-    TargetScores,
-)
+from keras_attention.decoding import GreedySearch, Hypotheses, TargetScores, search_from
 from keras_attention.ensemble import Ensemble
 from keras_attention.ids import END_ID, UNKNOWN_ID
 from keras_attention.results import ScoredPair, Translation
@@ -270,21 +262,3 @@ def pad(rows: Sequence[Sequence[int]]) -> np.ndarray:
     for i, row in enumerate(rows):
         batch[i, : len(row)] = row
     return batch
-
-
-def search_from(
-    beam_width: int,
-    length_penalty: float,
-    coverage_penalty: float = 0.0,
-    min_length: int | None = None,
-    no_repeat_ngram: int | None = None,
-) -> Search:
-    """The search that a configuration asks for: a beam of one is greedy."""
-    constraints: tuple[Constraint, ...] = ()
-    if min_length is not None:
-        constraints += (MinLength(min_length),)
-    if no_repeat_ngram is not None:
-        constraints += (NoRepeatedNgram(no_repeat_ngram),)
-    if beam_width == 1:
-        return GreedySearch(constraints)
-    return BeamSearch(beam_width, length_penalty, coverage_penalty, constraints=constraints)

@@ -106,7 +106,7 @@ def translator_of(options: argparse.Namespace, *runs: str) -> Translator:
         ValueError: If there can be no such search, or an option of the beam is given without one.
     """
     from keras_attention import RunDirectory
-    from keras_attention.translator import search_from
+    from keras_attention.decoding import search_from
 
     translator = loaded(*runs, replace_unknown=options.replace_unknown)
     given = {name: getattr(options, name) for name in _SEARCH}

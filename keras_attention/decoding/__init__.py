@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_attention.decoding.beam import BeamSearch, beam_search
+from keras_attention.decoding.configuration import search_from
 from keras_attention.decoding.constraints import (
     AllowedTokens,
     Constraint,
@@ -33,4 +34,5 @@ __all__ = [
     "forced_decoding",
     "greedy_search",
     "sample",
+    "search_from",
 ]
