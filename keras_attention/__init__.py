@@ -26,15 +26,22 @@ from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.decoding import (
+    AllowedTokens,
     BeamSearch,
     GreedySearch,
     Hypotheses,
+    MinLength,
+    NoRepeatedNgram,
+    Prefix,
+    Sampling,
     TargetScores,
     beam_search,
     forced_decoding,
     greedy_search,
+    sample,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.ensemble import Ensemble
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
 from keras_attention.results import ScoredPair, Translation
@@ -47,6 +54,7 @@ from keras_attention.translator import Translator
 __version__ = "0.1.0"
 __all__ = [
     "Alignment",
+    "AllowedTokens",
     "Attention",
     "AttentionDecoder",
     "BahdanauAttention",
@@ -54,6 +62,7 @@ __all__ = [
     "BiLSTMEncoder",
     "Bridge",
     "Coverage",
+    "Ensemble",
     "FunctionAttention",
     "GreedySearch",
     "Hardmax",
@@ -66,11 +75,15 @@ __all__ = [
     "MaskedAccuracy",
     "MaskedCrossEntropy",
     "Memory",
+    "MinLength",
     "Monotonic",
     "MonotonicChunkwise",
     "MultiHead",
+    "NoRepeatedNgram",
     "Past",
+    "Prefix",
     "RunDirectory",
+    "Sampling",
     "ScoredPair",
     "SentencePieceTokenizer",
     "Seq2Seq",
@@ -84,6 +97,7 @@ __all__ = [
     "forced_decoding",
     "greedy_search",
     "masking",
+    "sample",
     "scores",
     "sequence_loss",
     "stream",

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_attention import generation
 from keras_attention.attention import Memory
-from keras_attention.backend import compiled
 from keras_attention.bridges import Bridge
-from keras_attention.checks import check_finite, check_positive, checked_ids
 from keras_attention.config import Seq2SeqConfig
-from keras_attention.decoding import (
-    BeamSearch,
-    GreedySearch,
-    Hypotheses,
-    TargetScores,
-    forced_decoding,
-)
-from keras_attention.decoding.beam import repeat_rows
-from keras_attention.ids import END_ID, PADDING_ID
+from keras_attention.decoding import Hypotheses, TargetScores
+from keras_attention.ids import PADDING_ID
 from keras_attention.parts import decoder_of, dropped, embeddings_of, encoder_of, project
 from keras_attention.recurrence import state_sizes
 from keras_attention.types import Tensor
 
-Search = GreedySearch | BeamSearch
+Search: TypeAlias = generation.Search
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -96,7 +87,7 @@ class Seq2Seq(keras.Model):
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.logits: Any = logits
-        self._compiled = _CompiledSearches()
+        self.compiled_functions = generation.CompiledFunctions()
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
         """Read the source, once for all steps.
@@ -133,38 +124,44 @@ class Seq2Seq(keras.Model):
         return ops.log_softmax(logits, axis=-1), weights, state
 
     def search(
-        self, source: Tensor, search: Search, max_length: int, is_padded: bool = True
+        self,
+        source: Tensor,
+        search: Search,
+        max_length: int,
+        is_padded: bool = True,
+        *,
+        prefix: Tensor | None = None,
+        allowed: Tensor | None = None,
+        uniform: Tensor | None = None,
     ) -> Hypotheses:
         """Search for the best targets, in the graph; `generate` is the same for arrays.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()` or `BeamSearch(...)`.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`.
             max_length: T, the most tokens of a hypothesis, the end token counted.
             is_padded: Whether the source may have padding.
+            prefix: As in `generate`.
+            allowed: As in `generate`, (B, V).
+            uniform: Random numbers (B, K, T) for `Sampling`, at least 0 and below 1.
 
         Returns:
             Hypotheses of T tokens, best first.
+
+        Raises:
+            ValueError: If the search is a sampling and has no random numbers.
         """
-        memory, state = self.encode(source, is_padded)
-        length = None
-        if memory is not None:
-            length = source.shape[1] or ops.shape(source)[1]
-            memory = keras.tree.map_structure(
-                lambda x: None if x is None else repeat_rows(x, search.width), memory
-            )
-        rows = ops.shape(source)[0]
-        return search(
-            lambda tokens, state: self.decode_step(tokens, state, memory),
-            state,
-            ops.full((rows,), self.config.start_id, dtype="int32"),
-            end_id=END_ID,
-            max_length=max_length,
-            attention_length=length,
-        )
+        given = {"prefix": prefix, "allowed": allowed, "uniform": uniform}
+        return generation.find(self, source, search, max_length, is_padded, **given)
 
     def generate(
-        self, source: Any, search: Search | None = None, max_length: int = 60
+        self,
+        source: Any,
+        search: Search | None = None,
+        max_length: int = 60,
+        *,
+        prefix: Any = None,
+        allowed: Any = None,
     ) -> Hypotheses:
         """Search for the best targets of a batch of sources.
 
@@ -173,37 +170,25 @@ class Seq2Seq(keras.Model):
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()` or `BeamSearch(...)`; None for greedy.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`; None for greedy.
             max_length: The most tokens of a hypothesis, the end token counted. One that is cut
                 there has no end token.
+            prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
+                of them, padded with 0 on the right; None for none.
+            allowed: Boolean (V,) or (B, V), True where a token may be written, the end token too;
+                None for everywhere.
 
         Returns:
-            Hypotheses as NumPy arrays, best first; T is the longest of them.
+            Hypotheses as NumPy arrays, best first; T is the longest of them. A row for which the
+            constraints leave nothing has none: score -inf, length 0.
 
         Raises:
             ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
-                anywhere but on the right; or if the model's own numbers are not finite.
+                anywhere but on the right; if `prefix` or `allowed` has another shape; or if the
+                model's own numbers are not finite.
             TypeError: If `search` is not a search.
         """
-        check_positive("max_length", max_length)
-        search = GreedySearch() if search is None else search
-        if not isinstance(search, GreedySearch | BeamSearch):
-            raise TypeError(
-                "Argument `search` must be GreedySearch(), BeamSearch(...) or None. "
-                f"Received: search={search!r}"
-            )
-        source = checked_ids(source, self.config.source_vocabulary)
-        run = self._compiled.by_key.setdefault(
-            (search, max_length), compiled(lambda ids: self.search(ids, search, max_length))
-        )
-        found = run(ops.convert_to_tensor(source, dtype="int32"))
-        ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
-        check_finite(np.where(lengths[:, :1] > 0, scores, np.nan))
-        longest = int(lengths.max(initial=0))
-        attention = None
-        if found.attention is not None:
-            attention = ops.convert_to_numpy(found.attention)[:, :, :longest]
-        return Hypotheses(ids[:, :, :longest], lengths, scores, attention)
+        return generation.generate(self, source, search, max_length, prefix, allowed)
 
     def score(self, source: Any, target: Any) -> TargetScores:
         """How likely given targets are, token by token; compiled as `generate` is.
@@ -220,31 +205,7 @@ class Seq2Seq(keras.Model):
             ValueError: If ids are not as in `generate`, or there are not as many targets as
                 sources; or if the model's own numbers are not finite.
         """
-        source = checked_ids(source, self.config.source_vocabulary)
-        target = checked_ids(target, self.config.target_vocabulary, "target")
-        if len(source) != len(target):
-            raise ValueError(
-                "Argument `target` must have as many rows as `source`. "
-                f"Received: source of {source.shape}, target of {target.shape}"
-            )
-
-        def forced(source: Tensor, target: Tensor) -> TargetScores:
-            memory, state = self.encode(source)
-            return forced_decoding(
-                lambda tokens, state: self.decode_step(tokens, state, memory),
-                state,
-                ops.full((ops.shape(source)[0],), self.config.start_id, dtype="int32"),
-                target,
-            )
-
-        run = self._compiled.by_key.setdefault("score", compiled(forced))
-        found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
-        log_probs = ops.convert_to_numpy(found.log_probs)
-        check_finite(log_probs)
-        attention = found.attention
-        return TargetScores(
-            log_probs, None if attention is None else ops.convert_to_numpy(attention)
-        )
+        return generation.score(self, source, target)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -255,13 +216,3 @@ class Seq2Seq(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """A model like the one that `get_config` described."""
         return cls(**{**config, "config": Seq2SeqConfig(**config["config"])})
-
-
-class _CompiledSearches:
-    """Functions that were compiled, searches by search and maximum length.
-
-    An object of its own, since exporters save every dictionary that is an attribute of a model.
-    """
-
-    def __init__(self) -> None:
-        self.by_key: dict[Hashable, Callable[..., Any]] = {}

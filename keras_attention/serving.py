@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -159,6 +160,8 @@ class ServingModule:
 
         width, length = tf.constant(search.width), tf.constant(self.max_length)
         penalty = tf.constant(getattr(search, "length_penalty", 0.0))
+        is_beam = isinstance(search, BeamSearch)
+        beam = search if is_beam else BeamSearch(constraints=search.constraints)
 
         def run(
             given: Tensor,
@@ -173,7 +176,8 @@ class ServingModule:
             ]
             with tf.control_dependencies(checks):
                 given = tf.identity(given)
-            return searched(given, BeamSearch(beam_width, length_penalty), max_length)
+            asked = replace(beam, width=beam_width, length_penalty=length_penalty)
+            return searched(given, asked, max_length)
 
         names = ("beam_width", "length_penalty", "max_length")
         defaults = zip(names, (width, penalty, length), strict=True)

@@ -162,6 +162,32 @@ class SentencePieceTokenizer:
         normalized = self._processor.normalize(list(_checked("texts", texts)))
         return [text.replace(_SPACE, " ").lstrip(" ") for text in normalized]
 
+    def surfaces(self, texts: Sequence[str]) -> list[list[str]]:
+        """What each token of each text is in the normalized text, unknown ones as they are written.
+
+        A space is "▁"; errors as in `encode`.
+        """
+        return self._processor.encode(list(_checked("texts", texts)), out_type=str)
+
+    def decode_with(self, ids: Sequence[int], unknown: Sequence[str]) -> str:
+        """Text of ids, in which the unknown tokens are, in their order, what `unknown` says.
+
+        ```python
+        >>> tokenizer = SentencePieceTokenizer.train(["to see a cat"], 16, "word")
+        >>> (ids,) = tokenizer.encode(["a zoo to see"])
+        >>> tokenizer.decode([ids])[0], tokenizer.decode_with(ids, ["▁zoo"])
+        ('a ⁇  to see', 'a zoo to see')
+
+        ```
+        """
+        words = iter(unknown)
+        pieces = [
+            next(words) if i == UNKNOWN_ID else self._processor.id_to_piece(int(i))
+            for i in ids
+            if i not in (PADDING_ID, START_ID, END_ID)
+        ]
+        return self._processor.decode(pieces).replace(_SPACE, " ").lstrip(" ")
+
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """Text of each list of ids; special tokens are left out.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_attention.checks import check_positive
-from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses, TargetScores
-from keras_attention.ids import END_ID
+from keras_attention.decoding import GreedySearch, Hypotheses, TargetScores, search_from
+from keras_attention.ensemble import Ensemble
+from keras_attention.ids import END_ID, UNKNOWN_ID
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Search, Seq2Seq
@@ -25,56 +27,86 @@ class Translator:
     """A trained model with its tokenizers.
 
     Args:
-        model: The model.
+        model: The model, or an ensemble.
         source_tokenizer: Text to source ids.
         target_tokenizer: Target ids to text.
         max_source_length: The most source tokens, the end token counted.
         max_length: The most target tokens, the end token counted.
         search: The search that is used where a call names none.
+        replace_unknown: Whether each unknown token of a translation becomes, in its text, the
+            source token with the largest attention weight, as it is written: names and numbers
+            that the model does not know are copied (Luong et al. 2015, section 2; Jean et al. 2015,
+            section 3.3). Without it, it is " ⁇ ".
 
     Call arguments:
         texts: Strings. An empty one has an empty translation.
-        search: `GreedySearch()` or `BeamSearch(...)`, or None for the translator's own.
+        search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`, or None for the
+            translator's own.
         batch_size: How many texts, of similar length, are translated at once.
 
     Returns:
         A `Translation` for each text, in the order of the texts.
 
     Raises:
-        ValueError: If a text is too long; the message gives its place in the list.
+        ValueError: If a text is too long; the message gives its place in the list. Or, when it is
+            made, if unknown tokens are to be replaced and the model has no attention.
     """
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Seq2Seq | Ensemble,
         source_tokenizer: SentencePieceTokenizer,
         target_tokenizer: SentencePieceTokenizer,
         max_source_length: int,
         max_length: int,
         search: Search | None = None,
+        replace_unknown: bool = False,
     ) -> None:
-        self.model = model
+        if replace_unknown and model.config.attention is None:
+            raise ValueError(
+                "Argument `replace_unknown` needs a model with attention. "
+                "Received: replace_unknown=True, a model without"
+            )
+        self.model: Any = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.max_source_length = max_source_length
         self.max_length = max_length
         self.search = search or GreedySearch()
+        self.replace_unknown = replace_unknown
 
     @classmethod
-    def from_run(cls, path: str | Path) -> Translator:
+    def from_run(
+        cls, path: str | Path, *others: str | Path, replace_unknown: bool = False
+    ) -> Translator:
         """The translator that a training left in a run directory.
 
+        Args:
+            path: The run directory; lengths and search are its own.
+            *others: Further runs with the same tokenizers: an `Ensemble` of all models translates.
+            replace_unknown: As in the class.
+
         Raises:
-            FileNotFoundError: If the directory is incomplete.
+            FileNotFoundError: If a directory is incomplete.
+            ValueError: If runs differ in their tokenizers.
         """
-        run = RunDirectory(path).require_complete()
-        config = run.config()
+        runs = [RunDirectory(run).require_complete() for run in (path, *others)]
+        tokenizers = runs[0].tokenizers()
+        for run in runs[1:]:
+            if [t.model for t in run.tokenizers()] != [t.model for t in tokenizers]:
+                raise ValueError(
+                    "The runs of an ensemble must have the same tokenizers. "
+                    f"Received: {runs[0].path} and {run.path}, whose tokenizers differ"
+                )
+        models = [run.model() for run in runs]
+        config = runs[0].config()
         return cls(
-            run.model(),
-            *run.tokenizers(),
+            Ensemble(models) if others else models[0],
+            *tokenizers,
             max_source_length=config["data"]["max_source_length"],
             max_length=config["data"]["max_target_length"],
             search=search_from(**config["search"]),
+            replace_unknown=replace_unknown,
         )
 
     def __call__(
@@ -88,7 +120,7 @@ class Translator:
             batch = pad([ids[i] for i in chosen])
             found = self.model.generate(batch, search or self.search, self.max_length)
             for row, i in enumerate(chosen):
-                best, *others = self._hypotheses(found, row, ids[i])
+                best, *others = self._hypotheses(found, row, ids[i], texts[i])
                 best.others.extend(others)
                 done[i] = best
         return [done.get(i) or self._empty(row) for i, row in enumerate(ids)]
@@ -147,23 +179,40 @@ class Translator:
             attention=_cut(found.attention, row, len(target), len(source)),
         )
 
-    def _hypotheses(self, found: Hypotheses, row: int, source: list[int]) -> list[Translation]:
+    def _hypotheses(
+        self, found: Hypotheses, row: int, source: list[int], text: str
+    ) -> list[Translation]:
+        """What was found for a row, or nothing where constraints leave nothing."""
         lengths = [int(n) for n in found.lengths[row]]
-        return [self._translation(found, row, k, n, source) for k, n in enumerate(lengths) if n > 0]
+        hypotheses = [
+            self._translation(found, row, k, n, source, text)
+            for k, n in enumerate(lengths)
+            if n > 0
+        ]
+        return hypotheses or [replace(self._empty(source), score=-np.inf, is_complete=False)]
 
     def _translation(
-        self, found: Hypotheses, row: int, k: int, length: int, source: list[int]
+        self, found: Hypotheses, row: int, k: int, length: int, source: list[int], text: str
     ) -> Translation:
         ids = [int(i) for i in found.ids[row, k, :length]]
         attention = None if found.attention is None else found.attention[:, k]
+        attention = _cut(attention, row, length, len(source))
         return Translation(
-            text=self.target_tokenizer.decode([ids])[0],
+            text=self._text(ids, attention, text),
             score=float(found.scores[row, k]),
             tokens=self.target_tokenizer.pieces(ids),
             source_tokens=self.source_tokenizer.pieces(source),
-            attention=_cut(attention, row, length, len(source)),
+            attention=attention,
             is_complete=ids[-1] == END_ID,
         )
+
+    def _text(self, ids: list[int], attention: Any, source: str) -> str:
+        if not (self.replace_unknown and UNKNOWN_ID in ids):
+            return self.target_tokenizer.decode([ids])[0]
+        (surfaces,) = self.source_tokenizer.surfaces([source])
+        read = attention[:, : len(surfaces)].argmax(axis=1)  # the end token is nothing to copy
+        unknown = [surfaces[read[t]] for t, i in enumerate(ids) if i == UNKNOWN_ID]
+        return self.target_tokenizer.decode_with(ids, unknown)
 
     def _empty(self, source: list[int]) -> Translation:
         attention = None if self.model.config.attention is None else np.zeros((0, len(source)))
@@ -213,10 +262,3 @@ def pad(rows: Sequence[Sequence[int]]) -> np.ndarray:
     for i, row in enumerate(rows):
         batch[i, : len(row)] = row
     return batch
-
-
-def search_from(beam_width: int, length_penalty: float) -> Search:
-    """The search that a configuration asks for: a beam of one is greedy."""
-    if beam_width == 1:
-        return GreedySearch()
-    return BeamSearch(beam_width, length_penalty)

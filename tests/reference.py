@@ -11,7 +11,7 @@ vector (D,), the keys and values of a sentence are matrices (S, D).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import NamedTuple
 
 import numpy as np
@@ -296,12 +296,18 @@ def every_hypothesis(
 
 
 def beam(
-    next_log_probs: NextLogProbs, end_id: int, max_length: int, width: int, length_penalty: float
+    next_log_probs: NextLogProbs,
+    end_id: int,
+    max_length: int,
+    width: int,
+    length_penalty: float,
+    coverage: Callable[[tuple[int, ...]], float] = lambda ids: 0.0,
 ) -> list[Hypothesis]:
     """Beam search as one would do it by hand: a list of hypotheses, sorted anew at every step.
 
     Finished hypotheses stay as they are, but may be pushed out. Python's sort is stable, so of two
     with equal scores the one from the better-ranked hypothesis comes first, then the lower id.
+    What `coverage` says of the ids is added to scores.
     """
     hypotheses = [Hypothesis((), 0.0)]
     for _ in range(max_length):
@@ -314,6 +320,39 @@ def beam(
                 if log_prob > -np.inf:
                     longer = Hypothesis((*hypothesis.ids, token), hypothesis.log_prob + log_prob)
                     candidates.append(longer)
-        candidates.sort(key=lambda one: -one.score(length_penalty))
+        candidates.sort(key=lambda one: -one.score(length_penalty) - coverage(one.ids))
         hypotheses = candidates[:width]
     return hypotheses
+
+
+def diverse_beams(
+    next_log_probs: NextLogProbs,
+    end_id: int,
+    max_length: int,
+    sizes: list[int],
+    length_penalty: float,
+    diversity: float,
+) -> list[Hypothesis]:
+    """Groups of hypotheses that choose in turns; a token costs what earlier groups took of it.
+
+    Vijayakumar et al. 2018, algorithm 1, with the Hamming diversity; the cost is forgotten once a
+    group has chosen.
+    """
+    groups = [[Hypothesis((), 0.0)] for _ in sizes]
+    for _ in range(max_length):
+        taken: list[int] = []
+        for place, size in enumerate(sizes):
+            ranked = []
+            for hypothesis in groups[place]:
+                if end_id in hypothesis.ids:
+                    ranked.append((hypothesis.score(length_penalty), hypothesis))
+                    continue
+                for token, log_prob in enumerate(next_log_probs(hypothesis.ids)):
+                    ids, total = (*hypothesis.ids, token), hypothesis.log_prob + log_prob
+                    costly = Hypothesis(ids, total - diversity * taken.count(token))
+                    ranked.append((costly.score(length_penalty), Hypothesis(ids, total)))
+            ranked.sort(key=lambda pair: -pair[0])
+            before = [one.ids for one in groups[place]]
+            groups[place] = [one for _, one in ranked[:size] if one.log_prob > -np.inf]
+            taken += [one.ids[-1] for one in groups[place] if one.ids not in before]
+    return sorted(chain(*groups), key=lambda one: -one.score(length_penalty))

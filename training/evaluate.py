@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.options import add_search, add_test_set, names_test_set, test_pairs, translator_of
+from training.options import (
+    add_runs,
+    add_search,
+    add_test_set,
+    names_test_set,
+    test_pairs,
+    translator_of,
+)
 from training.program import guarded
 
 
@@ -25,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", help="a run directory")
+    add_runs(parser)
     parser.add_argument(
         "--pairs",
         type=_count,
@@ -46,7 +53,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from training.config import DatesConfig
     from training.recipe import config_from
 
-    run = RunDirectory(options.run).require_complete()
+    run = RunDirectory(options.run[0]).require_complete()
     data = config_from(run.config()).data
     makes_its_own = isinstance(data, DatesConfig) and not names_test_set(options)
     report = _evaluate_dates(options, data) if makes_its_own else _evaluate_pairs(options)
@@ -60,7 +67,7 @@ def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
 
     if options.out is not None:
         raise ValueError("--out is for a test set: --source and --target, or --tsv.")
-    return Dates(data).evaluate(translator_of(options, options.run), options.pairs or 10_000)
+    return Dates(data).evaluate(translator_of(options, *options.run), options.pairs or 10_000)
 
 
 def _evaluate_pairs(options: argparse.Namespace) -> Any:
@@ -68,11 +75,11 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     from training.translate import one_line
     from training.translation import references_by_source, report_translation
 
-    every = test_pairs(options, options.run)
+    every = test_pairs(options, options.run[0])
     pairs = every[: options.pairs]
     if len(pairs) < len(every):
         print(f"warning: the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
-    translator = translator_of(options, options.run)
+    translator = translator_of(options, *options.run)
     translator.encode([source for source, _ in pairs])  # the error names the line
     targets = references_by_source(pairs)
     results = translator(list(targets))

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 
 import keras_attention as ka
+from keras_attention.decoding import search_from
 from keras_attention.runs import RunDirectory
-from keras_attention.translator import search_from
 from training.attention_picture import examples
 from training.beginning import (
     begin,

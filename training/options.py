@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from training.corpora import Pair
 
 _FILES = ("source", "target", "tsv")
+_SEARCH = ("beam_width", "length_penalty", "coverage_penalty", "min_length", "no_repeat_ngram")
 
 
 def add_test_set(parser: argparse.ArgumentParser) -> None:
@@ -54,24 +55,40 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     return pairs
 
 
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """The run, or the runs whose models decide together."""
+    text = "a run directory; of several, the first says how to search, and all models decide"
+    parser.add_argument("run", nargs="+", help=text)
+
+
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options that say how to search, where it is not as the run says."""
     parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
     parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
+    parser.add_argument("--coverage-penalty", type=float, help="of the beam: what was read counts")
+    parser.add_argument("--min-length", type=int, help="fewest tokens, the end token counted")
+    parser.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens twice")
+    parser.add_argument(
+        "--replace-unknown",
+        action="store_true",
+        help="an unknown token is the source token that the model looked at most",
+    )
 
 
-def loaded(run: str) -> Translator:
-    """The translator of a run, and a note where its training has not finished.
+def loaded(*runs: str, replace_unknown: bool = False) -> Translator:
+    """The translator of a run, or of several as an ensemble; a note where one has not finished.
 
     Raises:
-        FileNotFoundError: If the run is incomplete.
+        FileNotFoundError: If a run is incomplete.
+        ValueError: If runs cannot be an ensemble, or unknown tokens cannot be replaced.
     """
     from keras_attention import RunDirectory, Translator
 
-    translator = Translator.from_run(run)
-    note = RunDirectory(run).unfinished()
-    if note:
-        print(f"note: {note}", file=sys.stderr)
+    translator = Translator.from_run(*runs, replace_unknown=replace_unknown)
+    for run in runs:
+        note = RunDirectory(run).unfinished()
+        if note:
+            print(f"note: {note}", file=sys.stderr)
     return translator
 
 
@@ -81,25 +98,27 @@ def check_attention(translator: Translator) -> None:
         raise ValueError("--alignments needs a model with attention. Received: attention=null")
 
 
-def translator_of(options: argparse.Namespace, run: str) -> Translator:
-    """The translator of a run, with the search that the options ask for.
+def translator_of(options: argparse.Namespace, *runs: str) -> Translator:
+    """The translator of runs, with the search that the options ask for.
 
     Raises:
-        FileNotFoundError: If the run is incomplete.
-        ValueError: If there can be no such search, or a length penalty is given without a beam.
+        FileNotFoundError: If a run is incomplete.
+        ValueError: If there can be no such search, or an option of the beam is given without one.
     """
     from keras_attention import RunDirectory
-    from keras_attention.translator import search_from
+    from keras_attention.decoding import search_from
 
-    translator = loaded(run)
-    given = {"beam_width": options.beam_width, "length_penalty": options.length_penalty}
+    translator = loaded(*runs, replace_unknown=options.replace_unknown)
+    given = {name: getattr(options, name) for name in _SEARCH}
     asked = {name: value for name, value in given.items() if value is not None}
     if asked:
-        search = {**RunDirectory(run).config()["search"], **asked}
-        if options.length_penalty is not None and search["beam_width"] == 1:
-            raise ValueError(
-                "--length-penalty is for a beam: add --beam-width, of 2 or more. "
-                f"Received: --length-penalty {options.length_penalty}, a beam of 1"
-            )
+        search = {**RunDirectory(runs[0]).config()["search"], **asked}
+        for name in ("length_penalty", "coverage_penalty"):
+            if name in asked and search["beam_width"] == 1:
+                option = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"{option} is for a beam: add --beam-width, of 2 or more. "
+                    f"Received: {option} {asked[name]}, a beam of 1"
+                )
         translator.search = search_from(**search)
     return translator

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import add_search, check_attention, translator_of
+from training.options import add_runs, add_search, check_attention, translator_of
 from training.program import guarded
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", help="a run directory")
+    add_runs(parser)
     add_search(parser)
     parser.add_argument(
         "--n-best",
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    translator = translator_of(options, options.run)
+    translator = translator_of(options, *options.run)
     if options.alignments is not None:
         check_attention(translator)
     count = options.n_best

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from keras_attention.decoding.beam import BeamSearch, beam_search
+from keras_attention.decoding.configuration import search_from
+from keras_attention.decoding.constraints import (
+    AllowedTokens,
+    Constraint,
+    MinLength,
+    NoRepeatedNgram,
+    Prefix,
+    Written,
+)
 from keras_attention.decoding.forced import TargetScores, forced_decoding
 from keras_attention.decoding.greedy import GreedySearch, greedy_search
+from keras_attention.decoding.sampling import Sampling, sample
 from keras_attention.decoding.types import Hypotheses, StepFunction
 
 __all__ = [
+    "AllowedTokens",
     "BeamSearch",
+    "Constraint",
     "GreedySearch",
     "Hypotheses",
+    "MinLength",
+    "NoRepeatedNgram",
+    "Prefix",
+    "Sampling",
     "StepFunction",
     "TargetScores",
+    "Written",
     "beam_search",
     "forced_decoding",
     "greedy_search",
+    "sample",
+    "search_from",
 ]

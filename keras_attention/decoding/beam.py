@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
-import keras
 from keras import ops
 
+from keras_attention.checks import check_positive
+from keras_attention.decoding.beam_loop import BeamLoop, extend, first_beams, hypotheses
+from keras_attention.decoding.constraints import (
+    Constraint,
+    Written,
+    check_constraints,
+    constrained,
+)
+from keras_attention.decoding.extensions import best_of_groups
+from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,
-    attention_buffer,
+    best_first,
     check_size,
-    record,
-    write,
+    described,
+    repeat_rows,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -26,40 +37,51 @@ class BeamSearch:
     Args:
         width: How many hypotheses are kept for each row, K.
         length_penalty: Exponent of GNMT's length normalization; 0 ranks by plain log-probability.
+        coverage_penalty: Factor of GNMT's coverage penalty, which needs attention; 0 for none.
+        groups: How many groups the hypotheses are kept in, G; 1 is plain beam search.
+        diversity: What a token costs a group for each hypothesis of an earlier one that takes it.
+        constraints: Which tokens may follow, for instance `(MinLength(3), NoRepeatedNgram(3))`.
+        imitate_tfa_lengths: Count the end token as `tfa.seq2seq.BeamSearchDecoder` does.
 
-    In a graph both may be scalar tensors, inputs of it: they are not checked then.
+    In a graph `width` and `length_penalty` may be scalar tensors, inputs of it: they are not
+    checked then.
 
     Raises:
-        ValueError: If `width` is not positive or `length_penalty` is negative.
+        ValueError: If `width` or `groups` is not positive, `width` is no multiple of `groups`, or
+            `length_penalty`, `coverage_penalty` or `diversity` is negative.
+        TypeError: If `constraints` is no tuple of hashable functions.
     """
 
     width: int | Tensor = 5
     length_penalty: float | Tensor = 0.6
+    coverage_penalty: float = 0.0
+    groups: int = 1
+    diversity: float = 0.0
+    constraints: tuple[Constraint, ...] = ()
+    imitate_tfa_lengths: bool = False
 
     def __post_init__(self) -> None:
-        check_size("width", self.width)
-        if not ops.is_tensor(self.length_penalty) and not self.length_penalty >= 0:
-            raise ValueError(
-                "Argument `length_penalty` must not be negative. "
-                f"Received: length_penalty={self.length_penalty}"
-            )
+        _check_groups(self.width, self.groups)
+        for name in ("length_penalty", "coverage_penalty", "diversity"):
+            _check_not_negative(name, getattr(self, name))
+        check_constraints(self.constraints)
+
+    def __repr__(self) -> str:
+        return described(self, "width", "length_penalty")
 
     def __call__(
-        self, step: StepFunction, state: Nest, start_tokens: Tensor, **options: Any
+        self,
+        step: StepFunction,
+        state: Nest,
+        start_tokens: Tensor,
+        *,
+        constraints: Sequence[Constraint] = (),
+        **options: Any,
     ) -> Hypotheses:
-        """Search; arguments and results as in `beam_search`."""
-        penalty = self.length_penalty
-        return beam_search(
-            step, state, start_tokens, width=self.width, length_penalty=penalty, **options
-        )
-
-
-def length_normalization(lengths: Tensor, length_penalty: float | Tensor) -> Tensor:
-    """What a log-probability is divided by: `((5 + length) / 6) ** length_penalty`.
-
-    Reference: Wu et al. 2016 (GNMT), equation 14.
-    """
-    return ops.power((5.0 + ops.cast(lengths, "float32")) / 6.0, length_penalty)
+        """Search; arguments and results as in `beam_search`, constraints are added to its own."""
+        options |= {field.name: getattr(self, field.name) for field in fields(self)}
+        options["constraints"] = (*self.constraints, *constraints)
+        return beam_search(step, state, start_tokens, **options)
 
 
 def beam_search(
@@ -71,14 +93,27 @@ def beam_search(
     max_length: int | Tensor,
     width: int | Tensor = 5,
     length_penalty: float | Tensor = 0.6,
+    coverage_penalty: float = 0.0,
+    groups: int = 1,
+    diversity: float = 0.0,
+    constraints: Sequence[Constraint] = (),
+    imitate_tfa_lengths: bool = False,
     attention_length: int | Tensor | None = None,
+    attention_mask: Tensor | None = None,
 ) -> Hypotheses:
     """Extend the K best hypotheses of each row by every token, and keep the K best of these.
 
-    Hypotheses are ranked by `log-probability / ((5 + length) / 6) ** length_penalty`, the end token
-    counted. One that has ended keeps its score, but better ones can push it out. The search stops
-    when all have ended. Among equal scores the hypothesis whose parent was ranked better comes
-    first, then the one with the lower token id. No row depends on the others.
+    Hypotheses are ranked by `s = log P / lp + cp`, where `lp = ((5 + length) / 6) **
+    length_penalty`, the end token counted, and `cp = coverage_penalty * sum_j log(min(sum_t a_tj,
+    1))` over the places j of the source: what was read little costs much. (Weights that sum to
+    less than 1e-6 count as that.) A hypothesis that has ended keeps its score, but better ones can
+    push it out. The search stops when all have ended. Among equal scores the hypothesis whose
+    parent was ranked better comes first, then the one with the lower token id. No row depends on
+    the others.
+
+    With G groups, each is a beam of K / G hypotheses, and they choose one after the other at each
+    step: for the choice alone, a token costs a group `diversity` times the number of hypotheses of
+    earlier groups that take it in this step (Hamming diversity). Scores have no such cost.
 
     Args:
         step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
@@ -90,156 +125,62 @@ def beam_search(
             has no end token.
         width: K.
         length_penalty: The exponent above.
+        coverage_penalty: The factor above.
+        groups: G, of which K is a multiple.
+        diversity: The cost above.
+        constraints: Which tokens may follow. A hypothesis for which they leave nothing is dropped.
+        imitate_tfa_lengths: Count the end token as `tfa.seq2seq.BeamSearchDecoder` does: not yet in
+            the step that writes it, so a hypothesis of a finished row gets another score while
+            other rows of its batch still run.
         attention_length: S, where `step` gives weights that are to be kept; None for no attention.
+        attention_mask: Boolean (B, S), True where the source has a token, for the coverage; None
+            for everywhere.
 
     Returns:
         Hypotheses, best first; T is `max_length`.
 
     Raises:
-        ValueError: If `width` or `max_length` is not positive.
+        ValueError: If `width`, `max_length` or `groups` is not positive, `width` is no multiple of
+            `groups`, or there is a coverage penalty without attention.
 
-    Reference: Wu et al. 2016 (GNMT), section 7.
+    Reference: Wu et al. 2016 (GNMT), section 7, equation 14; Vijayakumar et al. 2018 (groups).
     """
     check_size("max_length", max_length)
-    check_size("width", width)
-    rows = ops.shape(start_tokens)[0]
-    flat = rows * width
-    first = ops.where(ops.equal(ops.arange(width), 0), 0.0, -float("inf"))
-    start = _Loop(
-        time=ops.convert_to_tensor(0, dtype="int32"),
-        tokens=repeat_rows(ops.cast(start_tokens, "int32"), width),
-        state=keras.tree.map_structure(lambda x: repeat_rows(x, width), state),
-        ended=ops.zeros((rows, width), dtype="bool"),
-        log_prob=ops.broadcast_to(ops.expand_dims(first, 0), (rows, width)),
-        lengths=ops.zeros((rows, width), dtype="int32"),
-        ids=ops.zeros((flat, max_length), dtype="int32"),
-        attention=attention_buffer(flat, max_length, attention_length),
-    )
+    _check_groups(width, groups)
+    if coverage_penalty and attention_length is None:
+        raise ValueError(
+            "Argument `coverage_penalty` needs attention weights. "
+            f"Received: coverage_penalty={coverage_penalty}, attention_length=None"
+        )
+    if attention_mask is not None:
+        attention_mask = repeat_rows(attention_mask, width)
+    ranking = Ranking(length_penalty, coverage_penalty, attention_mask, end_id, imitate_tfa_lengths)
+    choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
 
-    def go_on(loop: _Loop) -> Tensor:
+    def go_on(loop: BeamLoop) -> Tensor:
         return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
 
-    def body(loop: _Loop) -> tuple[_Loop]:
-        return (_extend(loop, *step(loop.tokens, loop.state), end_id, length_penalty),)
+    def body(loop: BeamLoop) -> tuple[BeamLoop]:
+        log_probs, weights, state = step(loop.tokens, loop.state)
+        log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
+        return (extend(loop, log_probs, weights, state, ranking, choose),)
 
+    start = first_beams(state, start_tokens, width, groups, max_length, attention_length)
     (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
-    return _hypotheses(end, rows, width, max_length, length_penalty, attention_length)
+    found = hypotheses(end, ranking)
+    return found if groups == 1 else best_first(found)
 
 
-class _Loop(NamedTuple):
-    time: Tensor
-    tokens: Tensor
-    state: Nest
-    ended: Tensor
-    log_prob: Tensor
-    lengths: Tensor
-    ids: Tensor
-    attention: tuple[Tensor, ...]
+def _check_groups(width: int | Tensor, groups: int) -> None:
+    check_size("width", width)
+    check_positive("groups", groups)
+    if groups > 1 and (ops.is_tensor(width) or width % groups):
+        raise ValueError(
+            "Argument `width` must be a multiple of `groups`, and known beforehand. "
+            f"Received: width={width}, groups={groups}"
+        )
 
 
-def repeat_rows(x: Tensor, times: int | Tensor) -> Tensor:
-    """Repeat each row: (B, ...) to (B * times, ...)."""
-    shape = ops.shape(x)
-    repeated = ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], times, *shape[1:]))
-    return ops.reshape(repeated, (shape[0] * times, *shape[1:]))
-
-
-def _extend(
-    loop: _Loop,
-    log_probs: Tensor,
-    weights: Tensor | None,
-    state: Nest,
-    end_id: int,
-    length_penalty: float | Tensor,
-) -> _Loop:
-    """The K best of all hypotheses extended by all tokens."""
-    rows, width = ops.shape(loop.ended)
-    flat = rows * width
-    lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
-    totals, candidates = _candidates(loop, log_probs, width)
-    ranked = totals / ops.expand_dims(length_normalization(lengths, length_penalty), 2)
-    parents, tokens, log_prob = _best(ranked, totals, candidates, width)
-    rows_of_parents = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * width + parents, (flat,))
-
-    def from_parents(x: Tensor) -> Tensor:
-        return ops.take(x, rows_of_parents, axis=0)
-
-    def beams_from_parents(x: Tensor) -> Tensor:
-        return ops.reshape(from_parents(ops.reshape(x, (flat,))), (rows, width))
-
-    ended = beams_from_parents(loop.ended)
-    live = ops.reshape(ops.logical_not(ended), (flat,))
-    flat_tokens = ops.where(live, ops.reshape(tokens, (flat,)), 0)
-    state, (ids, attention) = keras.tree.map_structure(
-        from_parents, (state, (loop.ids, loop.attention))
-    )
-    weights = None if weights is None else from_parents(weights)
-    return _Loop(
-        time=loop.time + 1,
-        tokens=flat_tokens,
-        state=state,
-        ended=ops.logical_or(ended, ops.equal(tokens, end_id)),
-        log_prob=log_prob,
-        lengths=beams_from_parents(lengths),
-        ids=write(ids, loop.time, flat_tokens),
-        attention=record(attention, loop.time, weights, live),
-    )
-
-
-def _candidates(loop: _Loop, log_probs: Tensor, width: int | Tensor) -> tuple[Tensor, Tensor]:
-    """The best extensions of each hypothesis, of which no more than K can be among the K best.
-
-    One that has ended is extended at no cost by one token, 0, which is not recorded.
-
-    Returns:
-        Log-probabilities of the extended hypotheses, and their tokens, (B, K, C) with C of K, or of
-        the vocabulary where that is smaller.
-    """
-    vocabulary = log_probs.shape[-1]
-    count = ops.minimum(width, vocabulary) if ops.is_tensor(width) else min(width, vocabulary)
-    rows = ops.shape(loop.ended)[0]
-    best, tokens = ops.top_k(ops.cast(log_probs, "float32"), count)
-    best, tokens = (ops.reshape(x, (rows, width, count)) for x in (best, tokens))
-    as_it_is = ops.where(ops.equal(ops.arange(count), 0), 0.0, -float("inf"))
-    ended = ops.expand_dims(loop.ended, 2)
-    totals = ops.expand_dims(loop.log_prob, 2) + ops.where(ended, as_it_is, best)
-    return totals, ops.where(ended, 0, ops.cast(tokens, "int32"))
-
-
-def _best(
-    ranked: Tensor, totals: Tensor, tokens: Tensor, width: int | Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Parents, tokens and log-probabilities (B, K) of the best candidates (B, K, C)."""
-    rows, _, count = ops.shape(ranked)
-    size = width * count
-    _, chosen = ops.top_k(ops.reshape(ranked, (rows, size)), width)
-    chosen = ops.cast(chosen, "int32")
-    flat = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * size + chosen, (rows * width,))
-
-    def of_chosen(x: Tensor) -> Tensor:
-        return ops.reshape(ops.take(ops.reshape(x, (rows * size,)), flat), (rows, width))
-
-    return chosen // count, of_chosen(tokens), of_chosen(totals)
-
-
-def _hypotheses(
-    end: _Loop,
-    rows: int | Tensor,
-    width: int | Tensor,
-    max_length: int | Tensor,
-    length_penalty: float | Tensor,
-    attention_length: int | Tensor | None,
-) -> Hypotheses:
-    exists = end.log_prob > -float("inf")
-    ids = ops.where(ops.expand_dims(exists, 2), ops.reshape(end.ids, (rows, width, max_length)), 0)
-    attention = None
-    if end.attention:
-        shape = (rows, width, max_length, attention_length)
-        weights = ops.reshape(end.attention[0], shape)
-        attention = ops.where(exists[:, :, None, None], weights, 0.0)
-    return Hypotheses(
-        ids=ids,
-        lengths=ops.where(exists, end.lengths, 0),
-        scores=end.log_prob / length_normalization(end.lengths, length_penalty),
-        attention=attention,
-    )
+def _check_not_negative(name: str, value: float | Tensor) -> None:
+    if not ops.is_tensor(value) and not value >= 0:
+        raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
-from keras_attention.decoding.types import (
-    Hypotheses,
-    StepFunction,
-    attention_buffer,
-    check_size,
-    record,
-    write,
-)
+from keras_attention.decoding.constraints import Constraint, check_constraints
+from keras_attention.decoding.follow import follow
+from keras_attention.decoding.types import Hypotheses, StepFunction, described
 from keras_attention.types import Nest, Tensor
 
 
 @dataclass(frozen=True)
 class GreedySearch:
-    """Take the likeliest token at every step; see `greedy_search`."""
+    """Take the likeliest token at every step; see `greedy_search`.
+
+    Args:
+        constraints: Which tokens may follow, for instance `(MinLength(3), NoRepeatedNgram(3))`.
+
+    Raises:
+        TypeError: If `constraints` is no tuple of hashable functions.
+    """
+
+    constraints: tuple[Constraint, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_constraints(self.constraints)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def width(self) -> int:
@@ -28,10 +39,17 @@ class GreedySearch:
         return 1
 
     def __call__(
-        self, step: StepFunction, state: Nest, start_tokens: Tensor, **options: Any
+        self,
+        step: StepFunction,
+        state: Nest,
+        start_tokens: Tensor,
+        *,
+        constraints: Sequence[Constraint] = (),
+        **options: Any,
     ) -> Hypotheses:
-        """Search; arguments and results as in `greedy_search`."""
-        return greedy_search(step, state, start_tokens, **options)
+        """Search; arguments and results as in `greedy_search`, constraints are added to its own."""
+        constraints = (*self.constraints, *constraints)
+        return greedy_search(step, state, start_tokens, constraints=constraints, **options)
 
 
 def greedy_search(
@@ -41,6 +59,7 @@ def greedy_search(
     *,
     end_id: int,
     max_length: int | Tensor,
+    constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
 ) -> Hypotheses:
     """Follow the likeliest token at every step, until each row has ended.
@@ -54,6 +73,7 @@ def greedy_search(
         end_id: The token that ends a hypothesis.
         max_length: The most tokens of a hypothesis, the end token counted. One that is cut there
             has no end token.
+        constraints: Which tokens may follow. A row for which they leave nothing has no hypothesis.
         attention_length: S, where `step` gives weights that are to be kept; None for no attention.
 
     Returns:
@@ -62,55 +82,18 @@ def greedy_search(
     Raises:
         ValueError: If `max_length` is not positive.
     """
-    check_size("max_length", max_length)
-    start_tokens = ops.cast(start_tokens, "int32")
-    rows = ops.shape(start_tokens)[0]
-    start = _Loop(
-        time=ops.convert_to_tensor(0, dtype="int32"),
-        tokens=start_tokens,
-        state=state,
-        ended=ops.zeros((rows,), dtype="bool"),
-        log_prob=ops.zeros((rows,), dtype="float32"),
-        lengths=ops.zeros((rows,), dtype="int32"),
-        ids=ops.zeros((rows, max_length), dtype="int32"),
-        attention=attention_buffer(rows, max_length, attention_length),
+
+    def likeliest(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        best, chosen = ops.top_k(log_probs, 1)
+        return ops.cast(chosen[:, 0], "int32"), best[:, 0]
+
+    return follow(
+        step,
+        state,
+        start_tokens,
+        likeliest,
+        end_id=end_id,
+        max_length=max_length,
+        constraints=constraints,
+        attention_length=attention_length,
     )
-
-    def go_on(loop: _Loop) -> Tensor:
-        return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
-
-    def body(loop: _Loop) -> tuple[_Loop]:
-        log_probs, weights, state = step(loop.tokens, loop.state)
-        best, chosen = ops.top_k(ops.cast(log_probs, "float32"), 1)
-        live = ops.logical_not(loop.ended)
-        tokens = ops.where(live, ops.cast(chosen[:, 0], "int32"), 0)
-        after = _Loop(
-            time=loop.time + 1,
-            tokens=tokens,
-            state=state,
-            ended=ops.logical_or(loop.ended, ops.equal(tokens, end_id)),
-            log_prob=loop.log_prob + ops.where(live, best[:, 0], 0.0),
-            lengths=loop.lengths + ops.cast(live, "int32"),
-            ids=write(loop.ids, loop.time, tokens),
-            attention=record(loop.attention, loop.time, weights, live),
-        )
-        return (after,)
-
-    (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
-    return Hypotheses(
-        ids=ops.expand_dims(end.ids, 1),
-        lengths=ops.expand_dims(end.lengths, 1),
-        scores=ops.expand_dims(end.log_prob, 1),
-        attention=ops.expand_dims(end.attention[0], 1) if end.attention else None,
-    )
-
-
-class _Loop(NamedTuple):
-    time: Tensor
-    tokens: Tensor
-    state: Nest
-    ended: Tensor
-    log_prob: Tensor
-    lengths: Tensor
-    ids: Tensor
-    attention: tuple[Tensor, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -24,8 +25,9 @@ class Hypotheses(NamedTuple):
     Attributes:
         ids: (B, K, T) int32, without the start token, with the end token, padded with 0.
         lengths: (B, K) int32, counting the end token.
-        scores: (B, K) float32, `log-probability / ((5 + length) / 6) ** length_penalty`. Where
-            fewer than K hypotheses exist, the rest have score -inf, length 0 and no ids.
+        scores: (B, K) float32, by which the search ranks: log-probabilities, or what its length and
+            coverage penalties make of them. Where fewer than K hypotheses exist, the rest have
+            score -inf, length 0 and no ids.
         attention: (B, K, T, S) float32, zero after the end, or None without attention.
     """
 
@@ -35,10 +37,57 @@ class Hypotheses(NamedTuple):
     attention: Tensor | None
 
 
+def without_dead(found: Hypotheses) -> Hypotheses:
+    """The hypotheses, with nothing in the places of those that do not exist, of score -inf."""
+    exists = found.scores > -float("inf")
+    attention = found.attention
+    if attention is not None:
+        attention = ops.where(exists[:, :, None, None], attention, 0.0)
+    return Hypotheses(
+        ids=ops.where(ops.expand_dims(exists, 2), found.ids, 0),
+        lengths=ops.where(exists, found.lengths, 0),
+        scores=found.scores,
+        attention=attention,
+    )
+
+
+def best_first(found: Hypotheses) -> Hypotheses:
+    """The hypotheses of each row in the order of their scores; equal ones stay as they are."""
+    rows, width = ops.shape(found.scores)
+    _, order = ops.top_k(found.scores, width)
+    first = ops.expand_dims(ops.arange(rows), 1) * width
+    order = ops.reshape(first + ops.cast(order, "int32"), (rows * width,))
+
+    def sort(x: Tensor) -> Tensor:
+        shape = ops.shape(x)
+        flat = ops.reshape(x, (rows * width, *shape[2:]))
+        return ops.reshape(ops.take(flat, order, axis=0), shape)
+
+    return Hypotheses(*(None if x is None else sort(x) for x in found))
+
+
+def described(search: Any, *always: str) -> str:
+    """A search as one would type it: what is always named, and what is not as by default."""
+    named = {field.name: (getattr(search, field.name), field.default) for field in fields(search)}
+    shown = [
+        f"{name}={value!r}"
+        for name, (value, default) in named.items()
+        if name in always or value != default
+    ]
+    return f"{type(search).__name__}({', '.join(shown)})"
+
+
 def check_size(name: str, value: int | Tensor) -> None:
     """Raise `ValueError` unless a size is positive; one that only the graph knows is let pass."""
     if not ops.is_tensor(value):
         check_positive(name, value)
+
+
+def repeat_rows(x: Tensor, times: int | Tensor) -> Tensor:
+    """Repeat each row: (B, ...) to (B * times, ...)."""
+    shape = ops.shape(x)
+    repeated = ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], times, *shape[1:]))
+    return ops.reshape(repeated, (shape[0] * times, *shape[1:]))
 
 
 def write(buffer: Tensor, time: Tensor, value: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def test_the_file_holds_what_the_tests_read() -> None:
     assert len(names("step/")) == 16
     assert len(names("decode/")) == 16
     assert len(names("beam/", "penalty-0.6", "penalty-1.0")) == 4
+    assert len(names("beam/")) == 12
     assert len(names("loss/")) == 4
 
 
@@ -96,7 +97,16 @@ def test_decode(name: str) -> None:
 
 @pytest.mark.parametrize("name", names("beam/", "penalty-0.6", "penalty-1.0"))
 def test_beam_without_length_penalty(name: str) -> None:
-    case = CASES[name]
+    check_beam(CASES[name], length_penalty=0.0)
+
+
+@pytest.mark.parametrize("name", names("beam/"))
+def test_beam_with_the_lengths_of_tfa(name: str) -> None:
+    penalty = float(name.rpartition("-")[2])
+    check_beam(CASES[name], length_penalty=penalty, imitate_tfa_lengths=True)
+
+
+def check_beam(case: Case, **options: Any) -> None:
     end_id, max_length = int(case["end_token"]), int(case["max_steps"])
 
     def step(tokens: Any, state: Any) -> Any:
@@ -109,7 +119,7 @@ def test_beam_without_length_penalty(name: str) -> None:
         end_id=end_id,
         max_length=max_length,
         width=case["scores"].shape[1],
-        length_penalty=0.0,
+        **options,
     )
     scores = to_numpy(found.scores)
     np.testing.assert_allclose(scores, case["scores"], atol=1e-5)

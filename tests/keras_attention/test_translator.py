@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 import keras_attention as ka
+from keras_attention.decoding import search_from
 from keras_attention.ids import END_ID, START_ID
-from keras_attention.translator import pad, search_from
+from keras_attention.translator import pad
 from tests.arrays import randomize, to_numpy
 
 ALPHABET = "abcdefghijk é日"
@@ -156,8 +157,10 @@ def test_texts_must_be_strings(translator: ka.Translator, texts: Any) -> None:
         translator(texts)
 
 
-def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
-    run = ka.RunDirectory(tmp_path)
+def save_run(translator: ka.Translator, path: Path) -> Path:
+    """A run directory that holds the translator."""
+    path.mkdir()
+    run = ka.RunDirectory(path)
     translator.source_tokenizer.save(run.source_model)
     translator.target_tokenizer.save(run.target_model)
     translator.model.save(run.model_file)
@@ -168,13 +171,24 @@ def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
         "search": {"beam_width": 3, "length_penalty": 0.4},
     }
     run.config_file.write_text(yaml.safe_dump(config))
-    same = ka.Translator.from_run(tmp_path)
+    return path
+
+
+def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
+    same = ka.Translator.from_run(save_run(translator, tmp_path / "run"))
     assert same.search == ka.BeamSearch(3, 0.4)
     assert (same.max_source_length, same.max_length) == (MAX_SOURCE, MAX_LENGTH)
     expected = translator(TEXTS, ka.BeamSearch(3, 0.4))
     for ours, theirs in zip(same(TEXTS), expected, strict=True):
         assert ours.text == theirs.text
         assert ours.score == pytest.approx(theirs.score, abs=1e-6)
+
+
+def test_a_search_from_options() -> None:
+    constraints = (ka.MinLength(3), ka.NoRepeatedNgram(2))
+    assert search_from(1, 0.6, 0.2, 3, 2) == ka.GreedySearch(constraints)
+    expected = ka.BeamSearch(4, 0.6, 0.2, constraints=constraints)
+    assert search_from(4, 0.6, 0.2, 3, 2) == expected
 
 
 def test_a_beam_of_one_is_greedy() -> None:

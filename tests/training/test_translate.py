@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attention import BeamSearch, Translator
+from keras_attention import BeamSearch, GreedySearch, MinLength, NoRepeatedNgram, Translator
 from keras_attention.runs import RunDirectory
 from training.translate import decoded_lines, main, one_line
 
@@ -95,6 +95,39 @@ def test_a_beam(
     assert out.splitlines() == [r.text for r in original(translator, sources, BeamSearch(4, 0.3))]
 
 
+def test_the_options_of_a_search(
+    run: RunDirectory,
+    translator: Translator,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = "".join(f"{source}\n" for source in sources).encode()
+    options = ("--min-length", "9", "--no-repeat-ngram", "3", "--replace-unknown")
+    beam = ("--beam-width", "3", "--coverage-penalty", "0.2")
+    constraints = (MinLength(9), NoRepeatedNgram(3))
+    for given, search in (
+        (options, GreedySearch(constraints)),
+        ((*options, *beam), BeamSearch(3, 0.6, 0.2, constraints=constraints)),
+    ):
+        code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path), *given)
+        assert code == 0
+        assert out.splitlines() == [result.text for result in translator(sources, search)]
+
+
+def test_several_runs_decide_together(
+    run: RunDirectory,
+    translator: Translator,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = "".join(f"{source}\n" for source in sources).encode()
+    code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path), str(run.path))
+    assert code == 0
+    assert out.splitlines() == [result.text for result in translator(sources)]
+
+
 def test_a_line_that_is_too_long_is_an_error_before_any_output(
     run: RunDirectory,
     sources: list[str],
@@ -127,7 +160,7 @@ def test_a_line_that_was_cut_is_told(
     translator = Translator(
         translator.model, translator.source_tokenizer, translator.target_tokenizer, 48, max_length=5
     )
-    monkeypatch.setattr(Translator, "from_run", lambda path: translator)
+    monkeypatch.setattr(Translator, "from_run", lambda *runs, **options: translator)
     data = b"\n3 May 1979\n"
     code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert code == 0
@@ -184,6 +217,9 @@ def test_alignments_have_a_line_for_each_line(
         (("--n-best", "5", "--beam-width", "4"), "Received: --n-best 5, a beam of 4"),
         (("--length-penalty", "0.5"), "--length-penalty is for a beam: add --beam-width"),
         (("--beam-width", "1", "--length-penalty", "1"), "--length-penalty 1.0, a beam of 1"),
+        (("--coverage-penalty", "0.2"), "--coverage-penalty is for a beam: add --beam-width"),
+        (("--min-length", "0"), "`length` must be a positive integer"),
+        (("--no-repeat-ngram", "0"), "`size` must be a positive integer"),
         (("--beam-width", "0"), "`width` must be a positive integer"),
         (("--beam-width", "3", "--length-penalty", "-1"), "`length_penalty` must not be negative"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_attention.decoding import TargetScores, forced_decoding
-from keras_attention.decoding.beam import length_normalization
+from keras_attention.decoding.ranking import length_normalization
 from tests.arrays import to_numpy
 from tests.keras_attention.decoding.test_search import (
     END,

@@ -95,16 +95,23 @@ def beams(searched: Chain, max_length: int, width: int, length_penalty: float = 
 
 
 def check(
-    found: Any, row: int, expected: list[reference.Hypothesis], length_penalty: float = 0.0
+    found: Any,
+    row: int,
+    expected: list[reference.Hypothesis],
+    length_penalty: float = 0.0,
+    more: Any = 0.0,
 ) -> None:
-    """Ids, padding, lengths and scores of one row; what does not exist must be marked as dead."""
+    """Ids, padding, lengths and scores of one row; what does not exist must be marked as dead.
+
+    `more` is added to each score.
+    """
     ids, lengths, scores = (to_numpy(array)[row] for array in found[:3])
     for place, hypothesis in enumerate(expected):
         length = len(hypothesis.ids)
         assert tuple(ids[place, :length]) == hypothesis.ids, (place, ids[place], hypothesis)
         assert np.all(ids[place, length:] == 0)
         assert lengths[place] == length
-    expected_scores = [hypothesis.score(length_penalty) for hypothesis in expected]
+    expected_scores = [hypothesis.score(length_penalty) for hypothesis in expected] + np.array(more)
     np.testing.assert_allclose(scores[: len(expected)], expected_scores, atol=2e-5)
     assert np.all(ids[len(expected) :] == 0)
     assert np.all(lengths[len(expected) :] == 0)

@@ -1,0 +1,147 @@
+"""What beam search carries from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from keras_attention.decoding.extensions import Beams, Extensions
+from keras_attention.decoding.ranking import Ranking
+from keras_attention.decoding.types import (
+    Hypotheses,
+    attention_buffer,
+    record,
+    repeat_rows,
+    without_dead,
+    write,
+)
+from keras_attention.types import Nest, Tensor
+
+
+class BeamLoop(NamedTuple):
+    """The K hypotheses of each row, and where the model stands in each of them.
+
+    Attributes:
+        time: Scalar int32, steps done.
+        tokens: (B * K,) int32, the last ones.
+        state: Nest of tensors with B * K rows.
+        ended: (B, K) boolean.
+        log_prob: (B, K) float32; -inf where there is no hypothesis.
+        lengths: (B, K) int32, the end token counted.
+        ids: (B * K, T) int32.
+        attention: The buffer (B * K, T, S), in a tuple that is empty without attention.
+    """
+
+    time: Tensor
+    tokens: Tensor
+    state: Nest
+    ended: Tensor
+    log_prob: Tensor
+    lengths: Tensor
+    ids: Tensor
+    attention: tuple[Tensor, ...]
+
+
+def first_beams(
+    state: Nest,
+    start_tokens: Tensor,
+    width: int | Tensor,
+    groups: int,
+    max_length: int | Tensor,
+    attention_length: int | Tensor | None,
+) -> BeamLoop:
+    """One empty hypothesis for each group of each row."""
+    rows = ops.shape(start_tokens)[0]
+    flat = rows * width
+    place = ops.arange(width) if groups == 1 else ops.arange(width) % (width // groups)
+    first = ops.where(ops.equal(place, 0), 0.0, -float("inf"))
+    return BeamLoop(
+        time=ops.convert_to_tensor(0, dtype="int32"),
+        tokens=repeat_rows(ops.cast(start_tokens, "int32"), width),
+        state=keras.tree.map_structure(lambda x: repeat_rows(x, width), state),
+        ended=ops.zeros((rows, width), dtype="bool"),
+        log_prob=ops.broadcast_to(ops.expand_dims(first, 0), (rows, width)),
+        lengths=ops.zeros((rows, width), dtype="int32"),
+        ids=ops.zeros((flat, max_length), dtype="int32"),
+        attention=attention_buffer(flat, max_length, attention_length),
+    )
+
+
+def extend(
+    loop: BeamLoop,
+    log_probs: Tensor,
+    weights: Tensor | None,
+    state: Nest,
+    ranking: Ranking,
+    choose: Callable[[Beams, Tensor], Extensions],
+) -> BeamLoop:
+    """The loop after one more token, with all that belongs to a hypothesis taken from its parent.
+
+    Args:
+        loop: The loop before.
+        log_probs: (B * K, V) float32, of the next token.
+        weights: (B * K, S), or None without attention.
+        state: The model's, after the step.
+        ranking: How hypotheses are ranked.
+        choose: Which extensions are kept.
+    """
+    rows, width = ops.shape(loop.ended)
+    flat = rows * width
+    lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
+    coverage = _coverage(loop, weights, ranking)
+    chosen = choose(Beams(loop.log_prob, loop.ended, lengths, coverage), log_probs)
+    first = ops.expand_dims(ops.arange(rows), 1) * width
+    parents = ops.reshape(first + chosen.parents, (flat,))
+
+    def from_parents(x: Tensor) -> Tensor:
+        return ops.take(x, parents, axis=0)
+
+    def beams_from_parents(x: Tensor) -> Tensor:
+        return ops.reshape(from_parents(ops.reshape(x, (flat,))), (rows, width))
+
+    ended = beams_from_parents(loop.ended)
+    live = ops.reshape(ops.logical_not(ended), (flat,))
+    tokens = ops.where(live, ops.reshape(chosen.tokens, (flat,)), 0)
+    state, (ids, attention) = keras.tree.map_structure(
+        from_parents, (state, (loop.ids, loop.attention))
+    )
+    weights = None if weights is None else from_parents(weights)
+    return BeamLoop(
+        time=loop.time + 1,
+        tokens=tokens,
+        state=state,
+        ended=ops.logical_or(ended, ops.equal(chosen.tokens, ranking.end_id)),
+        log_prob=chosen.log_prob,
+        lengths=beams_from_parents(lengths),
+        ids=write(ids, loop.time, tokens),
+        attention=record(attention, loop.time, weights, live),
+    )
+
+
+def hypotheses(end: BeamLoop, ranking: Ranking) -> Hypotheses:
+    """What the loop has found, in its order."""
+    rows, width = ops.shape(end.ended)
+    just_ended = ops.logical_and(end.ended, ops.equal(end.lengths, end.time))
+    scores = ranking.score(end.log_prob, end.lengths, just_ended)
+    if ranking.coverage_penalty:
+        read = ops.sum(end.attention[0], axis=1)
+        scores = scores + ops.reshape(ranking.coverage(read), (rows, width))
+
+    def of_rows(x: Tensor) -> Tensor:
+        return ops.reshape(x, (rows, width, *ops.shape(x)[1:]))
+
+    attention = of_rows(end.attention[0]) if end.attention else None
+    return without_dead(Hypotheses(of_rows(end.ids), end.lengths, scores, attention))
+
+
+def _coverage(loop: BeamLoop, weights: Tensor | None, ranking: Ranking) -> Tensor | None:
+    """The coverage penalty (B, K) with this step's weights, which come before its token."""
+    if not ranking.coverage_penalty:
+        return None
+    live = ops.logical_not(ops.reshape(loop.ended, (-1, 1)))
+    now = ops.where(live, ops.cast(weights, "float32"), 0.0)
+    read = ops.sum(loop.attention[0], axis=1) + now
+    return ops.reshape(ranking.coverage(read), ops.shape(loop.ended))

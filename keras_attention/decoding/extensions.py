@@ -1,0 +1,138 @@
+"""One step of a beam: the best of all hypotheses extended by all tokens."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from keras import ops
+
+from keras_attention.decoding.ranking import Ranking
+from keras_attention.decoding.types import repeat_rows
+from keras_attention.types import Tensor
+
+
+class Beams(NamedTuple):
+    """Hypotheses that are to be extended.
+
+    Attributes:
+        log_prob: (B, K) float32.
+        ended: (B, K) boolean.
+        lengths: (B, K) int32, with the token that is to come; of those that have ended, theirs.
+        coverage: (B, K) float32, likewise, added to scores; None for nothing.
+    """
+
+    log_prob: Tensor
+    ended: Tensor
+    lengths: Tensor
+    coverage: Tensor | None
+
+
+class Extensions(NamedTuple):
+    """Hypotheses extended by a token, the best first.
+
+    Attributes:
+        parents: (B, K) int32, which hypotheses were extended.
+        tokens: (B, K) int32, by what; -1 for nothing, where a hypothesis had ended.
+        log_prob: (B, K) float32.
+    """
+
+    parents: Tensor
+    tokens: Tensor
+    log_prob: Tensor
+
+
+def best_of_groups(
+    beams: Beams, log_probs: Tensor, ranking: Ranking, groups: int, diversity: float
+) -> Extensions:
+    """Each group's best, one group after the other; see `beam_search`.
+
+    Args:
+        beams: The hypotheses; those of a group are neighbors.
+        log_probs: (B * K, V) float32, of the next token.
+        ranking: By what extended hypotheses are ranked.
+        groups: G; each has K / G hypotheses.
+        diversity: What a token costs for each hypothesis of an earlier group that takes it now.
+    """
+    if groups == 1:
+        return best_extensions(beams, log_probs, ranking)
+    rows, width = ops.shape(beams.ended)
+    size, vocabulary = width // groups, log_probs.shape[-1]
+    log_probs = ops.reshape(log_probs, (rows, width, vocabulary))
+    taken = ops.zeros((rows, vocabulary), dtype="float32")
+    found = []
+    for first in range(0, width, size):
+        part = slice(first, first + size)
+        group = Beams(*(None if x is None else x[:, part] for x in beams))
+        of_group = ops.reshape(log_probs[:, part], (rows * size, vocabulary))
+        best = best_extensions(group, of_group, ranking, diversity * taken)
+        taken += _counts(best, vocabulary)
+        found.append(best._replace(parents=best.parents + first))
+    return Extensions(*(ops.concatenate(x, axis=1) for x in zip(*found, strict=True)))
+
+
+def best_extensions(
+    beams: Beams, log_probs: Tensor, ranking: Ranking, cost: Tensor | None = None
+) -> Extensions:
+    """The K best of all hypotheses extended by all tokens.
+
+    Args:
+        beams: The hypotheses.
+        log_probs: (B * K, V) float32, of the next token.
+        ranking: By what extended hypotheses are ranked.
+        cost: (B, V), taken off log-probabilities for the ranking alone; None for nothing.
+    """
+    extended, tokens = _candidates(beams, log_probs, cost)
+    ended, lengths = (ops.expand_dims(x, 2) for x in (beams.ended, beams.lengths))
+    just_ended = ops.equal(tokens, ranking.end_id)
+    ranked = ranking.score(extended, lengths, just_ended)
+    if beams.coverage is not None:
+        ranked = ranked + ops.expand_dims(beams.coverage, 2)
+    if cost is not None:
+        rows, vocabulary = ops.shape(beams.ended)[0], log_probs.shape[-1]
+        places = ops.reshape(ops.arange(rows), (rows, 1, 1)) * vocabulary + tokens
+        paid = ops.take(ops.reshape(cost, (-1,)), ops.maximum(places, 0), axis=0)
+        extended = extended + ops.where(ended, 0.0, paid)
+    return _best(ranked, extended, tokens)
+
+
+def _candidates(beams: Beams, log_probs: Tensor, cost: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The best extensions of each hypothesis, of which no more than K can be among the K best.
+
+    One that has ended is extended at no cost by nothing, -1.
+
+    Returns:
+        Log-probabilities of the extended hypotheses, without the cost, and their tokens, (B, K, C)
+        with C of K, or of the vocabulary where that is smaller.
+    """
+    rows, width = ops.shape(beams.ended)
+    vocabulary = log_probs.shape[-1]
+    count = ops.minimum(width, vocabulary) if ops.is_tensor(width) else min(width, vocabulary)
+    if cost is not None:
+        log_probs = log_probs - repeat_rows(cost, width)
+    best, tokens = ops.top_k(log_probs, count)
+    best, tokens = (ops.reshape(x, (rows, width, count)) for x in (best, tokens))
+    as_it_is = ops.where(ops.equal(ops.arange(count), 0), 0.0, -float("inf"))
+    ended = ops.expand_dims(beams.ended, 2)
+    extended = ops.expand_dims(beams.log_prob, 2) + ops.where(ended, as_it_is, best)
+    return extended, ops.where(ended, -1, ops.cast(tokens, "int32"))
+
+
+def _best(ranked: Tensor, log_prob: Tensor, tokens: Tensor) -> Extensions:
+    """The K best of candidates (B, K, C)."""
+    rows, width, count = ops.shape(ranked)
+    size = width * count
+    _, chosen = ops.top_k(ops.reshape(ranked, (rows, size)), width)
+    chosen = ops.cast(chosen, "int32")
+    flat = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * size + chosen, (rows * width,))
+
+    def of_chosen(x: Tensor) -> Tensor:
+        return ops.reshape(ops.take(ops.reshape(x, (rows * size,)), flat), (rows, width))
+
+    return Extensions(chosen // count, of_chosen(tokens), of_chosen(log_prob))
+
+
+def _counts(found: Extensions, vocabulary: int) -> Tensor:
+    """How many of the extended hypotheses took each token (B, V); only those that exist count."""
+    taken = ops.where(found.log_prob > -float("inf"), found.tokens, -1)
+    taken = ops.equal(ops.expand_dims(taken, 2), ops.arange(vocabulary))
+    return ops.sum(ops.cast(taken, "float32"), axis=1)

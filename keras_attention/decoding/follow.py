@@ -1,0 +1,95 @@
+"""The loop over one hypothesis for each row, whatever chooses its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from keras import ops
+
+from keras_attention.decoding.constraints import Constraint, Written, constrained
+from keras_attention.decoding.types import (
+    Hypotheses,
+    StepFunction,
+    attention_buffer,
+    check_size,
+    record,
+    without_dead,
+    write,
+)
+from keras_attention.types import Nest, Tensor
+
+Choice = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""`choose(log_probs (N, V), time) -> (tokens (N,), their log-probabilities (N,))`."""
+
+
+def follow(
+    step: StepFunction,
+    state: Nest,
+    start_tokens: Tensor,
+    choose: Choice,
+    *,
+    end_id: int,
+    max_length: int | Tensor,
+    constraints: Sequence[Constraint] = (),
+    attention_length: int | Tensor | None = None,
+) -> Hypotheses:
+    """Write the chosen token at every step, until each row has ended.
+
+    Arguments are those of `greedy_search`, and what chooses.
+    """
+    check_size("max_length", max_length)
+    start_tokens = ops.cast(start_tokens, "int32")
+    rows = ops.shape(start_tokens)[0]
+    start = _Loop(
+        time=ops.convert_to_tensor(0, dtype="int32"),
+        tokens=start_tokens,
+        state=state,
+        ended=ops.zeros((rows,), dtype="bool"),
+        log_prob=ops.zeros((rows,), dtype="float32"),
+        lengths=ops.zeros((rows,), dtype="int32"),
+        ids=ops.zeros((rows, max_length), dtype="int32"),
+        attention=attention_buffer(rows, max_length, attention_length),
+    )
+
+    def go_on(loop: _Loop) -> Tensor:
+        return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
+
+    def body(loop: _Loop) -> tuple[_Loop]:
+        log_probs, weights, state = step(loop.tokens, loop.state)
+        written = Written(loop.ids, loop.time, end_id)
+        chosen, best = choose(constrained(log_probs, written, constraints), loop.time)
+        live = ops.logical_not(loop.ended)
+        tokens = ops.where(live, chosen, 0)
+        after = _Loop(
+            time=loop.time + 1,
+            tokens=tokens,
+            state=state,
+            ended=ops.logical_or(loop.ended, ops.equal(tokens, end_id)),
+            log_prob=loop.log_prob + ops.where(live, best, 0.0),
+            lengths=loop.lengths + ops.cast(live, "int32"),
+            ids=write(loop.ids, loop.time, tokens),
+            attention=record(loop.attention, loop.time, weights, live),
+        )
+        return (after,)
+
+    (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
+    return without_dead(
+        Hypotheses(
+            ids=ops.expand_dims(end.ids, 1),
+            lengths=ops.expand_dims(end.lengths, 1),
+            scores=ops.expand_dims(end.log_prob, 1),
+            attention=ops.expand_dims(end.attention[0], 1) if end.attention else None,
+        )
+    )
+
+
+class _Loop(NamedTuple):
+    time: Tensor
+    tokens: Tensor
+    state: Nest
+    ended: Tensor
+    log_prob: Tensor
+    lengths: Tensor
+    ids: Tensor
+    attention: tuple[Tensor, ...]
