@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras_attention as ka
 from keras_attention.runs import RunDirectory
+from tests.documents import blocks
 from tests.export.toy import fresh_python
-from tests.test_readme import blocks
 
 
 def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> None:
@@ -20,7 +20,8 @@ def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> Non
         for search in (ka.GreedySearch(), translator.search)
     )
     code = [
-        block.replace("saved_model/dates", "saved_model/toy") for block in blocks("python deploy")
+        block.replace("saved_model/dates", "saved_model/toy")
+        for block in blocks("README.md", "python deploy")
     ]
     code = [re.sub(r"3 May 1979", text, block) for block in code]
 
