@@ -44,6 +44,7 @@ from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.ensemble import Ensemble
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
+from keras_attention.pooling import AttentionPooling
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
@@ -57,6 +58,7 @@ __all__ = [
     "AllowedTokens",
     "Attention",
     "AttentionDecoder",
+    "AttentionPooling",
     "BahdanauAttention",
     "BeamSearch",
     "BiLSTMEncoder",

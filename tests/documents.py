@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
@@ -22,6 +23,16 @@ def blocks(document: str, info: str) -> list[str]:
 def run(code: str, document: str, namespace: dict[str, object]) -> None:
     """Execute a block of a document."""
     exec(compile(code, document, "exec"), namespace)
+
+
+def run_python(document: str) -> dict[str, Any]:
+    """Run a document's Python, block after block, and give what it has defined."""
+    namespace: dict[str, Any] = {}
+    code = blocks(document, "python")
+    assert code
+    for block in code:
+        run(block, document, namespace)
+    return namespace
 
 
 def dead_links(document: str) -> list[str]:

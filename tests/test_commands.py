@@ -14,7 +14,8 @@ import yaml
 from training.recipe import load_config
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "docs/training.md")
+WITH_KEYS = ("README.md", "docs/training.md")
+DOCUMENTS = (*WITH_KEYS, "docs/whole-sequences.md")
 COMMAND = re.compile(r"python -m ((?:training|export|benchmarks)[\w.]*) ([^\n`<>|]+)")
 KEY = re.compile(r"`((?:data|text|model|training|search)\.\w+(?:\.\w+)?)[=`. ]")
 
@@ -57,7 +58,7 @@ def test_what_does_not_exist_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
         evaluate(["runs/mine", "--no-such-option"])
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", WITH_KEYS)
 def test_documented_keys(document: str) -> None:
     config = yaml.safe_load(load_config("corpus", ["data.train.tsv=a.tsv"]).to_yaml())
     named = KEY.findall((ROOT / document).read_text(encoding="utf-8"))

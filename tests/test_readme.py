@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.documents import ROOT, blocks, dead_links, run
+from tests.documents import ROOT, blocks, dead_links, run_python
 
 DOCUMENTS = sorted(
-    path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/*.md")]
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md")]
 )
 
 
@@ -19,12 +19,9 @@ def test_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {}
-    code = blocks("README.md", "python")
-    assert len(code) >= 4
+    assert len(blocks("README.md", "python")) >= 4
 
-    for block in code:
-        run(block, "README.md", namespace)
+    namespace = run_python("README.md")
 
     assert namespace["weights"].shape == (2, 7)
     assert namespace["best"].text == "vamos"

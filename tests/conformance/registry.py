@@ -209,6 +209,13 @@ REGISTRY: dict[str, Entry] = {
     "LuongAttention-dot": Entry(lambda: ka.LuongAttention("dot"), _attend, SAME_SIZE),
     "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
     "LuongAttention-cosine": Entry(lambda: ka.LuongAttention("cosine"), _attend, SAME_SIZE),
+    "AttentionPooling": Entry(
+        lambda: ka.AttentionPooling(U, dropout=0.2, alignment=ka.Softmax(0.7), seed=3),
+        lambda layer, x: layer(
+            x["inputs"], mask=ops.not_equal(x["mask"], 0), return_attention_scores=True
+        ),
+        ENCODING,
+    ),
     "LSTMEncoder": Entry(
         lambda: ka.LSTMEncoder(U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3),
         _encode,

@@ -1,0 +1,29 @@
+"""What the documents beside the README tell people to type, and where they lead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.arrays import to_numpy
+from tests.documents import ROOT, dead_links, run_python
+
+
+def test_whole_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run_python("docs/whole-sequences.md")
+    ids = np.array([[3, 4, 5], [6, 7, 0]])
+    assert found["model"].predict(ids, verbose=0).shape == (2, 11)
+    where = found["where"].predict(ids, verbose=0)
+    np.testing.assert_allclose(where.sum(-1), 1.0, rtol=1e-5)
+    assert where[1, 2] == 0.0
+    assert found["context"].shape == (2, 5, 8)
+    assert np.all(to_numpy(found["weights"])[1, :, 2:] == 0.0)
+    assert found["summary"].shape == (2, 8)
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    assert dead_links(str(document.relative_to(ROOT))) == []
