@@ -243,6 +243,10 @@ def test_searches_with_a_moved_model(moved: Reader) -> None:
     assert to_numpy(moved["ids"]).tolist() == GREEDY
     assert moved["found"].attention.shape == (3, 1, 6, 7)
 
+    moved.update(temperature=1e-4)
+    moved.types("sampling")
+    assert to_numpy(moved["found"].ids)[:, 0].tolist() == GREEDY
+
     moved.update(end_id=7, width=4, length_penalty=0.0)
     for made in ("step-function", "tiled"):
         moved.types(made, "beam")
@@ -251,23 +255,32 @@ def test_searches_with_a_moved_model(moved: Reader) -> None:
         close(moved["scores"], np.array(LOG_PROBS))
 
 
-@pytest.mark.parametrize("name", names("beam/", "penalty-0.6", "penalty-1.0"))
-def test_beam_search(name: str) -> None:
+def reader_of_beam(name: str) -> Reader:
+    """Somebody with a table for a model."""
     case = CASES[name]
 
     def step(tokens: Any, state: Any) -> Any:
         return ops.log_softmax(ops.take(case["table"], tokens, axis=0)), None, state
 
-    reader = Reader(
+    return Reader(
         step=step,
         state={},
         start_tokens=case["start_tokens"],
         end_id=int(case["end_token"]),
         max_length=int(case["max_steps"]),
         width=case["scores"].shape[1],
-        length_penalty=0.0,
+        length_penalty=float(name.rpartition("-")[2]),
     )
-    close(reader.types("beam")["scores"], case["scores"])
+
+
+@pytest.mark.parametrize("name", names("beam/", "penalty-0.6", "penalty-1.0"))
+def test_beam_search(name: str) -> None:
+    close(reader_of_beam(name).types("beam")["scores"], CASES[name]["scores"])
+
+
+@pytest.mark.parametrize("name", names("beam/"))
+def test_beam_search_with_the_lengths_of_tensorflow_addons(name: str) -> None:
+    close(reader_of_beam(name).types("imitated")["found"].scores, CASES[name]["scores"])
 
 
 @pytest.mark.parametrize("name", names("loss/"))
