@@ -190,7 +190,7 @@ REGISTRY: dict[str, Entry] = {
     "Hardmax": Entry(lambda: ka.Hardmax(), _align, ALIGNING),
     "Sparsemax": Entry(lambda: ka.Sparsemax(), _align, ALIGNING),
     "Monotonic": Entry(
-        lambda: ka.Monotonic("hard", noise=0.3, score_bias_init=-0.1), _align, ALIGNING
+        lambda: ka.Monotonic("recursive", noise=0.3, score_bias_init=-0.1), _align, ALIGNING
     ),
     "Monotonic-parallel": Entry(lambda: ka.Monotonic(), _align, ALIGNING),
     "MonotonicChunkwise": Entry(
