@@ -10,8 +10,8 @@ from keras_attention.attention.luong import SCORES, Score
 from keras_attention.attention.names import ALIGNMENTS, PASTS, AlignmentName, PastName
 from keras_attention.bridges import BridgeKind
 from keras_attention.checks import check_dropout, check_one_of, check_positive
-from keras_attention.decoder_step import Query
 from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
+from keras_attention.queries import INSIDE, QUERIES, Query
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ class Seq2SeqConfig:
         head_size: Features of a head's query and keys; None for all that there are.
         normalize: Weight normalization of the additive score.
         scale: A learned scale of Luong's scores.
-        query: When attention queries: `"previous"` or `"current"` state; None for the usual
-            choice, previous for `"bahdanau"`, current for `"luong"`.
+        query: When attention queries: `"previous"` or `"current"` state, `"between"` two
+            transitions of the lowest layer (a conditional GRU, or LSTM), or with the `"bottom"` of
+            two or more layers (GNMT); None for the usual choice, previous for `"bahdanau"`, current
+            for `"luong"`.
         input_feeding: Whether the attention vector joins the next input; None for the usual choice.
         attention_layer_units: Units of the tanh layer over state and context; None for no layer.
         tie_embeddings: `"output"` uses the target embedding as the weights of the logits (without
@@ -117,13 +119,14 @@ class Seq2SeqConfig:
             check_positive(name, getattr(self, name))
         if self.attention_layer_units is not None:
             check_positive("attention_layer_units", self.attention_layer_units)
-        check_one_of("query", self.query, ("current", "previous", None))
+        check_one_of("query", self.query, (*QUERIES, None))
         check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
         check_one_of("decoder_cell", self.decoder_cell, ("lstm", "gru"))
         check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))
         check_one_of("attention", self.attention, ("bahdanau", "luong", None))
         check_one_of("score", self.score, SCORES)
         self._check_mechanisms()
+        self._check_query()
         check_one_of("start_id", self.start_id, (START_ID, END_ID))
         check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()
@@ -149,6 +152,17 @@ class Seq2SeqConfig:
                 )
             if kind is not None:
                 kind(**options)  # which says what is wrong with them
+
+    def _check_query(self) -> None:
+        if self.query in INSIDE and self.attention is None:
+            raise ValueError(
+                f"Argument `query={self.query!r}` needs an attention. Received: attention=None"
+            )
+        if self.query == "bottom" and self.decoder_layers < 2:
+            raise ValueError(
+                "Argument `query='bottom'` needs a layer above the one that queries. "
+                f"Received: decoder_layers={self.decoder_layers}"
+            )
 
     def _check_tied(self) -> None:
         if self.tie_embeddings and self.attention_layer_units != self.embedding_size:

@@ -72,7 +72,6 @@ def encoder_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
 
 def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
     """The decoder, with its attention inside."""
-    cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
     layer = None
     if config.attention_layer_units is not None:
         layer = keras.layers.Dense(
@@ -83,15 +82,7 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
             name="attention_layer",
         )
     return AttentionDecoder(
-        [
-            cell(
-                config.decoder_units,
-                dropout=config.dropout if i else 0.0,  # between layers; the first reads embeddings
-                recurrent_dropout=config.recurrent_dropout,
-                dtype=policy,
-            )
-            for i in range(config.decoder_layers)
-        ],
+        _cells(config, policy),
         _attention(config, policy),
         query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
         input_feeding=config.input_feeding,
@@ -99,6 +90,24 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
         dtype=policy,
         name="decoder",
     )
+
+
+def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
+    """The decoder's cells, one for each layer, or two for the lowest with attention between them.
+
+    There is dropout between layers; the first reads embeddings, which have their own.
+    """
+    kind = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
+    transitions = 2 if config.query == "between" else 1
+    return [
+        kind(
+            config.decoder_units,
+            dropout=config.dropout if i >= transitions else 0.0,
+            recurrent_dropout=config.recurrent_dropout,
+            dtype=policy,
+        )
+        for i in range(config.decoder_layers + transitions - 1)
+    ]
 
 
 def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:

@@ -25,7 +25,6 @@ from keras_attention.decoding import (
 from keras_attention.decoding.beam import repeat_rows
 from keras_attention.ids import END_ID, PADDING_ID
 from keras_attention.parts import decoder_of, dropped, embeddings_of, encoder_of, project
-from keras_attention.recurrence import state_sizes
 from keras_attention.types import Tensor
 
 Search = GreedySearch | BeamSearch
@@ -71,8 +70,7 @@ class Seq2Seq(keras.Model):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
-        sizes = [state_sizes(cell) for cell in decoder.cells]
-        bridge = Bridge(sizes, config.bridge, dtype=policy, name="bridge")
+        bridge = Bridge(decoder.state_sizes, config.bridge, dtype=policy, name="bridge")
         logits = None
         if not config.tie_embeddings:
             logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")

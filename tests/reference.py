@@ -214,6 +214,48 @@ def decode(
     return np.array(outputs), np.array(all_weights), state
 
 
+def decode_inside(
+    cells: Sequence[Cell],
+    inputs: Array,
+    states: Sequence[State],
+    attend: Attend,
+    *,
+    query: str,
+    feed_size: int = 0,
+    layer: Callable[[Array], Array] | None = None,
+) -> tuple[Array, Array, State]:
+    """The decoder loop where the first cell asks and the others read what it gets.
+
+    Args:
+        states: One for each cell; with "between" the first two are one, and so the first is left
+            out.
+        query: "between": the second cell reads nothing but the context, and goes on from the
+            first one's state (conditional GRU). "bottom": all others read the context beside the
+            output of the one below (GNMT).
+        feed_size, layer: As in `decode`.
+    """
+    states = [list(state) for state in states]
+    outputs, all_weights, fed = [], [], np.zeros(feed_size)
+    for x in inputs:
+        y, first_state = cells[0](np.concatenate([x, fed]), states[0])
+        context, weights = attend(y)
+        if query == "between":
+            y, states[0] = cells[1](context, first_state)
+            for n, cell in enumerate(cells[2:], 1):
+                y, states[n] = cell(y, states[n])
+        else:
+            states[0] = first_state
+            for n, cell in enumerate(cells[1:], 1):
+                y, states[n] = cell(np.concatenate([y, context]), states[n])
+        output = np.concatenate([y, context])
+        output = output if layer is None else layer(output)
+        if feed_size:
+            fed = context if layer is None else output
+        outputs.append(output)
+        all_weights.append(weights)
+    return np.array(outputs), np.array(all_weights), [x for state in states for x in state]
+
+
 class Hypothesis(NamedTuple):
     """Tokens with the end token where there is one, and their summed log-probability."""
 

@@ -76,12 +76,12 @@ def _encode(layer: Any, x: Tensors) -> Sequence[Any]:
     return layer(x["inputs"], mask=ops.not_equal(x["mask"], 0))
 
 
-def _decode(layer: Any, x: Tensors) -> Sequence[Any]:
+def _decode(layer: Any, x: Tensors, *more_states: Any) -> Sequence[Any]:
     return layer(
         x["inputs"],
         memory=x["memory"],
         memory_mask=ops.not_equal(x["memory_mask"], 0),
-        initial_state=[x["h"], x["c"]],
+        initial_state=[x["h"], x["c"], *more_states],
         return_attention_scores=True,
         return_state=True,
     )
@@ -197,6 +197,24 @@ REGISTRY: dict[str, Entry] = {
         ),
         _decode,
         DECODING,
+    ),
+    "AttentionDecoder-between": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
+            ka.BahdanauAttention(4),
+            query="between",
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-bottom": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.LSTMCell(U), keras.layers.GRUCell(4)],
+            ka.BahdanauAttention(4),
+            query="bottom",
+        ),
+        lambda layer, x: _decode(layer, x, x["d"]),
+        {**DECODING, "d": ((4,), "float32")},
     ),
     "AttentionDecoder-without-attention": Entry(
         lambda: ka.AttentionDecoder(keras.layers.LSTMCell(U), None),

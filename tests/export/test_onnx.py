@@ -139,8 +139,20 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
         {"alignment": "sparsemax"},
         {"alignment": "hardmax"},
+        {"query": "between", "decoder_cell": "gru"},
+        {"query": "bottom", "decoder_layers": 3},
     ],
-    ids=["tied", "dot", "concat-gru", "plain", "stacked", "sparsemax", "hardmax"],
+    ids=[
+        "tied",
+        "dot",
+        "concat-gru",
+        "plain",
+        "stacked",
+        "sparsemax",
+        "hardmax",
+        "between",
+        "gnmt",
+    ],
 )
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)

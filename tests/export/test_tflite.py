@@ -104,6 +104,8 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         {"attention": None, "encoder": "lstm", "end_bias": 0.9},
         {"alignment": "sparsemax"},
         {"alignment": "hardmax"},
+        {"query": "between", "decoder_cell": "gru", "end_bias": 1.5},
+        {"query": "bottom", "decoder_layers": 3},
     ],
     ids=[
         "tied",
@@ -112,6 +114,8 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         "no-attention",
         "sparsemax",
         "hardmax",
+        "between",
+        "gnmt",
     ],
 )
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import keras_attention as ka
 from keras_attention import backend, loop, scores
 from keras_attention.cells import LoopedLSTMCell
 from keras_attention.linear import linear
-from keras_attention.recurrence import state_sizes
 from tests import reference
 from tests.arrays import dtype_policy, length_mask, randomize, to_numpy, uniform
 
@@ -48,6 +47,7 @@ CELLS: dict[str, Callable[[], Any]] = {
     "gru without bias": lambda: keras.layers.GRUCell(U, use_bias=False),
     "gru that resets before": lambda: keras.layers.GRUCell(U, reset_after=False),
     "stack": lambda: [keras.layers.GRUCell(5), keras.layers.LSTMCell(7), keras.layers.GRUCell(U)],
+    "two lstms": lambda: [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
     "simple": lambda: keras.layers.SimpleRNNCell(U),
     "foreign": Elman,
     "foreign in a stack": lambda: [keras.layers.LSTMCell(3), Elman()],
@@ -71,7 +71,7 @@ def decoder(
     cell: str = "lstm", score: str = "bahdanau", query: str = "current", layer: str = "dense"
 ) -> ka.AttentionDecoder:
     made = ka.AttentionDecoder(
-        CELLS[cell](), SCORES[score](), query, attention_layer=LAYERS[layer]()
+        CELLS[cell](), SCORES[score](), query, query != "previous", LAYERS[layer]()
     )
     made.build((B, T, D), (B, S, M))
     randomize(made, seed=1)
@@ -81,7 +81,7 @@ def decoder(
 def gradients(decoder: ka.AttentionDecoder, **options: Any) -> list[Any]:
     """A number that all results enter; its gradient by inputs, memory, first states and weights."""
     inputs, memory = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
-    states = [tf.ones((B, n)) / 3 for cell in decoder.cells for n in state_sizes(cell)]
+    states = [tf.ones((B, n)) / 3 for sizes in decoder.state_sizes for n in sizes]
     weights = [weight.value for weight in decoder.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch([inputs, memory, states])
@@ -124,6 +124,8 @@ CASES = [
     *({"score": score} for score in SCORES),
     *({"cell": cell, "query": "previous"} for cell in ("lstm", "stack", "foreign")),
     *({"score": "general", "layer": layer} for layer in ("none", "two")),
+    {"cell": "two lstms", "query": "between"},
+    *({"cell": cell, "query": "bottom"} for cell in ("stack", "foreign in a stack")),
 ]
 
 
@@ -160,11 +162,15 @@ def test_gradients_where_no_length_is_known(score: str) -> None:
     assert_equal(tf.function(by_inputs, input_signature=unknown)(*given), by_inputs(*given))
 
 
-def test_dropout_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
+@pytest.mark.parametrize("query", ["current", "previous", "between", "bottom"])
+def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
-        cells = [keras.layers.LSTMCell(U, dropout=0.3), keras.layers.GRUCell(U, dropout=0.3)]
+        cells = [
+            keras.layers.GRUCell(U, recurrent_dropout=0.3),
+            keras.layers.GRUCell(U, dropout=0.3),
+        ]
         attention = ka.BahdanauAttention(7, dropout=0.3)
-        layer = ka.AttentionDecoder(cells, attention, attention_layer=keras.layers.Dense(3))
+        layer = ka.AttentionDecoder(cells, attention, query, True, keras.layers.Dense(3))
         layer.build((B, T, D), (B, S, M))
         randomize(layer, seed=1)
         return layer

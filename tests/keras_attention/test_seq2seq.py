@@ -30,6 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
         "bridge": "copy",
         "start_id": 2,
     },
+    "between": {"query": "between", "decoder_cell": "gru", "dropout": 0.3},
+    "gnmt": {"query": "bottom", "decoder_layers": 3},
     "without": {"attention": None, "bridge": "zeros"},
     "tied": {"attention_layer_units": 3, "tie_embeddings": "output", "dropout": 0.5},
     "shared": {
@@ -225,6 +227,8 @@ def test_a_maximal_length_below_one_is_refused(models: dict[str, Any]) -> None:
         ({"bridge": "stone"}, r"`bridge`.*dense.*Received: bridge='stone'"),
         ({"dropout": 1.0}, r"`dropout`.*Received: dropout=1.0"),
         ({"start_id": 0}, r"`start_id`.*Received: start_id=0"),
+        ({"query": "bottom"}, r"`query='bottom'`.*Received: decoder_layers=1"),
+        ({"query": "between", "attention": None}, r"`query='between'`.*Received: attention=None"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
