@@ -35,8 +35,11 @@ from keras_attention.decoding import (
     greedy_search,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
+from keras_attention.maxout import Maxout
 from keras_attention.metrics import MaskedAccuracy
+from keras_attention.residual import ResidualCell
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
@@ -58,17 +61,20 @@ __all__ = [
     "Hardmax",
     "Hypotheses",
     "LSTMEncoder",
+    "LayerNormLSTMCell",
     "LocalMonotonic",
     "LocalPredictive",
     "Location",
     "LuongAttention",
     "MaskedAccuracy",
     "MaskedCrossEntropy",
+    "Maxout",
     "Memory",
     "Monotonic",
     "MonotonicChunkwise",
     "MultiHead",
     "Past",
+    "ResidualCell",
     "RunDirectory",
     "ScoredPair",
     "SentencePieceTokenizer",

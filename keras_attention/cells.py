@@ -11,7 +11,9 @@ from keras import ops
 
 from keras_attention.cell_protocol import state_sizes, training_option
 from keras_attention.dtypes import at_least_float32
+from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.linear import linear
+from keras_attention.residual import ResidualCell
 from keras_attention.types import Nest, Tensor
 
 
@@ -62,6 +64,31 @@ class LoopedCell:
         with given([self.cell], [constants]), dropped_by(self.cell, self.masks):
             output, after = self.cell(x, list(states), **self.options)
         return output, list(after) if isinstance(after, list | tuple) else [after]
+
+
+class LoopedResidualCell(LoopedCell):
+    """A residual connection around a cell that is in the loop as it would be without.
+
+    Args:
+        cell: The cell with its residual connection.
+        inner: The cell within.
+    """
+
+    def __init__(self, cell: ResidualCell, inner: LoopedCell) -> None:
+        self.cell, self.inner, self.constants = cell, inner, inner.constants
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        known = [] if projected is None else [projected]
+        dtype = self.inner.cell.compute_dtype
+        x = ops.cast(ops.concatenate([*known, *inputs], axis=-1), dtype)
+        output, after = self.inner.step(None, [x], _cast(states, dtype), constants)
+        return self.cell.add(x, output), after
 
 
 class _GatedCell(LoopedCell):
@@ -217,12 +244,15 @@ class LoopedStack:
 
 
 def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedCell:
+    if isinstance(cell, ResidualCell):
+        return LoopedResidualCell(cell, _looped(cell.cell, 0, pure, training))
     if getattr(cell, "implementation", 1) == 2:
         if type(cell) is keras.layers.LSTMCell:
             return LoopedLSTMCell(cell, known)
         if type(cell) is keras.layers.GRUCell and cell.reset_after:
             return LoopedGRUCell(cell, known)
-    return LoopedCell(cell, constants_of(cell) if pure else [], training)
+    dtype = cell.compute_dtype if type(cell) is LayerNormLSTMCell else None
+    return LoopedCell(cell, constants_of(cell, dtype) if pure else [], training)
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:

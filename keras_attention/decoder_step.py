@@ -146,7 +146,7 @@ class DecoderStep(NamedTuple):
         before = FIRST if self.query == "bottom" else slice(None)
         n = len(stack_state_sizes(self.cells[before]))
         outputs, lower = run_stack_over_sequence(
-            recurrent_layers[before], inputs, cells[:n], mask, training
+            self.cells[before], recurrent_layers[before], inputs, cells[:n], mask, training
         )
         weights = None
         upper: list[Tensor] = []
@@ -157,8 +157,9 @@ class DecoderStep(NamedTuple):
                 outputs, memory, tuple(alignment), drawn
             )
             if self.query == "bottom":
+                above = self.cells[OTHERS], recurrent_layers[OTHERS]
                 outputs, upper = run_stack_over_sequence(
-                    recurrent_layers[OTHERS], outputs, cells[n:], mask, training, [context]
+                    *above, outputs, cells[n:], mask, training, [context]
                 )
             alignment = list(aligned)
             outputs = self._combine(outputs, context)

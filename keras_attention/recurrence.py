@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_attention.cell_protocol import Cell, state_sizes
+from keras_attention.residual import ResidualCell
 from keras_attention.types import Tensor
 
 _CHANGING_CELLS = threading.RLock()
@@ -79,6 +80,7 @@ def run_stack(
 
 
 def run_stack_over_sequence(
+    cells: Sequence[Cell],
     layers: Sequence[keras.layers.RNN],
     inputs: Tensor,
     states: Sequence[Tensor],
@@ -88,12 +90,13 @@ def run_stack_over_sequence(
 ) -> tuple[Tensor, list[Tensor]]:
     """All steps of a stack at once, in Keras's own (where it can, fused) recurrent layers."""
     remaining, after = list(states), []
-    for layer in layers:
-        count = len(state_sizes(layer.cell))
+    for cell, layer in zip(cells, layers, strict=True):
+        count = len(state_sizes(cell))
         own, remaining = remaining[:count], remaining[count:]
         if beside:
             inputs = ops.concatenate([inputs, *beside], axis=-1)
-        inputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
+        outputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
+        inputs = cell.add(inputs, outputs) if isinstance(cell, ResidualCell) else outputs
         after += new
     return inputs, after
 
@@ -114,7 +117,7 @@ def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> It
     with _CHANGING_CELLS:
         own = [
             (cell, name, getattr(cell, name))
-            for cell in cells
+            for cell in map(_innermost, cells)
             for name in plain
             if hasattr(cell, name)
         ]
@@ -127,10 +130,16 @@ def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> It
                 setattr(cell, name, value)
 
 
+def _innermost(cell: Cell) -> Cell:
+    while isinstance(cell, ResidualCell):
+        cell = cell.cell
+    return cell
+
+
 def sequence_layer(
     cell: Cell, kind: type[keras.layers.RNN] | None = None, **kwargs: Any
 ) -> keras.layers.RNN:
-    """Keras's recurrent layer over a cell that is given.
+    """Keras's recurrent layer over a cell that is given; around a residual one's own cell.
 
     Args:
         cell: The cell.
@@ -138,6 +147,7 @@ def sequence_layer(
             one for any other, whose `call` a fused layer would not heed.
         kwargs: The layer's arguments.
     """
+    cell = cell.cell if isinstance(cell, ResidualCell) else cell
     kwargs = {"return_sequences": True, "return_state": True, **kwargs}
     fused = {keras.layers.LSTMCell: keras.layers.LSTM, keras.layers.GRUCell: keras.layers.GRU}
     kind = kind or fused.get(type(cell))

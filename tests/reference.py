@@ -143,6 +143,52 @@ def gru(kernel: Array, recurrent_kernel: Array, bias: Array) -> Cell:
     return cell
 
 
+def normalized_layer(x: Array, gain: Array, epsilon: float) -> Array:
+    """a (z - mean(z)) / sqrt(variance(z) + epsilon)"""
+    mean = sum(x) / len(x)
+    return gain * (x - mean) / np.sqrt(sum((x - mean) ** 2) / len(x) + epsilon)
+
+
+def layer_norm_lstm(
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    input_gain: Array,
+    recurrent_gain: Array,
+    cell_gain: Array,
+    cell_bias: Array,
+    epsilon: float = 1e-5,
+) -> Cell:
+    """Ba et al. 2016, equations 20 to 22; state [h, c]; gates in Keras's order."""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        h, c = state
+        read = normalized_layer(x @ kernel, input_gain, epsilon)
+        kept = normalized_layer(h @ recurrent_kernel, recurrent_gain, epsilon)
+        i, f, g, o = np.split(read + kept + bias, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(normalized_layer(c, cell_gain, epsilon) + cell_bias)
+        return h, [h, c]
+
+    return cell
+
+
+def residual(one: Cell) -> Cell:
+    """y_t = cell(x_t) + x_t, of wider inputs the first features"""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        output, state = one(x, state)
+        return np.array([output[u] + x[u] for u in range(len(output))]), state
+
+    return cell
+
+
+def maxout(x: Array, kernel: Array, bias: Array, units: int) -> Array:
+    """y_u is the largest of the linear units u, U + u, 2 U + u, ..."""
+    linear = [x @ column + b for column, b in zip(kernel.T, bias, strict=True)]
+    return np.array([max(linear[u::units]) for u in range(units)])
+
+
 def stacked(cells: Sequence[Cell], states_per_cell: Sequence[int]) -> Cell:
     """Cells on top of each other as one; the flat state holds the bottom cell's entries first."""
     ends = np.cumsum(states_per_cell)

@@ -13,7 +13,7 @@ import keras_attention as ka
 from export.onnx import convert, export_onnx
 from export.onnx_passes import op_types
 from export.reference import padded
-from tests.export.toy import sources, toy_model
+from tests.export.toy import GNMT, GROUNDHOG, NEMATUS, sources, toy_model
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -139,8 +139,9 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
         {"alignment": "sparsemax"},
         {"alignment": "hardmax"},
-        {"query": "between", "decoder_cell": "gru"},
-        {"query": "bottom", "decoder_layers": 3},
+        NEMATUS,
+        GNMT,
+        GROUNDHOG,
     ],
     ids=[
         "tied",
@@ -150,8 +151,9 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         "stacked",
         "sparsemax",
         "hardmax",
-        "between",
+        "nematus",
         "gnmt",
+        "groundhog",
     ],
 )
 def test_other_architectures(changes: dict) -> None:

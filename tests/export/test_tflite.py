@@ -11,7 +11,16 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.tflite import export_tflite
 from keras_attention.serving import ServingModule
-from tests.export.toy import BEAM, MAX_SOURCE, MAX_TARGET, sources, toy_model
+from tests.export.toy import (
+    BEAM,
+    GNMT,
+    GROUNDHOG,
+    MAX_SOURCE,
+    MAX_TARGET,
+    NEMATUS,
+    sources,
+    toy_model,
+)
 
 
 def runners(path: Path) -> dict[str, Any]:
@@ -104,8 +113,9 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         {"attention": None, "encoder": "lstm", "end_bias": 0.9},
         {"alignment": "sparsemax"},
         {"alignment": "hardmax"},
-        {"query": "between", "decoder_cell": "gru", "end_bias": 1.5},
-        {"query": "bottom", "decoder_layers": 3},
+        {**NEMATUS, "end_bias": 1.5},
+        GNMT,
+        GROUNDHOG,
     ],
     ids=[
         "tied",
@@ -114,8 +124,9 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         "no-attention",
         "sparsemax",
         "hardmax",
-        "between",
+        "nematus",
         "gnmt",
+        "groundhog",
     ],
 )
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:

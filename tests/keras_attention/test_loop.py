@@ -48,6 +48,12 @@ CELLS: dict[str, Callable[[], Any]] = {
     "gru that resets before": lambda: keras.layers.GRUCell(U, reset_after=False),
     "stack": lambda: [keras.layers.GRUCell(5), keras.layers.LSTMCell(7), keras.layers.GRUCell(U)],
     "two lstms": lambda: [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
+    "layer norm": lambda: ka.LayerNormLSTMCell(U),
+    "residual": lambda: [
+        ka.ResidualCell(keras.layers.GRUCell(D)),
+        keras.layers.LSTMCell(U),
+        ka.ResidualCell(ka.LayerNormLSTMCell(U)),
+    ],
     "simple": lambda: keras.layers.SimpleRNNCell(U),
     "foreign": Elman,
     "foreign in a stack": lambda: [keras.layers.LSTMCell(3), Elman()],
@@ -125,7 +131,7 @@ CASES = [
     *({"cell": cell, "query": "previous"} for cell in ("lstm", "stack", "foreign")),
     *({"score": "general", "layer": layer} for layer in ("none", "two")),
     {"cell": "two lstms", "query": "between"},
-    *({"cell": cell, "query": "bottom"} for cell in ("stack", "foreign in a stack")),
+    *({"cell": cell, "query": "bottom"} for cell in ("stack", "foreign in a stack", "residual")),
 ]
 
 
@@ -168,6 +174,7 @@ def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], Non
         cells = [
             keras.layers.GRUCell(U, recurrent_dropout=0.3),
             keras.layers.GRUCell(U, dropout=0.3),
+            ka.ResidualCell(ka.LayerNormLSTMCell(U, dropout=0.3, recurrent_dropout=0.3)),
         ]
         attention = ka.BahdanauAttention(7, dropout=0.3)
         layer = ka.AttentionDecoder(cells, attention, query, True, keras.layers.Dense(3))
@@ -253,6 +260,11 @@ def test_a_matrix_gets_its_gradient_once_for_all_steps() -> None:
     outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]
     for rows, columns in ((M + U, 3), (U, 7), (3 + U, 4 * U)):
         assert (rows, columns) in outside
+    layer = decoder("layer norm", "bahdanau")
+    graph = tf.function(lambda: gradients(layer)).get_concrete_function().graph
+    outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]
+    for rows in (D + 3, U):
+        assert (rows, 4 * U) in outside
 
 
 def test_linear_is_a_product_anywhere() -> None:
