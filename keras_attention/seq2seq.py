@@ -120,7 +120,8 @@ class Seq2Seq(keras.Model):
         encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
-        return memory, self.decoder.initial_state(memory, self.bridge(states, encoded, mask))
+        start = self.bridge(states, memory=encoded, memory_mask=mask)
+        return memory, self.decoder.initial_state(memory, start)
 
     def decode_step(
         self, tokens: Tensor, state: Sequence[Tensor], memory: Memory | None
