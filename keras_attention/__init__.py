@@ -42,9 +42,12 @@ from keras_attention.decoding import (
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.ensemble import Ensemble
+from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
+from keras_attention.maxout import Maxout
 from keras_attention.metrics import MaskedAccuracy
 from keras_attention.pooling import AttentionPooling
+from keras_attention.residual import ResidualCell
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
 from keras_attention.seq2seq import Seq2Seq
@@ -70,12 +73,14 @@ __all__ = [
     "Hardmax",
     "Hypotheses",
     "LSTMEncoder",
+    "LayerNormLSTMCell",
     "LocalMonotonic",
     "LocalPredictive",
     "Location",
     "LuongAttention",
     "MaskedAccuracy",
     "MaskedCrossEntropy",
+    "Maxout",
     "Memory",
     "MinLength",
     "Monotonic",
@@ -84,6 +89,7 @@ __all__ = [
     "NoRepeatedNgram",
     "Past",
     "Prefix",
+    "ResidualCell",
     "RunDirectory",
     "Sampling",
     "ScoredPair",

@@ -9,19 +9,22 @@ import keras
 from keras import ops
 
 from keras_attention.checks import check_one_of, check_positive
+from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Shape, Tensor
 
-BridgeKind = Literal["dense", "copy", "zeros"]
+BridgeKind = Literal["dense", "mean", "copy", "zeros"]
+BRIDGES: tuple[BridgeKind, ...] = ("dense", "mean", "copy", "zeros")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Bridge(keras.layers.Layer):
-    """From an encoder's final states to a decoder's initial states.
+    """From what an encoder gives to a decoder's initial states.
 
     Formula, for the decoder's state s of one kind (h or c) and the encoder's final states of that
-    kind, forward and backward, side by side as e:
+    kind, forward and backward, side by side as e, or all that it encoded, h_1 to h_S:
 
     - `"dense"`: `s = tanh(e W + b)`, with its own W for each layer of the decoder
+    - `"mean"`: `s = tanh((1/S) sum_j h_j W + b)`, likewise, padding not counted
     - `"copy"`: `s = e`, the same for each layer; the sizes must agree
     - `"zeros"`: `s = 0`; then nothing but attention connects encoder and decoder
 
@@ -32,22 +35,26 @@ class Bridge(keras.layers.Layer):
 
     Call arguments:
         states: The encoder's final states: h, c, or forward h, c and backward h, c, (B, U) each.
+        memory: What it encoded, (B, S, M); only `"mean"` reads it.
+        memory_mask: Boolean (B, S), False on padding, or None. Keras fills it from the mask that
+            `memory` carries.
 
     Returns:
         The decoder's initial cell states, a flat list from the bottom to the top.
 
     Raises:
-        ValueError: If `kind` is unknown, or sizes do not agree under `"copy"`.
+        ValueError: If `kind` is unknown, sizes do not agree under `"copy"`, or there is no `memory`
+            for `"mean"`.
 
-    Reference: Bahdanau, Cho and Bengio 2015, appendix A.2.2 (s_0); `"copy"`: Sutskever, Vinyals and
-    Le 2014.
+    Reference: Bahdanau, Cho and Bengio 2015, appendix A.2.2 (s_0); `"mean"`: Sennrich et al. 2017
+    ("Nematus"), section 2; `"copy"`: Sutskever, Vinyals and Le 2014.
     """
 
     def __init__(
         self, sizes: Sequence[Sequence[int]], kind: BridgeKind = "dense", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        check_one_of("kind", kind, ("dense", "copy", "zeros"))
+        check_one_of("kind", kind, BRIDGES)
         if not all(isinstance(cell, list | tuple) for cell in sizes):
             raise TypeError(
                 "Argument `sizes` must hold a list of sizes for each cell, for example "
@@ -58,15 +65,15 @@ class Bridge(keras.layers.Layer):
             check_positive("sizes", size)
         self.kind = kind
         self.projections = []
-        if kind == "dense":
+        if kind in ("dense", "mean"):
             self.projections = [
                 keras.layers.Dense(size, activation="tanh", dtype=self.dtype_policy)
                 for cell in self.sizes
                 for size in cell
             ]
 
-    def build(self, states_shape: Sequence[Shape]) -> None:
-        """Make the weights for final states of these shapes."""
+    def build(self, states_shape: Sequence[Shape], memory_shape: Shape | None = None) -> None:
+        """Make the weights for final states, and a memory (B, S, M), of these shapes."""
         available, of_cells = (sum(shape[-1] for shape in states_shape[i::2]) for i in (0, 1))
         if len(states_shape) not in (2, 4) or available != of_cells:
             raise ValueError(
@@ -80,12 +87,22 @@ class Bridge(keras.layers.Layer):
                     "decoder's size. "
                     f"Received: encoder size={available}, decoder size={size}"
                 )
+        if self.kind == "mean":
+            available = _given(memory_shape)[-1]
         for projection in self.projections:
             projection.build((None, available))
         self.built = True
 
-    def call(self, states: Sequence[Tensor]) -> list[Tensor]:
-        """Map the states; see the class."""
+    def call(
+        self,
+        states: Sequence[Tensor],
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Map the states, or the memory; see the class."""
+        if self.kind == "mean":
+            mean = masked_mean(_given(memory), memory_mask)
+            return [projection(mean) for projection in self.projections]
         by_kind = [ops.concatenate(states[i::2], axis=-1) for i in (0, 1)]
         sources = [by_kind[i] for cell in self.sizes for i, _ in enumerate(cell)]
         if self.kind == "copy":
@@ -96,7 +113,12 @@ class Bridge(keras.layers.Layer):
         rows = ops.shape(states[0])[0]
         return [ops.zeros((rows, n), self.compute_dtype) for cell in self.sizes for n in cell]
 
-    def compute_output_spec(self, states: Sequence[Tensor]) -> list[keras.KerasTensor]:
+    def compute_output_spec(
+        self,
+        states: Sequence[Tensor],
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> list[keras.KerasTensor]:
         """Symbolic results of `call`."""
         rows, dtype = states[0].shape[0], self.compute_dtype
         return [keras.KerasTensor((rows, n), dtype=dtype) for cell in self.sizes for n in cell]
@@ -104,3 +126,23 @@ class Bridge(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "sizes": self.sizes, "kind": self.kind}
+
+
+def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean (B, D) of the positions (B, S, D) where the mask is True; zero if there are none."""
+    if mask is None:
+        return ops.mean(x, axis=1)
+    summed = at_least_float32(x)
+    valid = ops.cast(mask, summed.dtype)
+    total = ops.sum(ops.where(ops.expand_dims(valid, -1) > 0.0, summed, 0.0), axis=1)
+    count = ops.sum(valid, axis=1, keepdims=True)
+    return ops.cast(total / ops.maximum(count, 1.0), x.dtype)
+
+
+def _given(memory: Any) -> Any:
+    if memory is None:
+        raise ValueError(
+            "kind='mean' needs what the encoder encoded, the argument `memory`. "
+            "Received: memory=None"
+        )
+    return memory

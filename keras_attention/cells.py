@@ -9,25 +9,33 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.cell_protocol import state_sizes, training_option
 from keras_attention.dtypes import at_least_float32
+from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.linear import linear
-from keras_attention.recurrence import state_sizes
+from keras_attention.residual import ResidualCell
 from keras_attention.types import Nest, Tensor
 
 
 class LoopedCell:
     """Any Keras cell, its weights among the constants of a loop.
 
+    On the way back the loop's steps run once more, when the layer's call is over: training or not,
+    and the dropout that was drawn, are what they were when this was made.
+
     Args:
-        cell: The cell.
+        cell: The cell, its dropout drawn.
         constants: Its weights, or nothing if it is to look at them itself.
+        training: Whether it is called for training.
 
     Attributes:
         constants: What `step` needs of the weights.
     """
 
-    def __init__(self, cell: Any, constants: Nest) -> None:
+    def __init__(self, cell: Any, constants: Nest, training: bool | None) -> None:
         self.cell, self.constants = cell, constants
+        self.options = training_option(cell, training)
+        self.masks = dropout_masks(cell)
 
     def project(self, inputs: Tensor) -> Tensor:
         """Known inputs (T, B, D) as `step` takes them, (T, B, .)."""
@@ -52,9 +60,35 @@ class LoopedCell:
             Output (B, U), next states.
         """
         known = [] if projected is None else [projected]
-        with given([self.cell], [constants]):
-            output, after = self.cell(ops.concatenate([*known, *inputs], axis=-1), list(states))
+        x = ops.concatenate([*known, *inputs], axis=-1)
+        with given([self.cell], [constants]), dropped_by(self.cell, self.masks):
+            output, after = self.cell(x, list(states), **self.options)
         return output, list(after) if isinstance(after, list | tuple) else [after]
+
+
+class LoopedResidualCell(LoopedCell):
+    """A residual connection around a cell that is in the loop as it would be without.
+
+    Args:
+        cell: The cell with its residual connection.
+        inner: The cell within.
+    """
+
+    def __init__(self, cell: ResidualCell, inner: LoopedCell) -> None:
+        self.cell, self.inner, self.constants = cell, inner, inner.constants
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        known = [] if projected is None else [projected]
+        dtype = self.inner.cell.compute_dtype
+        x = ops.cast(ops.concatenate([*known, *inputs], axis=-1), dtype)
+        output, after = self.inner.step(None, [x], _cast(states, dtype), constants)
+        return self.cell.add(x, output), after
 
 
 class _GatedCell(LoopedCell):
@@ -66,11 +100,11 @@ class _GatedCell(LoopedCell):
     """
 
     def __init__(self, cell: Any, known: int) -> None:
-        super().__init__(cell, ())
+        super().__init__(cell, (), None)
         self.known = known
         kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
         self.kernel, self.unknown = ops.split(kernel, [known], axis=0)
-        self.mask = cell.get_dropout_mask(None)
+        self.mask = self.masks["_dropout_mask"]
 
     def project(self, inputs: Tensor) -> Tensor:
         if self.mask is not None:
@@ -161,13 +195,16 @@ class LoopedStack:
         cells: From the bottom to the top.
         known: How many input features of the first are known before the loop.
         pure: Whether weights may be constants of the loop, which no call changes.
+        training: Whether the cells are called for training.
 
     Attributes:
         constants: What `step` needs of all weights.
     """
 
-    def __init__(self, cells: Sequence[Any], known: int, pure: bool) -> None:
-        self.cells = [_looped(cell, 0 if i else known, pure) for i, cell in enumerate(cells)]
+    def __init__(self, cells: Sequence[Any], known: int, pure: bool, training: bool | None) -> None:
+        self.cells = [
+            _looped(cell, 0 if i else known, pure, training) for i, cell in enumerate(cells)
+        ]
         self.constants = [cell.constants for cell in self.cells]
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -176,29 +213,46 @@ class LoopedStack:
         return first.project(ops.cast(inputs, first.cell.compute_dtype))
 
     def step(
-        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Sequence[Nest]
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        which: slice = slice(None),
+        beside: Sequence[Tensor] = (),
+        *,
+        constants: Sequence[Nest],
     ) -> tuple[Tensor, list[Tensor]]:
-        """One step: projected and other inputs, flat states, to the top output and flat states."""
-        projected: Tensor | None
-        projected, *others = inputs
+        """One step of all cells or of some, to the top output and flat states.
+
+        Args:
+            inputs: What the first of them reads; where that is the bottom, projected inputs first.
+            states: Their flat states.
+            which: Which cells run.
+            beside: What each of them reads besides, (B, .) each.
+            constants: Those of `constants`, of all cells.
+        """
+        projected, *others = inputs if not which.start else (None, *inputs)
         remaining, after = list(states), []
-        for cell, own_constants in zip(self.cells, constants, strict=True):
+        for cell, own_constants in zip(self.cells[which], constants[which], strict=True):
             count = len(state_sizes(cell.cell))
             own, remaining = remaining[:count], remaining[count:]
-            others, own = (_cast(tensors, cell.cell.compute_dtype) for tensors in (others, own))
+            dtype = cell.cell.compute_dtype
+            others, own = _cast([*others, *beside], dtype), _cast(own, dtype)
             output, new = cell.step(projected, others, own, own_constants)
             after += new
             projected, others = None, [output]
         return output, after
 
 
-def _looped(cell: Any, known: int, pure: bool) -> LoopedCell:
+def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedCell:
+    if isinstance(cell, ResidualCell):
+        return LoopedResidualCell(cell, _looped(cell.cell, 0, pure, training))
     if getattr(cell, "implementation", 1) == 2:
         if type(cell) is keras.layers.LSTMCell:
             return LoopedLSTMCell(cell, known)
         if type(cell) is keras.layers.GRUCell and cell.reset_after:
             return LoopedGRUCell(cell, known)
-    return LoopedCell(cell, constants_of(cell) if pure else [])
+    dtype = cell.compute_dtype if type(cell) is LayerNormLSTMCell else None
+    return LoopedCell(cell, constants_of(cell, dtype) if pure else [], training)
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:
@@ -229,6 +283,27 @@ def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Itera
             for weight, constant in zip(layer.weights, own, strict=True):
                 scope.add_update((weight, constant))
         yield
+
+
+def dropout_masks(cell: Any) -> dict[str, Any]:
+    """The masks that a cell of Keras has drawn, by its own names for them."""
+    if not hasattr(cell, "get_dropout_mask"):
+        return {}
+    names = ("_dropout_mask", "_recurrent_dropout_mask")
+    return {name: getattr(cell, name, None) for name in names}
+
+
+@contextmanager
+def dropped_by(cell: Any, masks: dict[str, Any]) -> Iterator[None]:
+    """Let a cell drop by these masks."""
+    before = dropout_masks(cell)
+    try:
+        for name, mask in masks.items():
+            setattr(cell, name, mask)
+        yield
+    finally:
+        for name, mask in before.items():
+            setattr(cell, name, mask)
 
 
 def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:

@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from keras_attention.attention.luong import SCORES, Score
 from keras_attention.attention.names import ALIGNMENTS, PASTS, AlignmentName, PastName
-from keras_attention.bridges import BridgeKind
+from keras_attention.bridges import BRIDGES, BridgeKind
 from keras_attention.checks import check_dropout, check_one_of, check_positive
-from keras_attention.decoder_step import Query
 from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
+from keras_attention.queries import INSIDE, QUERIES, Query
+
+DecoderCell = Literal["lstm", "gru", "ln-lstm"]
+DECODER_CELLS: tuple[DecoderCell, ...] = ("lstm", "gru", "ln-lstm")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Seq2SeqConfig:
         encoder: `"bilstm"`, or `"lstm"` for one direction.
         encoder_units: Units of the encoder's LSTMs, of each direction.
         encoder_layers: How many are stacked.
-        decoder_cell: `"lstm"` or `"gru"`.
+        decoder_cell: `"lstm"`, `"gru"`, or `"ln-lstm"` (with layer normalization).
         decoder_units: Units of the decoder's cells.
         decoder_layers: How many are stacked.
+        residual: Whether each layer above the first, of encoder and decoder, adds its inputs to its
+            outputs.
         bridge: How the decoder's first state comes from the encoder's last: `"dense"`, `"copy"` or
-            `"zeros"`.
+            `"zeros"`; or from the `"mean"` of all that it encoded.
         attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
         score: The score of `"luong"`; not used otherwise.
         attention_units: Hidden units of the additive and concat scores.
@@ -44,13 +49,19 @@ class Seq2SeqConfig:
         head_size: Features of a head's query and keys; None for all that there are.
         normalize: Weight normalization of the additive score.
         scale: A learned scale of Luong's scores.
-        query: When attention queries: `"previous"` or `"current"` state; None for the usual
-            choice, previous for `"bahdanau"`, current for `"luong"`.
+        query: When attention queries: `"previous"` or `"current"` state, `"between"` two
+            transitions of the lowest layer (a conditional GRU, or LSTM), or with the `"bottom"` of
+            two or more layers (GNMT); None for the usual choice, previous for `"bahdanau"`, current
+            for `"luong"`.
         input_feeding: Whether the attention vector joins the next input; None for the usual choice.
         attention_layer_units: Units of the tanh layer over state and context; None for no layer.
+        readout: A layer between decoder and logits that also reads the target's embedding, `"tanh"`
+            or `"maxout"` (deep output); None for no layer.
+        readout_units: Its units; None for `embedding_size`.
         tie_embeddings: `"output"` uses the target embedding as the weights of the logits (without
-            bias), `"all"` the same matrix for the source too; `attention_layer_units` must be
-            `embedding_size` then. None for matrices of their own.
+            bias), `"all"` the same matrix for the source too; what the logits are computed from,
+            the attention layer or the readout, must have `embedding_size` units then. None for
+            matrices of their own.
         dropout: Fraction of the features that is dropped in training: of embeddings, between
             layers, and of what the logits are computed from.
         embedding_dropout: The fraction of embeddings' features, where it is another; None for
@@ -66,9 +77,11 @@ class Seq2SeqConfig:
         ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
             asked for where the sizes differ.
 
-    Reference: Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational dropout;
-    their dropout of words drops a word wherever it occurs); Sennrich and Zhang 2019 (what small
-    corpora need).
+    Reference: Sennrich et al. 2017 and Wu et al. 2016 (`query`, `residual`); Ba, Kiros and Hinton
+    2016 (`"ln-lstm"`); Pascanu et al. 2014 and Bahdanau, Cho and Bengio 2015, appendix A.2.2
+    (`readout`); Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational
+    dropout; their dropout of words drops a word wherever it occurs); Sennrich and Zhang 2019 (what
+    small corpora need).
     """
 
     source_vocabulary: int
@@ -77,9 +90,10 @@ class Seq2SeqConfig:
     encoder: Literal["bilstm", "lstm"] = "bilstm"
     encoder_units: int = 256
     encoder_layers: int = 1
-    decoder_cell: Literal["lstm", "gru"] = "lstm"
+    decoder_cell: DecoderCell = "lstm"
     decoder_units: int = 512
     decoder_layers: int = 1
+    residual: bool = False
     bridge: BridgeKind = "dense"
     attention: Literal["bahdanau", "luong"] | None = "bahdanau"
     score: Score = "general"
@@ -95,6 +109,8 @@ class Seq2SeqConfig:
     query: Query | None = None
     input_feeding: bool | None = None
     attention_layer_units: int | None = None
+    readout: Literal["tanh", "maxout"] | None = None
+    readout_units: int | None = None
     tie_embeddings: Literal["output", "all"] | None = None
     dropout: float = 0.0
     embedding_dropout: float | None = None
@@ -117,13 +133,14 @@ class Seq2SeqConfig:
             check_positive(name, getattr(self, name))
         if self.attention_layer_units is not None:
             check_positive("attention_layer_units", self.attention_layer_units)
-        check_one_of("query", self.query, ("current", "previous", None))
+        check_one_of("query", self.query, (*QUERIES, None))
         check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
-        check_one_of("decoder_cell", self.decoder_cell, ("lstm", "gru"))
-        check_one_of("bridge", self.bridge, ("dense", "copy", "zeros"))
+        check_one_of("decoder_cell", self.decoder_cell, DECODER_CELLS)
+        check_one_of("bridge", self.bridge, BRIDGES)
         check_one_of("attention", self.attention, ("bahdanau", "luong", None))
         check_one_of("score", self.score, SCORES)
         self._check_mechanisms()
+        self._check_arrangement()
         check_one_of("start_id", self.start_id, (START_ID, END_ID))
         check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()
@@ -150,12 +167,40 @@ class Seq2SeqConfig:
             if kind is not None:
                 kind(**options)  # which says what is wrong with them
 
-    def _check_tied(self) -> None:
-        if self.tie_embeddings and self.attention_layer_units != self.embedding_size:
+    def _check_arrangement(self) -> None:
+        check_one_of("readout", self.readout, ("tanh", "maxout", None))
+        if self.readout_units is not None:
+            check_positive("readout_units", self.readout_units)
+        if self.readout_units is not None and self.readout is None:
             raise ValueError(
-                "Argument `attention_layer_units` must be `embedding_size` where `tie_embeddings` "
+                "Argument `readout_units` needs a `readout`. "
+                f"Received: readout_units={self.readout_units}, readout=None"
+            )
+        if self.residual and self.encoder_layers == self.decoder_layers == 1:
+            raise ValueError(
+                "Argument `residual=True` needs a layer above the first. "
+                "Received: encoder_layers=1, decoder_layers=1"
+            )
+        if self.query in INSIDE and self.attention is None:
+            raise ValueError(
+                f"Argument `query={self.query!r}` needs an attention. Received: attention=None"
+            )
+        if self.query == "bottom" and self.decoder_layers < 2:
+            raise ValueError(
+                "Argument `query='bottom'` needs a layer above the one that queries. "
+                f"Received: decoder_layers={self.decoder_layers}"
+            )
+
+    def _check_tied(self) -> None:
+        name = "attention_layer_units" if self.readout is None else "readout_units"
+        units = getattr(self, name)
+        if self.readout and units is None:
+            units = self.embedding_size
+        if self.tie_embeddings and units != self.embedding_size:
+            raise ValueError(
+                f"Argument `{name}` must be `embedding_size` where `tie_embeddings` "
                 "is given: the logits are products with embeddings. "
-                f"Received: attention_layer_units={self.attention_layer_units}, "
+                f"Received: {name}={units}, "
                 f"embedding_size={self.embedding_size}, tie_embeddings={self.tie_embeddings!r}"
             )
         if self.tie_embeddings == "all" and self.source_vocabulary != self.target_vocabulary:

@@ -10,20 +10,18 @@ import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.cell_protocol import output_size, state_sizes, symbolic_states, zero_states
 from keras_attention.decoder_arguments import check_call, check_feedback, check_memory
-from keras_attention.decoder_step import DecoderStep, Query
+from keras_attention.decoder_step import DecoderStep
 from keras_attention.loop import run_loop
+from keras_attention.queries import Query, check_query, input_sizes, kept_cells, query_size
 from keras_attention.recurrence import (
     as_stack,
     build_stack,
     dropout_drawn_before,
     dropout_in_training_only,
-    output_size,
     run_stack,
     sequence_layer,
-    state_sizes,
-    symbolic_states,
-    zero_states,
 )
 from keras_attention.types import Nest, Shape, Tensor
 
@@ -38,22 +36,28 @@ class AttentionDecoder(keras.layers.Layer):
     - `query="previous"` (Bahdanau): `c_t = attend(s_{t-1})`, `s_t = cell([x_t; c_t], s_{t-1})`
     - `query="current"` (Luong): `s_t = cell([x_t; a_{t-1}], s_{t-1})`, `c_t = attend(s_t)`, where
       the fed-back a_t is o_t if there is an attention layer, c_t if not, and a_0 is zero
-    - both: `o_t = f([s_t; c_t])`, or `[s_t; c_t]` without an attention layer
+    - `query="between"` (conditional GRU; Sennrich): `s'_t = cell_1(x_t, s_{t-1})`,
+      `c_t = attend(s'_t)`, `s_t = cell_2(c_t, s'_t)`: the two cells at the bottom share one state
+    - `query="bottom"` (GNMT; Wu): `y_t^1 = cell_1(x_t, .)`, `c_t = attend(y_t^1)` and
+      `y_t^n = cell_n([y_t^{n-1}; c_t], .)`: the bottom layer asks, all above read what it gets
+    - all: `o_t = f([s_t; c_t])`, or `[s_t; c_t]` without an attention layer
 
     Without attention it is a plain decoder: `o_t = f(s_t)`.
 
-    The state is a flat list of tensors: the cells' states from the bottom to the top, then what is
-    fed back (if anything is), then the alignment's state (if it has one). Nothing of a batch is
-    kept on the layer.
+    The state is a flat list of tensors: the cells' states from the bottom to the top (of two cells
+    that share a state, that one), then what is fed back (if anything is), then the alignment's
+    state (if it has one). Nothing of a batch is kept on the layer.
 
     Args:
         cell: A Keras RNN cell, or a list of them (or `StackedRNNCells`), the first at the bottom.
         attention: An attention layer, or None for a decoder without attention.
         query: `"current"` queries with the new output of the top cell, `"previous"` with the first
-            state of the top cell before the step.
+            state of the top cell before the step, `"between"` and `"bottom"` with the new output of
+            the bottom cell, before the others run. Those need two cells or more; cells above the
+            two of `"between"` are a stack on top of them.
         input_feeding: Whether the previous attention vector is concatenated to the next input. None
-            for the usual choice: True for `"current"`, False for `"previous"`, where c_t enters the
-            cell anyway and only the output of an attention layer can be fed back in addition.
+            for the usual choice: True for `"current"`, False where c_t enters a cell anyway. With
+            `"previous"` only the output of an attention layer can be fed back in addition.
         attention_layer: A layer over `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
             None. In a loop on JAX it cannot draw random numbers, as a dropout layer would.
@@ -76,7 +80,8 @@ class AttentionDecoder(keras.layers.Layer):
     Raises:
         ValueError: If arguments do not fit together: no memory for the attention, or a memory
             without attention; weights asked for without attention; a state of another length;
-            `input_feeding=True` where there is nothing to feed back.
+            `input_feeding=True` where there is nothing to feed back; fewer cells than `query`
+            needs, or two that cannot share a state.
 
     Example:
         >>> import keras, numpy as np
@@ -90,7 +95,9 @@ class AttentionDecoder(keras.layers.Layer):
         ((2, 3, 14), (2, 3, 7))
 
     Reference: Bahdanau, Cho and Bengio 2015, section 3.1 and appendix A.2; Luong, Pham and Manning
-    2015, sections 3 (equation 5) and 3.3 (input feeding).
+    2015, sections 3 (equation 5) and 3.3 (input feeding); Sennrich et al. 2017 ("Nematus"), section
+    2 and Firat and Cho's conditional GRU that it describes; Wu et al. 2016, section 3 and figure 1
+    (there without c_t in o_t).
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class AttentionDecoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_query(query, as_stack(cell), attention)
         check_feedback(query, input_feeding, attention, attention_layer)
         self.cell = list(cell) if isinstance(cell, list | tuple) else cell
         self.attention = attention
@@ -127,34 +135,38 @@ class AttentionDecoder(keras.layers.Layer):
         return self.query == "current" if self.input_feeding is None else self.input_feeding
 
     @property
+    def state_sizes(self) -> list[list[int]]:
+        """The sizes of the cells' states, cell by cell, as `Bridge` takes them."""
+        return [state_sizes(cell) for cell in self._kept_cells]
+
+    @property
+    def _kept_cells(self) -> list[Any]:
+        return kept_cells(self.query, self.cells)
+
+    @property
     def _runs_over_sequence(self) -> bool:
-        """Whether the recurrence does not depend on the attention, and so needs no own loop."""
+        """Whether no cell's state depends on attention to its own output: no loop is needed."""
         if self.attention is None:
             return True
         waits = self.feeds_back or self.attention.is_stateful
-        return self.query == "current" and not waits
+        return self.query in ("current", "bottom") and not waits
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
         check_memory(memory_shape, self.attention)
-        top = self.cells[-1]
         self.context_size = 0 if memory_shape is None else memory_shape[-1]
         if self.attention is not None and memory_shape is not None and not self.attention.built:
-            query_size = output_size(top) if self.query == "current" else state_sizes(top)[0]
-            self.attention.build((None, None, query_size), memory_shape)
-        self.units = output_size(top) + self.context_size
+            size = query_size(self.query, self.cells)
+            self.attention.build((None, None, size), memory_shape)
+        self.units = output_size(self.cells[-1]) + self.context_size
         if self.attention_layer is not None:
             if not self.attention_layer.built:
                 self.attention_layer.build((None, self.units))
             self.units = self.attention_layer.compute_output_shape((None, self.units))[-1]
-        self.cell_input_size = inputs_shape[-1] + self._extra_input_size
-        build_stack(self.cells, self.cell_input_size)
+        sizes = (inputs_shape[-1], self.context_size, self._feed_size)
+        self.input_sizes = tuple(input_sizes(self.query, self.cells, *sizes))
+        build_stack(self.cells, self.input_sizes)
         self.built = True
-
-    @property
-    def _extra_input_size(self) -> int:
-        context = self.context_size if self.query == "previous" else 0
-        return context + self._feed_size
 
     @property
     def _feed_size(self) -> int:
@@ -236,7 +248,7 @@ class AttentionDecoder(keras.layers.Layer):
             )
         if batch_size is None:
             batch_size = ops.shape(known[0])[0]
-        cells = zero_states(self.cells, batch_size, self.compute_dtype)
+        cells = zero_states(self._kept_cells, batch_size, self.compute_dtype)
         feed = [ops.zeros((batch_size, self._feed_size), self.compute_dtype)] * self.feeds_back
         alignment: list[Tensor] = []
         if self.attention is not None and memory is not None:
@@ -272,9 +284,13 @@ class AttentionDecoder(keras.layers.Layer):
             return self._equations(inputs, state, memory, drawn or {}, self._run_cells)
 
     def _run_cells(
-        self, inputs: Sequence[Tensor], states: Sequence[Tensor]
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        which: slice = slice(None),
+        beside: Sequence[Tensor] = (),
     ) -> tuple[Tensor, list[Tensor]]:
-        return run_stack(self.cells, ops.concatenate(inputs, axis=-1), states)
+        return run_stack(self.cells[which], inputs, states, beside)
 
     @property
     def _equations(self) -> DecoderStep:
@@ -302,8 +318,8 @@ class AttentionDecoder(keras.layers.Layer):
         xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
         if mask is not None:
             xs["mask"] = ops.cast(mask, self.compute_dtype)
-        with dropout_drawn_before(self.cells, self.cell_input_size, batch, training):
-            return run_loop(self._equations, xs, state, memory)
+        with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
+            return run_loop(self._equations, xs, state, memory, training)
 
     def compute_output_spec(
         self,
@@ -328,7 +344,7 @@ class AttentionDecoder(keras.layers.Layer):
             weights_type = self.attention.compute_dtype if self.attention else dtype
             results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=weights_type))
         if return_state:
-            results += symbolic_states(self.cells, batch, dtype)
+            results += symbolic_states(self._kept_cells, batch, dtype)
             results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
             if self.attention is not None and memory is not None:
                 shapes = self.attention.state_shapes(batch, memory.shape[1])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_attention.checks import check_one_of, check_rank, check_shape
+from keras_attention.checks import check_rank, check_shape
 from keras_attention.types import Tensor
 
 
@@ -63,7 +63,6 @@ def check_feedback(
     query: str, input_feeding: bool | None, attention: Any, attention_layer: Any
 ) -> None:
     """Raise `ValueError` where a decoder's arguments leave nothing to feed back."""
-    check_one_of("query", query, ("current", "previous"))
     if attention is None and input_feeding:
         raise ValueError(
             "Argument `input_feeding` needs an attention: without one nothing is fed back. "

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.cell_protocol import stack_state_sizes, state_sizes
 from keras_attention.cells import dense
 from keras_attention.decoder_arguments import StateLayout, check_memory
-from keras_attention.recurrence import run_stack_over_sequence, stack_state_sizes, state_sizes
+from keras_attention.queries import Query, kept_cells
+from keras_attention.recurrence import run_stack_over_sequence
 from keras_attention.types import Tensor
 
-Query = Literal["current", "previous"]
+FIRST, OTHERS = slice(0, 1), slice(1, None)
 
-RunCells = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
-"""Inputs of a step (those of the target, then what attention adds) and flat states of the cells, to
-the top output and the next states."""
+
+class RunCells(Protocol):
+    """How to run the cells, all or some."""
+
+    def __call__(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        which: slice = slice(None),
+        beside: Sequence[Tensor] = (),
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run them.
+
+        Args:
+            inputs: What the first of them reads (inputs of the target, then what attention adds).
+            states: Their flat states.
+            which: Which cells.
+            beside: What each of them reads besides.
+
+        Returns:
+            The top output, the next flat states.
+        """
 
 
 class DecoderStep(NamedTuple):
@@ -27,7 +48,7 @@ class DecoderStep(NamedTuple):
     Attributes:
         cells: From the bottom to the top.
         attention: An attention layer, or None.
-        query: Whether the state before the step or the new output queries.
+        query: When attention is asked: before, after or between the cells.
         feeds_back: Whether what was attended to joins the next input.
         attention_layer: f, or None.
         dtype: Of the outputs.
@@ -48,7 +69,8 @@ class DecoderStep(NamedTuple):
     @property
     def layout(self) -> StateLayout:
         """What is where in the flat state."""
-        return StateLayout(len(stack_state_sizes(self.cells)), self.feeds_back)
+        kept = kept_cells(self.query, self.cells)
+        return StateLayout(len(stack_state_sizes(kept)), self.feeds_back)
 
     def __call__(
         self,
@@ -79,6 +101,15 @@ class DecoderStep(NamedTuple):
             top = len(cells) - len(state_sizes(self.cells[-1]))
             context, weights, aligned = self.attention.step(cells[top], memory, alignment, drawn)
             output, cells = run_cells([inputs, context, *fed_back], cells)
+        elif self.query != "current":  # s'_t = cell_1([x_t; a_{t-1}], .), c_t = attend(s'_t)
+            n = len(state_sizes(self.cells[0]))
+            output, lower = run_cells([inputs, *fed_back], cells[:n], FIRST)
+            context, weights, aligned = self.attention.step(output, memory, alignment, drawn)
+            if self.query == "between":  # s_t = cell_2(c_t, s'_t)
+                output, cells = run_cells([context], [*lower, *cells[n:]], OTHERS)
+            else:  # each above reads [output of the one below; c_t]
+                output, upper = run_cells([output], cells[n:], OTHERS, [context])
+                cells = [*lower, *upper]
         else:  # s_t = cell([x_t; a_{t-1}], s_{t-1}), c_t = attend(s_t)
             output, cells = run_cells([inputs, *fed_back], cells)
             context, weights, aligned = self.attention.step(output, memory, alignment, drawn)
@@ -112,21 +143,31 @@ class DecoderStep(NamedTuple):
             Outputs (B, T, .), weights (B, T, S) or None, both zero on padding, and the last state.
         """
         cells, _, alignment = self.layout.split(state)
-        outputs, cells = run_stack_over_sequence(recurrent_layers, inputs, cells, mask, training)
+        before = FIRST if self.query == "bottom" else slice(None)
+        n = len(stack_state_sizes(self.cells[before]))
+        outputs, lower = run_stack_over_sequence(
+            self.cells[before], recurrent_layers[before], inputs, cells[:n], mask, training
+        )
         weights = None
+        upper: list[Tensor] = []
         if self.attention is None or memory is None:
             outputs = self._combine(outputs)
         else:
             context, weights, aligned = self.attention.attend(
                 outputs, memory, tuple(alignment), drawn
             )
+            if self.query == "bottom":
+                above = self.cells[OTHERS], recurrent_layers[OTHERS]
+                outputs, upper = run_stack_over_sequence(
+                    *above, outputs, cells[n:], mask, training, [context]
+                )
             alignment = list(aligned)
             outputs = self._combine(outputs, context)
         if mask is not None:
             valid = ops.expand_dims(mask, -1)
             outputs = ops.where(valid, outputs, 0.0)
             weights = weights if weights is None else ops.where(valid, weights, 0.0)
-        return outputs, weights, [*cells, *alignment]
+        return outputs, weights, [*lower, *upper, *alignment]
 
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)

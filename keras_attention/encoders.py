@@ -40,6 +40,7 @@ class _Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
+        residual: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,6 +50,7 @@ class _Encoder(keras.layers.Layer):
         check_dropout("recurrent_dropout", recurrent_dropout)
         self.units, self.num_layers, self.seed = units, num_layers, seed
         self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
+        self.residual = residual
         self.supports_masking = True
         self.layers = [
             {direction: self._lstm(direction, i) for direction in self.directions}
@@ -92,10 +94,12 @@ class _Encoder(keras.layers.Layer):
         valid = _valid(inputs, mask)
         encoded, states = inputs, []
         for i, layer in enumerate(self.layers):
+            below = encoded
             if i:
                 encoded = self.dropouts[i - 1](encoded, training=training)
             results = [_run(lstm, name, encoded, valid, training) for name, lstm in layer.items()]
             encoded = ops.concatenate([sequence for sequence, _ in results], axis=-1)
+            encoded = encoded + below if i and self.residual else encoded
             states = [state for _, pair in results for state in pair]
         return (encoded, *states)
 
@@ -117,7 +121,7 @@ class _Encoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("units", "num_layers", "dropout", "recurrent_dropout", "seed")
+        names = ("units", "num_layers", "dropout", "recurrent_dropout", "seed", "residual")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -135,6 +139,7 @@ class LSTMEncoder(_Encoder):
         recurrent_dropout: Fraction of a state's features that are dropped in training before the
             next step reads them, the same ones at each step.
         seed: Seed of the dropout, or None.
+        residual: Whether each layer above the first adds its inputs to its outputs.
 
     Call arguments:
         inputs: (B, S, D).
@@ -157,7 +162,7 @@ class LSTMEncoder(_Encoder):
         >>> tuple(encoded.shape), tuple(h.shape), tuple(c.shape)
         ((2, 7, 4), (2, 4), (2, 4))
 
-    Reference: Sutskever, Vinyals and Le 2014, section 2.
+    Reference: Sutskever, Vinyals and Le 2014, section 2; Wu et al. 2016, equation 6 (residual).
     """
 
 
@@ -176,6 +181,7 @@ class BiLSTMEncoder(_Encoder):
         recurrent_dropout: Fraction of a state's features that are dropped in training before the
             next step reads them, the same ones at each step.
         seed: Seed of the dropout, or None.
+        residual: Whether each layer above the first adds its inputs to its outputs.
 
     Call arguments:
         inputs: (B, S, D).
@@ -199,7 +205,8 @@ class BiLSTMEncoder(_Encoder):
         >>> tuple(encoded.shape), tuple(bh.shape)
         ((2, 7, 8), (2, 4))
 
-    Reference: Bahdanau, Cho and Bengio 2015, section 3.2; Schuster and Paliwal 1997.
+    Reference: Bahdanau, Cho and Bengio 2015, section 3.2; Schuster and Paliwal 1997; Wu et al.
+    2016, equation 6 (residual).
     """
 
     directions = ("forward", "backward")

@@ -20,6 +20,7 @@ def run_loop(
     xs: dict[str, Nest],
     state: list[Tensor],
     memory: Memory,
+    training: bool | None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """All steps of a decoder, where a step needs what the one before attended to.
 
@@ -32,13 +33,14 @@ def run_loop(
             only where there is padding, and "drawn", what the attention drew, (B, T, S) each.
         state: The decoder's state before the first step.
         memory: What is attended to.
+        training: Whether the cells are called for training.
 
     Returns:
         Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
     """
     layers = step.layers
     is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*step.cells, *layers))
-    stack = LoopedStack(step.cells, xs["inputs"].shape[-1], is_trained)
+    stack = LoopedStack(step.cells, xs["inputs"].shape[-1], is_trained, training)
     constants = {
         "cells": stack.constants,
         "layers": [_constants(layer) for layer in layers] if is_trained else [],

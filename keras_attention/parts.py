@@ -15,10 +15,19 @@ from keras_attention.attention import (
     MultiHead,
 )
 from keras_attention.attention.names import ALIGNMENTS, PASTS
-from keras_attention.config import Seq2SeqConfig
+from keras_attention.config import DecoderCell, Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.layer_norm import LayerNormLSTMCell
+from keras_attention.maxout import Maxout
+from keras_attention.residual import ResidualCell
 from keras_attention.types import Tensor
+
+CELLS: dict[DecoderCell, type[keras.layers.Layer]] = {
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+    "ln-lstm": LayerNormLSTMCell,
+}
 
 
 def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
@@ -65,6 +74,7 @@ def encoder_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
         config.encoder_layers,
         dropout=config.dropout,
         recurrent_dropout=config.recurrent_dropout,
+        residual=config.residual,
         dtype=policy,
         name="encoder",
     )
@@ -72,7 +82,6 @@ def encoder_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
 
 def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
     """The decoder, with its attention inside."""
-    cell = keras.layers.LSTMCell if config.decoder_cell == "lstm" else keras.layers.GRUCell
     layer = None
     if config.attention_layer_units is not None:
         layer = keras.layers.Dense(
@@ -83,15 +92,7 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
             name="attention_layer",
         )
     return AttentionDecoder(
-        [
-            cell(
-                config.decoder_units,
-                dropout=config.dropout if i else 0.0,  # between layers; the first reads embeddings
-                recurrent_dropout=config.recurrent_dropout,
-                dtype=policy,
-            )
-            for i in range(config.decoder_layers)
-        ],
+        _cells(config, policy),
         _attention(config, policy),
         query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
         input_feeding=config.input_feeding,
@@ -99,6 +100,43 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
         dtype=policy,
         name="decoder",
     )
+
+
+def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
+    """The decoder's cells, one for each layer, or two for the lowest with attention between them.
+
+    There is dropout between layers; the first reads embeddings, which have their own.
+    """
+    kind = CELLS[config.decoder_cell]
+    transitions = 2 if config.query == "between" else 1
+    cells = [
+        kind(
+            config.decoder_units,
+            dropout=config.dropout if i >= transitions else 0.0,
+            recurrent_dropout=config.recurrent_dropout,
+            dtype=policy,
+        )
+        for i in range(config.decoder_layers + transitions - 1)
+    ]
+    if config.residual:
+        above = cells[transitions:]
+        cells[transitions:] = [ResidualCell(cell, dtype=policy) for cell in above]
+    return cells
+
+
+def readout_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer | None:
+    """The layer between decoder and logits, if there is one."""
+    units = config.readout_units or config.embedding_size
+    if config.readout == "maxout":
+        return Maxout(units, dtype=policy, name="readout")
+    if config.readout == "tanh":
+        return keras.layers.Dense(units, activation="tanh", dtype=policy, name="readout")
+    return None
+
+
+def read_out(outputs: Tensor, embedded: Tensor, layer: keras.layers.Layer | None) -> Tensor:
+    """Deep output: what a layer makes of the decoder's outputs beside the targets' embeddings."""
+    return outputs if layer is None else layer(ops.concatenate([outputs, embedded], axis=-1))
 
 
 def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:

@@ -10,9 +10,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.cell_protocol import Cell, state_sizes
+from keras_attention.residual import ResidualCell
 from keras_attention.types import Tensor
 
-Cell = Any
 _CHANGING_CELLS = threading.RLock()
 
 
@@ -46,62 +47,56 @@ def as_stack(cell: Any) -> list[Cell]:
     return cells
 
 
-def state_sizes(cell: Cell) -> list[int]:
-    """The sizes of a cell's states, as a list also where there is only one."""
-    sizes = cell.state_size
-    return [sizes] if isinstance(sizes, int) else list(sizes)
-
-
-def stack_state_sizes(cells: Sequence[Cell]) -> list[int]:
-    """The sizes of all states of a stack, flat, from the bottom to the top."""
-    return [size for cell in cells for size in state_sizes(cell)]
-
-
-def output_size(cell: Cell) -> int:
-    """The size of a cell's output."""
-    return int(getattr(cell, "output_size", None) or state_sizes(cell)[0])
-
-
-def zero_states(cells: Sequence[Cell], batch: int | Tensor, dtype: str) -> list[Tensor]:
-    """The flat states of a stack before it has read anything."""
-    return [ops.zeros((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]
-
-
-def build_stack(cells: Sequence[Cell], features: int) -> None:
-    """Make the weights of a stack whose first cell reads `features` numbers."""
-    for cell in cells:
+def build_stack(cells: Sequence[Cell], features: Sequence[int]) -> None:
+    """Make the weights of cells that read so many features each."""
+    for cell, size in zip(cells, features, strict=True):
         if not cell.built:
-            cell.build((None, features))
+            cell.build((None, size))
             cell.built = True
-        features = output_size(cell)
 
 
 def run_stack(
-    cells: Sequence[Cell], inputs: Tensor, states: Sequence[Tensor]
+    cells: Sequence[Cell],
+    inputs: Sequence[Tensor],
+    states: Sequence[Tensor],
+    beside: Sequence[Tensor] = (),
 ) -> tuple[Tensor, list[Tensor]]:
-    """One step of a stack: inputs (B, D) and flat states to the top output and flat states."""
+    """One step of a stack, to the top output and flat states.
+
+    Args:
+        cells: From the bottom to the top.
+        inputs: What the first one reads, (B, .) each.
+        states: Flat states.
+        beside: What each cell reads besides, (B, .) each.
+    """
     remaining, after = list(states), []
     for cell in cells:
         count = len(state_sizes(cell))
         own, remaining = remaining[:count], remaining[count:]
-        inputs, new = cell(inputs, own)
+        output, new = cell(ops.concatenate([*inputs, *beside], axis=-1), own)
         after += list(new) if isinstance(new, list | tuple) else [new]
-    return inputs, after
+        inputs = [output]
+    return output, after
 
 
 def run_stack_over_sequence(
+    cells: Sequence[Cell],
     layers: Sequence[keras.layers.RNN],
     inputs: Tensor,
     states: Sequence[Tensor],
     mask: Tensor | None,
     training: bool | None,
+    beside: Sequence[Tensor] = (),
 ) -> tuple[Tensor, list[Tensor]]:
     """All steps of a stack at once, in Keras's own (where it can, fused) recurrent layers."""
     remaining, after = list(states), []
-    for layer in layers:
-        count = len(state_sizes(layer.cell))
+    for cell, layer in zip(cells, layers, strict=True):
+        count = len(state_sizes(cell))
         own, remaining = remaining[:count], remaining[count:]
-        inputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
+        if beside:
+            inputs = ops.concatenate([inputs, *beside], axis=-1)
+        outputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
+        inputs = cell.add(inputs, outputs) if isinstance(cell, ResidualCell) else outputs
         after += new
     return inputs, after
 
@@ -122,7 +117,7 @@ def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> It
     with _CHANGING_CELLS:
         own = [
             (cell, name, getattr(cell, name))
-            for cell in cells
+            for cell in map(_innermost, cells)
             for name in plain
             if hasattr(cell, name)
         ]
@@ -135,10 +130,16 @@ def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> It
                 setattr(cell, name, value)
 
 
+def _innermost(cell: Cell) -> Cell:
+    while isinstance(cell, ResidualCell):
+        cell = cell.cell
+    return cell
+
+
 def sequence_layer(
     cell: Cell, kind: type[keras.layers.RNN] | None = None, **kwargs: Any
 ) -> keras.layers.RNN:
-    """Keras's recurrent layer over a cell that is given.
+    """Keras's recurrent layer over a cell that is given; around a residual one's own cell.
 
     Args:
         cell: The cell.
@@ -146,6 +147,7 @@ def sequence_layer(
             one for any other, whose `call` a fused layer would not heed.
         kwargs: The layer's arguments.
     """
+    cell = cell.cell if isinstance(cell, ResidualCell) else cell
     kwargs = {"return_sequences": True, "return_state": True, **kwargs}
     fused = {keras.layers.LSTMCell: keras.layers.LSTM, keras.layers.GRUCell: keras.layers.GRU}
     kind = kind or fused.get(type(cell))
@@ -158,22 +160,27 @@ def sequence_layer(
 
 @contextmanager
 def dropout_drawn_before(
-    cells: Sequence[Cell], features: int, batch: int | Tensor, training: bool | None
+    cells: Sequence[Cell], features: Sequence[int], batch: int | Tensor, training: bool | None
 ) -> Iterator[None]:
     """Draw the cells' own dropout masks before a loop, which has to be pure, and drop them after.
 
     Keras's cells keep one mask for all steps of a sequence (variational dropout).
+
+    Args:
+        cells: The cells.
+        features: How many features each of them reads.
+        batch: B.
+        training: Whether there is dropout.
     """
     forget_dropout(cells)
     try:
-        for cell in cells:
+        for cell, size in zip(cells, features, strict=True):
             if training and hasattr(cell, "get_dropout_mask"):
                 dtype = cell.compute_dtype
-                cell.get_dropout_mask(ops.ones((batch, features), dtype=dtype))
+                cell.get_dropout_mask(ops.ones((batch, size), dtype=dtype))
                 cell.get_recurrent_dropout_mask(
                     ops.ones((batch, state_sizes(cell)[0]), dtype=dtype)
                 )
-            features = output_size(cell)
         yield
     finally:
         forget_dropout(cells)
@@ -185,8 +192,3 @@ def forget_dropout(cells: Sequence[Cell]) -> None:
         if hasattr(cell, "reset_dropout_mask"):
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
-
-
-def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Tensor]:
-    """The flat states of a stack as symbolic tensors."""
-    return [keras.KerasTensor((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]

@@ -15,8 +15,15 @@ from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoding import Hypotheses, TargetScores
 from keras_attention.ids import PADDING_ID
-from keras_attention.parts import decoder_of, dropped, embeddings_of, encoder_of, project
-from keras_attention.recurrence import state_sizes
+from keras_attention.parts import (
+    decoder_of,
+    dropped,
+    embeddings_of,
+    encoder_of,
+    project,
+    read_out,
+    readout_of,
+)
 from keras_attention.types import Tensor
 
 Search: TypeAlias = generation.Search
@@ -62,8 +69,7 @@ class Seq2Seq(keras.Model):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
-        sizes = [state_sizes(cell) for cell in decoder.cells]
-        bridge = Bridge(sizes, config.bridge, dtype=policy, name="bridge")
+        bridge = Bridge(decoder.state_sizes, config.bridge, dtype=policy, name="bridge")
         logits = None
         if not config.tie_embeddings:
             logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")
@@ -73,11 +79,11 @@ class Seq2Seq(keras.Model):
         mask = ops.not_equal(source, PADDING_ID)
         encoded, *states = encoder(dropped(source_embedding(source), config, policy), mask=mask)
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
-        outputs = decoder(
-            dropped(target_embedding(target), config, policy),
-            initial_state=bridge(states),
-            **attended,
-        )
+        embedded = dropped(target_embedding(target), config, policy)
+        start = bridge(states, memory=encoded, memory_mask=mask)
+        outputs = decoder(embedded, initial_state=start, **attended)
+        readout = readout_of(config, policy)
+        outputs = read_out(outputs, embedded, readout)
         outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
         results = project(outputs, logits or target_embedding)
         super().__init__({"source": source, "target": target}, results, **kwargs)
@@ -86,6 +92,7 @@ class Seq2Seq(keras.Model):
         self.policy = self.dtype_policy = policy  # by which Keras decides whether to scale the loss
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.readout = readout
         self.logits: Any = logits
         self.compiled_functions = generation.CompiledFunctions()
 
@@ -104,7 +111,8 @@ class Seq2Seq(keras.Model):
         encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
-        return memory, self.decoder.initial_state(memory, self.bridge(states))
+        start = self.bridge(states, memory=encoded, memory_mask=mask)
+        return memory, self.decoder.initial_state(memory, start)
 
     def decode_step(
         self, tokens: Tensor, state: Sequence[Tensor], memory: Memory | None
@@ -119,7 +127,9 @@ class Seq2Seq(keras.Model):
         Returns:
             Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
         """
-        output, weights, state = self.decoder.step(self.target_embedding(tokens), state, memory)
+        embedded = self.target_embedding(tokens)
+        output, weights, state = self.decoder.step(embedded, state, memory)
+        output = read_out(output, embedded, self.readout)
         logits = project(output, self.logits or self.target_embedding)
         return ops.log_softmax(logits, axis=-1), weights, state
 

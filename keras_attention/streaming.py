@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_attention.attention import Attention, Memory, Monotonic
+from keras_attention.cell_protocol import zero_states
 from keras_attention.checks import check_positive, checked_ids
 from keras_attention.encoders import LSTMEncoder
 from keras_attention.ids import END_ID
-from keras_attention.recurrence import run_stack, zero_states
+from keras_attention.recurrence import run_stack
 from keras_attention.seq2seq import Seq2Seq
 from keras_attention.types import Tensor
 

@@ -190,6 +190,52 @@ def gru(kernel: Array, recurrent_kernel: Array, bias: Array) -> Cell:
     return cell
 
 
+def normalized_layer(x: Array, gain: Array, epsilon: float) -> Array:
+    """a (z - mean(z)) / sqrt(variance(z) + epsilon)"""
+    mean = sum(x) / len(x)
+    return gain * (x - mean) / np.sqrt(sum((x - mean) ** 2) / len(x) + epsilon)
+
+
+def layer_norm_lstm(
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    input_gain: Array,
+    recurrent_gain: Array,
+    cell_gain: Array,
+    cell_bias: Array,
+    epsilon: float = 1e-5,
+) -> Cell:
+    """Ba et al. 2016, equations 20 to 22; state [h, c]; gates in Keras's order."""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        h, c = state
+        read = normalized_layer(x @ kernel, input_gain, epsilon)
+        kept = normalized_layer(h @ recurrent_kernel, recurrent_gain, epsilon)
+        i, f, g, o = np.split(read + kept + bias, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(normalized_layer(c, cell_gain, epsilon) + cell_bias)
+        return h, [h, c]
+
+    return cell
+
+
+def residual(one: Cell) -> Cell:
+    """y_t = cell(x_t) + x_t, of wider inputs the first features"""
+
+    def cell(x: Array, state: State) -> tuple[Array, State]:
+        output, state = one(x, state)
+        return np.array([output[u] + x[u] for u in range(len(output))]), state
+
+    return cell
+
+
+def maxout(x: Array, kernel: Array, bias: Array, units: int) -> Array:
+    """y_u is the largest of the linear units u, U + u, 2 U + u, ..."""
+    linear = [x @ column + b for column, b in zip(kernel.T, bias, strict=True)]
+    return np.array([max(linear[u::units]) for u in range(units)])
+
+
 def stacked(cells: Sequence[Cell], states_per_cell: Sequence[int]) -> Cell:
     """Cells on top of each other as one; the flat state holds the bottom cell's entries first."""
     ends = np.cumsum(states_per_cell)
@@ -259,6 +305,48 @@ def decode(
         outputs.append(output)
         all_weights.append(weights)
     return np.array(outputs), np.array(all_weights), state
+
+
+def decode_inside(
+    cells: Sequence[Cell],
+    inputs: Array,
+    states: Sequence[State],
+    attend: Attend,
+    *,
+    query: str,
+    feed_size: int = 0,
+    layer: Callable[[Array], Array] | None = None,
+) -> tuple[Array, Array, State]:
+    """The decoder loop where the first cell asks and the others read what it gets.
+
+    Args:
+        states: One for each cell; with "between" the first two are one, and so the first is left
+            out.
+        query: "between": the second cell reads nothing but the context, and goes on from the
+            first one's state (conditional GRU). "bottom": all others read the context beside the
+            output of the one below (GNMT).
+        feed_size, layer: As in `decode`.
+    """
+    states = [list(state) for state in states]
+    outputs, all_weights, fed = [], [], np.zeros(feed_size)
+    for x in inputs:
+        y, first_state = cells[0](np.concatenate([x, fed]), states[0])
+        context, weights = attend(y)
+        if query == "between":
+            y, states[0] = cells[1](context, first_state)
+            for n, cell in enumerate(cells[2:], 1):
+                y, states[n] = cell(y, states[n])
+        else:
+            states[0] = first_state
+            for n, cell in enumerate(cells[1:], 1):
+                y, states[n] = cell(np.concatenate([y, context]), states[n])
+        output = np.concatenate([y, context])
+        output = output if layer is None else layer(output)
+        if feed_size:
+            fed = context if layer is None else output
+        outputs.append(output)
+        all_weights.append(weights)
+    return np.array(outputs), np.array(all_weights), [x for state in states for x in state]
 
 
 class Hypothesis(NamedTuple):

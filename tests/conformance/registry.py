@@ -76,15 +76,20 @@ def _encode(layer: Any, x: Tensors) -> Sequence[Any]:
     return layer(x["inputs"], mask=ops.not_equal(x["mask"], 0))
 
 
-def _decode(layer: Any, x: Tensors) -> Sequence[Any]:
+def _decode(layer: Any, x: Tensors, *more_states: Any) -> Sequence[Any]:
     return layer(
         x["inputs"],
         memory=x["memory"],
         memory_mask=ops.not_equal(x["memory_mask"], 0),
-        initial_state=[x["h"], x["c"]],
+        initial_state=[x["h"], x["c"], *more_states],
         return_attention_scores=True,
         return_state=True,
     )
+
+
+def _run_cell(layer: Any, x: Tensors) -> Sequence[Any]:
+    output, (h, c) = layer(x["x"], [x["h"], x["c"]])
+    return [output, h, c]
 
 
 def _decode_alone(layer: Any, x: Tensors) -> Sequence[Any]:
@@ -113,6 +118,7 @@ DECODING = {
     "memory": (("S", M), "float32"),
     "memory_mask": (("S",), "int32"),
 }
+RUNNING_A_CELL = dict.fromkeys(("x", "h", "c"), ((U,), "float32"))
 IDS = {"source": (("S",), "int32"), "target": (("T",), "int32")}
 
 
@@ -217,12 +223,16 @@ REGISTRY: dict[str, Entry] = {
         ENCODING,
     ),
     "LSTMEncoder": Entry(
-        lambda: ka.LSTMEncoder(U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3),
+        lambda: ka.LSTMEncoder(
+            U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3, residual=True
+        ),
         _encode,
         ENCODING,
     ),
     "BiLSTMEncoder": Entry(
-        lambda: ka.BiLSTMEncoder(U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3),
+        lambda: ka.BiLSTMEncoder(
+            U, num_layers=2, dropout=0.1, recurrent_dropout=0.2, seed=3, residual=True
+        ),
         _encode,
         ENCODING,
     ),
@@ -279,6 +289,43 @@ REGISTRY: dict[str, Entry] = {
         _decode,
         DECODING,
     ),
+    "AttentionDecoder-between": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
+            ka.BahdanauAttention(4),
+            query="between",
+        ),
+        _decode,
+        DECODING,
+    ),
+    "AttentionDecoder-bottom": Entry(
+        lambda: ka.AttentionDecoder(
+            [keras.layers.LSTMCell(U), keras.layers.GRUCell(4)],
+            ka.BahdanauAttention(4),
+            query="bottom",
+        ),
+        lambda layer, x: _decode(layer, x, x["d"]),
+        {**DECODING, "d": ((4,), "float32")},
+    ),
+    "AttentionDecoder-residual": Entry(
+        lambda: ka.AttentionDecoder(
+            [ka.LayerNormLSTMCell(U), ka.ResidualCell(keras.layers.GRUCell(4))],
+            ka.LuongAttention("general"),
+        ),
+        lambda layer, x: _decode(layer, x, x["d"]),
+        {**DECODING, "d": ((4,), "float32")},
+    ),
+    "LayerNormLSTMCell": Entry(
+        lambda: ka.LayerNormLSTMCell(U, epsilon=1e-3), _run_cell, RUNNING_A_CELL
+    ),
+    "ResidualCell": Entry(
+        lambda: ka.ResidualCell(keras.layers.LSTMCell(U)), _run_cell, RUNNING_A_CELL
+    ),
+    "Maxout": Entry(
+        lambda: ka.Maxout(U, pool_size=3),
+        lambda layer, x: [layer(x["inputs"])],
+        {"inputs": (("T", D), "float32")},
+    ),
     "AttentionDecoder-without-attention": Entry(
         lambda: ka.AttentionDecoder(keras.layers.LSTMCell(U), None),
         _decode_alone,
@@ -293,6 +340,13 @@ REGISTRY: dict[str, Entry] = {
         lambda: ka.Bridge([[U, U], [4]]),
         lambda layer, x: layer([x["h"], x["c"]]),
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
+    ),
+    "Bridge-mean": Entry(
+        lambda: ka.Bridge([[U, U], [4]], kind="mean"),
+        lambda layer, x: layer(
+            [x["h"], x["c"]], x["memory"], memory_mask=ops.not_equal(x["memory_mask"], 0)
+        ),
+        {name: DECODING[name] for name in ("h", "c", "memory", "memory_mask")},
     ),
     "Seq2Seq-bahdanau": Entry(
         lambda: _seq2seq(attention="bahdanau", normalize=True, dropout=0.1, attention_dropout=0.1),
@@ -329,6 +383,20 @@ REGISTRY: dict[str, Entry] = {
             embedding_dropout=0.1,
             word_dropout=0.1,
             recurrent_dropout=0.1,
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
+    "Seq2Seq-deep": Entry(
+        lambda: _seq2seq(
+            query="bottom",
+            decoder_cell="ln-lstm",
+            decoder_layers=3,
+            encoder_layers=2,
+            residual=True,
+            readout="maxout",
+            readout_units=4,
+            bridge="mean",
         ),
         lambda model, x: [model(x)],
         IDS,

@@ -13,7 +13,7 @@ import keras_attention as ka
 from export.onnx import convert, export_onnx
 from export.onnx_passes import op_types
 from export.reference import padded
-from tests.export.toy import sources, toy_model
+from tests.export.toy import GNMT, GROUNDHOG, NEMATUS, sources, toy_model
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -145,6 +145,9 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         {"alignment": "local-m", "alignment_options": {"window": 1}},
         {"alignment": "local-p", "alignment_options": {"window": 2}, "past": "location"},
         {"past": "coverage", "past_options": {"max_fertility": 2.0}, "attention_heads": 2},
+        NEMATUS,
+        GNMT,
+        GROUNDHOG,
     ],
     ids=[
         "tied",
@@ -160,6 +163,9 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         "local-m",
         "local-p-location",
         "coverage-heads",
+        "nematus",
+        "gnmt",
+        "groundhog",
     ],
 )
 def test_other_architectures(changes: dict) -> None:

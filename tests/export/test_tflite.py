@@ -11,7 +11,16 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.tflite import export_tflite
 from keras_attention.serving import ServingModule
-from tests.export.toy import BEAM, MAX_SOURCE, MAX_TARGET, sources, toy_model
+from tests.export.toy import (
+    BEAM,
+    GNMT,
+    GROUNDHOG,
+    MAX_SOURCE,
+    MAX_TARGET,
+    NEMATUS,
+    sources,
+    toy_model,
+)
 
 
 def runners(path: Path) -> dict[str, Any]:
@@ -110,6 +119,9 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         {"alignment": "local-m", "alignment_options": {"window": 1}},
         {"alignment": "local-p", "alignment_options": {"window": 2}, "past": "location"},
         {"past": "coverage", "past_options": {"max_fertility": 2.0}, "attention_heads": 2},
+        {**NEMATUS, "end_bias": 1.5},
+        GNMT,
+        GROUNDHOG,
     ],
     ids=[
         "tied",
@@ -124,6 +136,9 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         "local-m",
         "local-p-location",
         "coverage-heads",
+        "nematus",
+        "gnmt",
+        "groundhog",
     ],
 )
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ ALPHABET = "abcdefgh ijklé0123456789"
 TARGET_ALPHABET = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤ-/_"
 MAX_SOURCE, MAX_TARGET = 13, 11
 BEAM = ka.BeamSearch(3, 0.6)
+NEMATUS = {"query": "between", "decoder_cell": "gru", "bridge": "mean", "readout": "tanh"}
+GNMT = {"query": "bottom", "decoder_layers": 3, "encoder_layers": 2, "residual": True}
+GROUNDHOG = {"decoder_cell": "ln-lstm", "readout": "maxout", "readout_units": 6}
 
 
 def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:

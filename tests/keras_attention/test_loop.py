@@ -14,7 +14,6 @@ from keras_attention import backend, loop, scores
 from keras_attention.attention import base
 from keras_attention.cells import LoopedLSTMCell
 from keras_attention.linear import linear
-from keras_attention.recurrence import state_sizes
 from tests import reference
 from tests.arrays import dtype_policy, length_mask, randomize, to_numpy, uniform
 
@@ -49,6 +48,13 @@ CELLS: dict[str, Callable[[], Any]] = {
     "gru without bias": lambda: keras.layers.GRUCell(U, use_bias=False),
     "gru that resets before": lambda: keras.layers.GRUCell(U, reset_after=False),
     "stack": lambda: [keras.layers.GRUCell(5), keras.layers.LSTMCell(7), keras.layers.GRUCell(U)],
+    "two lstms": lambda: [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
+    "layer norm": lambda: ka.LayerNormLSTMCell(U),
+    "residual": lambda: [
+        ka.ResidualCell(keras.layers.GRUCell(D)),
+        keras.layers.LSTMCell(U),
+        ka.ResidualCell(ka.LayerNormLSTMCell(U)),
+    ],
     "simple": lambda: keras.layers.SimpleRNNCell(U),
     "foreign": Elman,
     "foreign in a stack": lambda: [keras.layers.LSTMCell(3), Elman()],
@@ -82,7 +88,7 @@ def decoder(
     cell: str = "lstm", score: str = "bahdanau", query: str = "current", layer: str = "dense"
 ) -> ka.AttentionDecoder:
     made = ka.AttentionDecoder(
-        CELLS[cell](), SCORES[score](), query, attention_layer=LAYERS[layer]()
+        CELLS[cell](), SCORES[score](), query, query != "previous", LAYERS[layer]()
     )
     made.build((B, T, D), (B, S, M))
     randomize(made, seed=1)
@@ -92,7 +98,7 @@ def decoder(
 def gradients(decoder: ka.AttentionDecoder, **options: Any) -> list[Any]:
     """A number that all results enter; its gradient by inputs, memory, first states and weights."""
     inputs, memory = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
-    states = [tf.ones((B, n)) / 3 for cell in decoder.cells for n in state_sizes(cell)]
+    states = [tf.ones((B, n)) / 3 for sizes in decoder.state_sizes for n in sizes]
     weights = [weight.value for weight in decoder.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch([inputs, memory, states])
@@ -135,6 +141,8 @@ CASES = [
     *({"score": score} for score in SCORES),
     *({"cell": cell, "query": "previous"} for cell in ("lstm", "stack", "foreign")),
     *({"score": "general", "layer": layer} for layer in ("none", "two")),
+    {"cell": "two lstms", "query": "between"},
+    *({"cell": cell, "query": "bottom"} for cell in ("stack", "foreign in a stack", "residual")),
 ]
 
 
@@ -196,11 +204,16 @@ def test_noise_of_an_alignment_is_the_same_on_the_way_back(plain: Callable[[], N
     assert not np.allclose(own[0], without[0])
 
 
-def test_dropout_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
+@pytest.mark.parametrize("query", ["current", "previous", "between", "bottom"])
+def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
-        cells = [keras.layers.LSTMCell(U, dropout=0.3), keras.layers.GRUCell(U, dropout=0.3)]
+        cells = [
+            keras.layers.GRUCell(U, recurrent_dropout=0.3),
+            keras.layers.GRUCell(U, dropout=0.3),
+            ka.ResidualCell(ka.LayerNormLSTMCell(U, dropout=0.3, recurrent_dropout=0.3)),
+        ]
         attention = ka.BahdanauAttention(7, dropout=0.3)
-        layer = ka.AttentionDecoder(cells, attention, attention_layer=keras.layers.Dense(3))
+        layer = ka.AttentionDecoder(cells, attention, query, True, keras.layers.Dense(3))
         layer.build((B, T, D), (B, S, M))
         randomize(layer, seed=1)
         return layer
@@ -283,6 +296,11 @@ def test_a_matrix_gets_its_gradient_once_for_all_steps() -> None:
     outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]
     for rows, columns in ((M + U, 3), (U, 7), (3 + U, 4 * U)):
         assert (rows, columns) in outside
+    layer = decoder("layer norm", "bahdanau")
+    graph = tf.function(lambda: gradients(layer)).get_concrete_function().graph
+    outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]
+    for rows in (D + 3, U):
+        assert (rows, 4 * U) in outside
 
 
 def test_linear_is_a_product_anywhere() -> None:

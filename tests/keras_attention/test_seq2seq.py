@@ -30,6 +30,9 @@ KINDS: dict[str, dict[str, Any]] = {
         "bridge": "copy",
         "start_id": 2,
     },
+    "nematus": {"query": "between", "decoder_cell": "gru", "bridge": "mean", "readout": "tanh"},
+    "gnmt": {"query": "bottom", "decoder_layers": 3, "encoder_layers": 2, "residual": True},
+    "groundhog": {"decoder_cell": "ln-lstm", "readout": "maxout", "readout_units": 5},
     "without": {"attention": None, "bridge": "zeros"},
     "tied": {"attention_layer_units": 3, "tie_embeddings": "output", "dropout": 0.5},
     "shared": {
@@ -225,6 +228,12 @@ def test_a_maximal_length_below_one_is_refused(models: dict[str, Any]) -> None:
         ({"bridge": "stone"}, r"`bridge`.*dense.*Received: bridge='stone'"),
         ({"dropout": 1.0}, r"`dropout`.*Received: dropout=1.0"),
         ({"start_id": 0}, r"`start_id`.*Received: start_id=0"),
+        ({"readout": "relu"}, r"`readout`.*Received: readout='relu'"),
+        ({"readout_units": 3}, r"`readout_units` needs a `readout`.*Received: readout_units=3"),
+        ({"readout": "tanh", "readout_units": 0}, r"`readout_units`.*positive.*units=0"),
+        ({"residual": True}, r"`residual=True`.*Received: encoder_layers=1, decoder_layers=1"),
+        ({"query": "bottom"}, r"`query='bottom'`.*Received: decoder_layers=1"),
+        ({"query": "between", "attention": None}, r"`query='between'`.*Received: attention=None"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
@@ -242,6 +251,10 @@ def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: st
         (
             {"tie_embeddings": "output", "attention_layer_units": 5},
             r"`attention_layer_units` must be `embedding_size`.*units=5, embedding_size=256",
+        ),
+        (
+            {"tie_embeddings": "output", "readout": "tanh", "readout_units": 5},
+            r"`readout_units` must be `embedding_size`.*units=5, embedding_size=256",
         ),
         (
             {"tie_embeddings": "all", "attention_layer_units": 256},

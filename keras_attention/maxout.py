@@ -1,0 +1,73 @@
+"""A layer of units that are the largest of several linear ones."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.checks import check_positive
+from keras_attention.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Maxout(keras.layers.Layer):
+    """Units that are each the largest of several linear ones.
+
+    Formula, for U units and pools of n: `y_u = max_k (x W + b)_{k U + u}`, k from 0 to n - 1.
+
+    Args:
+        units: U.
+        pool_size: n, how many linear units each is the largest of.
+
+    Call arguments:
+        inputs: (..., D).
+
+    Returns:
+        (..., U).
+
+    Raises:
+        ValueError: If a size is not positive.
+
+    Attributes:
+        kernel: W, (D, n U).
+        bias: b, (n U,).
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> tuple(ka.Maxout(5)(np.ones((2, 3, 7), "float32")).shape)
+        (2, 3, 5)
+
+    Reference: Goodfellow et al. 2013, section 3; as the last layer before the logits Bahdanau, Cho
+    and Bengio 2015, appendix A.2.2.
+    """
+
+    def __init__(self, units: int, pool_size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_positive("units", units)
+        check_positive("pool_size", pool_size)
+        self.units, self.pool_size = units, pool_size
+        self.supports_masking = True
+
+    def build(self, inputs_shape: Shape) -> None:
+        """Make the weights for inputs (..., D)."""
+        columns = self.units * self.pool_size
+        self.kernel = self.add_weight(name="kernel", shape=(inputs_shape[-1], columns))
+        self.bias = self.add_weight(name="bias", shape=(columns,), initializer="zeros")
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The largest of each pool; see the class."""
+        linear = ops.matmul(inputs, self.kernel) + self.bias
+        return reduce(ops.maximum, ops.split(linear, self.pool_size, axis=-1))
+
+    def compute_output_shape(self, inputs_shape: Shape) -> Shape:
+        """The shape of the inputs, of U features."""
+        return (*inputs_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "units": self.units, "pool_size": self.pool_size}
