@@ -140,6 +140,7 @@ def _check_streamable(model: Seq2Seq) -> None:
         what
         for what, is_so in {
             "an encoder in two directions": not isinstance(model.encoder, LSTMEncoder),
+            "residual connections in the encoder": model.config.residual,
             "a bridge from the encoder's last state": model.config.bridge != "zeros",
             "an alignment that is not monotonic and hard": not (
                 isinstance(alignment, Monotonic) and alignment.mode == "hard"
@@ -150,6 +151,6 @@ def _check_streamable(model: Seq2Seq) -> None:
     ]
     if waits:
         raise ValueError(
-            "Argument `model` must not wait for the end of the source. "
+            "Argument `model` must not wait for the end of the source, nor be residual. "
             f"Received: a model with {', '.join(waits)}"
         )

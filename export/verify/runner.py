@@ -91,6 +91,8 @@ def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
     inputs, timed = read_batches(job.inputs), read_batches(job.timed)
     for signature in job.signatures:
         function = _function(job, signature, opener)
+        if one_row_at_a_time:
+            function(**_longest(inputs))  # LiteRT's beam is not sure of growing lengths
         for number, batch in inputs.items():
             found = _row_by_row(function, batch) if one_row_at_a_time else function(**batch)
             outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
@@ -141,6 +143,16 @@ def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, 
         carried |= {name.removeprefix("next_"): x for name, x in states.items()}
     attention = {"attention": weights} if "memory" in carried else {}
     return {"ids": ids, "lengths": lengths, "scores": scores, **attention}
+
+
+def _longest(batches: Batches) -> dict[str, np.ndarray]:
+    """The row of all batches whose source has the most tokens."""
+    rows = [
+        {name: x[i : i + 1] for name, x in batch.items()}
+        for batch in batches.values()
+        for i in range(len(batch["source"]))
+    ]
+    return max(rows, key=lambda row: np.count_nonzero(row["source"]))
 
 
 def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:

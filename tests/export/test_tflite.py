@@ -30,6 +30,11 @@ def runners(path: Path) -> dict[str, Any]:
     }
 
 
+def longest_first(run: dict[str, Any], vocabulary: int = 29) -> None:
+    """What an export's README asks for: LiteRT's beam is not sure of growing lengths."""
+    run["beam"](source=sources([MAX_SOURCE], vocabulary, seed=1))
+
+
 def operators(path: Path) -> set[int]:
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
     return {max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes}
@@ -38,6 +43,7 @@ def operators(path: Path) -> set[int]:
 def test_equals_keras_on_padded_sources_of_all_lengths_interleaved(exported: Path) -> None:
     arrays = np.load(exported / "reference.npz")
     run = runners(exported / "tflite" / "model.tflite")
+    longest_first(run, 27)
     rows = 0
     for number in sorted({key[:3] for key in arrays}):
         for row, source in enumerate(arrays[f"{number}/source"]):
@@ -145,6 +151,7 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
     model = toy_model(**changes)
     serving = ServingModule(model, MAX_TARGET, BEAM, batch_size=1)
     run = runners(export_tflite(serving, tmp_path / "model.tflite"))
+    longest_first(run)
     for length in (1, 5, 9):
         source = sources([length], 29, seed=length, pad_to=7)
         for name, search in (("greedy", None), ("beam", BEAM)):
