@@ -22,7 +22,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-backends test-browser test-servers bench bench-growth lint format wheel clean
+.PHONY: help env demo test test-all test-thorough test-backends test-browser test-servers bench bench-growth lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -35,8 +35,12 @@ env: $(INSTALLED) ## only .venv, with all that the programs need
 test: $(INSTALLED) ## the core suite
 	$(PYTEST)
 
-test-all: test ## the core suite, then the conformance tests on the other backends
+test-all: test ## the core suite, what it leaves to this, and the conformance tests on the other backends
+	@$(MAKE) --no-print-directory test-thorough
 	@$(MAKE) --no-print-directory test-backends
+
+test-thorough: $(INSTALLED) ## costly properties of what is like something in the core suite
+	$(PYTEST) -m thorough tests
 
 test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX
 	@if $(PY) -c 'import torch' 2>/dev/null; then \

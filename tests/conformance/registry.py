@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import keras_attention as ka
@@ -423,3 +424,10 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "Coverage": lambda: ka.Coverage(max_fertility=2.0),
 }
 """What is public, has a config, and is no layer that can be called."""
+
+
+def costly(name: str) -> Any:
+    """An entry for tests that take long: the core suite has the first of each class alone."""
+    kind = name.partition("-")[0]
+    first = next(other for other in REGISTRY if other.partition("-")[0] == kind)
+    return pytest.param(name, marks=() if name == first else pytest.mark.thorough)

@@ -17,9 +17,10 @@ import pytest
 
 import keras_attention as ka
 from tests.arrays import dtype_policy, randomize, to_numpy
-from tests.conformance.registry import ABSTRACT, CONFIGURABLE, PARTS, REGISTRY, Entry
+from tests.conformance.registry import ABSTRACT, CONFIGURABLE, PARTS, REGISTRY, Entry, costly
 
 each_entry = pytest.mark.parametrize("name", REGISTRY)
+each_entry_at_length = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
 with_and_without_compilation = pytest.mark.parametrize(
     "jit_compile",
     [
@@ -109,7 +110,7 @@ def test_the_config_round_trips_through_json(name: str) -> None:
     assert json.loads(json.dumps(keras.saving.serialize_keras_object(again))) == config
 
 
-@each_entry
+@each_entry_at_length
 def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, source=5, target=4)
@@ -123,7 +124,7 @@ def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
     assert_equal(predict(fresh, arrays), expected, TOLERANCE)
 
 
-@each_entry
+@each_entry_at_length
 @with_and_without_compilation
 def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
@@ -136,7 +137,7 @@ def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: 
         assert_equal(predict(model, arrays), eager(entry, layer, arrays), TOLERANCE)
 
 
-@each_entry
+@each_entry_at_length
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_low_precision_is_finite_and_close(name: str, policy: str) -> None:
     entry = REGISTRY[name]
@@ -174,7 +175,7 @@ def test_rows_do_not_know_each_other(name: str) -> None:
         assert_equal(alone, [array[row : row + 1] for array in together], TOLERANCE)
 
 
-@each_entry
+@each_entry_at_length
 @with_and_without_compilation
 def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.arrays import randomize
-from tests.conformance.registry import REGISTRY, Entry
+from tests.conformance.registry import REGISTRY, Entry, costly
 
 pytestmark = [
     pytest.mark.skipif(
@@ -24,7 +24,7 @@ pytestmark = [
     # Keras 3.15 looks whether NumPy still has `np.object`, before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
-each_entry = pytest.mark.parametrize("name", REGISTRY)
+each_entry = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
 Arrays = dict[str, np.ndarray]
 
 
