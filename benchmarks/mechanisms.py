@@ -92,9 +92,8 @@ def _training(make: Callable[[], Any]) -> Run:
     def run() -> Any:
         with tf.GradientTape() as tape:
             outputs = decoder(inputs, memory=memory, training=True)
-        weights = decoder.trainable_variables
-        found = tape.gradient(outputs, weights, unconnected_gradients="zero")
-        return tf.add_n([tf.reshape(x, [-1])[0] for x in found])
+        found = tape.gradient(outputs, decoder.trainable_variables)
+        return tf.add_n([tf.reshape(x, [-1])[0] for x in found if x is not None])
 
     return _warm(run)
 
