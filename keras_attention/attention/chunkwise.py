@@ -7,12 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention.alignment import State
 from keras_attention.attention.monotonic import Mode, Monotonic
 from keras_attention.checks import check_positive
 from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import aligned_mask, masked_softmax
 from keras_attention.types import Shape, Tensor
+
+_MISSING = "Arguments `query` and `key` must be given where there is a `chunk_attention`. "
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -66,10 +67,7 @@ class MonotonicChunkwise(Monotonic):
         """Make r and the weights of the chunk scores."""
         if self.chunk_attention is not None and not self.chunk_attention.built:
             if query_shape is None or key_shape is None:
-                raise ValueError(
-                    "Arguments `query` and `key` must be given where there is a `chunk_attention`. "
-                    f"Received: query of {query_shape}, key of {key_shape}"
-                )
+                raise ValueError(_MISSING + f"Received: query of {query_shape}, key of {key_shape}")
             self.chunk_attention.build(query_shape, key_shape)
         super().build(scores_shape, query_shape, key_shape)
 
@@ -77,31 +75,17 @@ class MonotonicChunkwise(Monotonic):
         """The keys (B, S, E) as the chunk's score takes them."""
         return () if self.chunk_attention is None else (self.chunk_attention.project_key(key),)
 
-    def align(
+    def _spread(
         self,
+        stopped: Tensor,
         scores: Tensor,
-        value_mask: Tensor | None = None,
-        state: State = (),
-        *,
-        query: Tensor | None = None,
-        prepared: tuple[Tensor, ...] = (),
-        noise: Tensor | None = None,
-    ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
-        stopped = self._stopped(scores, value_mask, state[0], noise)
-        chunk_scores = scores
-        if self.chunk_attention is not None and query is not None:
-            projected = self.chunk_attention.project_query(query[:, 0])
-            chunk_scores = self.chunk_attention.compute_scores(
-                ops.expand_dims(projected, 1), prepared[0]
-            )
+        value_mask: Tensor | None,
+        query: Tensor | None,
+        prepared: tuple[Tensor, ...],
+    ) -> Tensor:
+        """Weights (B, S): for each place to stop a softmax over the chunk that ends there."""
+        u = at_least_float32(self._chunk_scores(scores, query, prepared)[:, 0])
         may = None if value_mask is None else aligned_mask(value_mask, scores)[:, 0]
-        weights = self._spread(stopped, at_least_float32(chunk_scores[:, 0]), may)
-        result = ops.cast(ops.expand_dims(weights, 1), scores.dtype)
-        return result, (ops.cast(stopped, state[0].dtype),)
-
-    def _spread(self, stopped: Tensor, u: Tensor, may: Tensor | None) -> Tensor:
-        """Weights (B, S) of probabilities of stopping and chunk scores (B, S)."""
         w, length = self.chunk_size, ops.shape(u)[1]
         exists = ops.ones_like(u, dtype="bool") if may is None else may
         chunks, in_chunk = (
@@ -111,6 +95,16 @@ class MonotonicChunkwise(Monotonic):
         shares = masked_softmax(chunks, in_chunk) * ops.expand_dims(stopped, -1)
         shares = ops.pad(shares, [[0, 0], [0, w - 1], [0, 0]])
         return sum(shares[:, w - 1 - i : w - 1 - i + length, i] for i in range(w))
+
+    def _chunk_scores(
+        self, scores: Tensor, query: Tensor | None, prepared: tuple[Tensor, ...]
+    ) -> Tensor:
+        if self.chunk_attention is None:
+            return scores
+        if query is None or not prepared:
+            raise ValueError(_MISSING + f"Received: query={query}, key={prepared or None}")
+        projected = self.chunk_attention.project_query(query[:, 0])
+        return self.chunk_attention.compute_scores(ops.expand_dims(projected, 1), prepared[0])
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

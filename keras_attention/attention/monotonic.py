@@ -111,9 +111,21 @@ class Monotonic(Alignment):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
-        weights = self._stopped(scores, value_mask, state[0], noise)
+        stopped = self._stopped(scores, value_mask, state[0], noise)
+        weights = self._spread(stopped, scores, value_mask, query, prepared)
         result = ops.cast(ops.expand_dims(weights, 1), scores.dtype)
-        return result, (ops.cast(weights, state[0].dtype),)
+        return result, (ops.cast(stopped, state[0].dtype),)
+
+    def _spread(
+        self,
+        stopped: Tensor,
+        scores: Tensor,
+        value_mask: Tensor | None,
+        query: Tensor | None,
+        prepared: tuple[Tensor, ...],
+    ) -> Tensor:
+        """Weights (B, S) of the probabilities (B, S) of stopping: these themselves."""
+        return stopped
 
     def _stopped(
         self, scores: Tensor, value_mask: Tensor | None, before: Tensor, noise: Tensor | None

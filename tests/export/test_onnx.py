@@ -13,7 +13,7 @@ import keras_attention as ka
 from export.onnx import convert, export_onnx
 from export.onnx_passes import op_types
 from export.reference import padded
-from tests.export.toy import GNMT, GROUNDHOG, NEMATUS, sources, toy_model
+from tests.export.toy import GNMT, GROUNDHOG, MECHANISMS, NEMATUS, sources, toy_model
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -137,14 +137,7 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         {"attention": "luong", "score": "concat", "decoder_cell": "gru", "scale": True},
         {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5},
         {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
-        {"alignment": "sparsemax"},
-        {"alignment": "hardmax"},
-        {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
-        {"alignment": "monotonic", "alignment_options": {"mode": "hard", "score_bias_init": 1.0}},
-        {"alignment": "mocha", "alignment_options": {"chunk_size": 3}, "attention": "luong"},
-        {"alignment": "local-m", "alignment_options": {"window": 1}},
-        {"alignment": "local-p", "alignment_options": {"window": 2}, "past": "location"},
-        {"past": "coverage", "past_options": {"max_fertility": 2.0}, "attention_heads": 2},
+        *MECHANISMS.values(),
         NEMATUS,
         GNMT,
         GROUNDHOG,
@@ -155,14 +148,7 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         "concat-gru",
         "plain",
         "stacked",
-        "sparsemax",
-        "hardmax",
-        "monotonic",
-        "hard-monotonic",
-        "mocha",
-        "local-m",
-        "local-p-location",
-        "coverage-heads",
+        *MECHANISMS,
         "nematus",
         "gnmt",
         "groundhog",

@@ -23,6 +23,27 @@ BEAM = ka.BeamSearch(3, 0.6)
 NEMATUS = {"query": "between", "decoder_cell": "gru", "bridge": "mean", "readout": "tanh"}
 GNMT = {"query": "bottom", "decoder_layers": 3, "encoder_layers": 2, "residual": True}
 GROUNDHOG = {"decoder_cell": "ln-lstm", "readout": "maxout", "readout_units": 6}
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "sparsemax": {"alignment": "sparsemax"},
+    "hardmax": {"alignment": "hardmax"},
+    "monotonic": {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
+    "hard-monotonic": {
+        "alignment": "monotonic",
+        "alignment_options": {"mode": "hard", "score_bias_init": 1.0},
+    },
+    "mocha": {"alignment": "mocha", "alignment_options": {"chunk_size": 3}, "attention": "luong"},
+    "local-m": {"alignment": "local-m", "alignment_options": {"window": 1}},
+    "local-p-location": {
+        "alignment": "local-p",
+        "alignment_options": {"window": 2},
+        "past": "location",
+    },
+    "coverage-heads": {
+        "past": "coverage",
+        "past_options": {"max_fertility": 2.0},
+        "attention_heads": 2,
+    },
+}
 
 
 def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:

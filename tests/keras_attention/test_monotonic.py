@@ -187,6 +187,13 @@ def test_chunks_have_scores_of_their_own() -> None:
         np.testing.assert_allclose(found[row, step], expected, atol=1e-6)
 
 
+def test_scores_of_their_own_need_query_and_key_in_each_call() -> None:
+    alignment = ka.MonotonicChunkwise(3, ka.LuongAttention("dot"))
+    alignment(scores(10), query=uniform(B, T, D, seed=11), key=uniform(B, S, D, seed=12))
+    with pytest.raises(ValueError, match=r"`query` and `key` must be given .*query=None, key=None"):
+        alignment(scores(10))
+
+
 def test_a_chunk_with_small_scores_does_not_underflow_beside_another() -> None:
     given = np.array([[[-400.0, -400.0, 0.0, 90.0]]], "float32")
     alignment = ka.MonotonicChunkwise(2, mode="hard", score_bias_init=399.0)
