@@ -22,6 +22,7 @@ from keras_attention.attention import (
     Softmax,
     Sparsemax,
 )
+from keras_attention.attention_losses import CoverageLoss, GuidedAlignmentLoss
 from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
@@ -53,8 +54,10 @@ __all__ = [
     "BiLSTMEncoder",
     "Bridge",
     "Coverage",
+    "CoverageLoss",
     "FunctionAttention",
     "GreedySearch",
+    "GuidedAlignmentLoss",
     "Hardmax",
     "Hypotheses",
     "LSTMEncoder",

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.attention import Memory
+from keras_attention.attention_losses import AddCoverageLoss
 from keras_attention.backend import compiled
 from keras_attention.bridges import Bridge
 from keras_attention.checks import check_finite, check_positive, checked_ids
@@ -85,10 +86,15 @@ class Seq2Seq(keras.Model):
         outputs = decoder(
             dropped(target_embedding(target), config, policy),
             initial_state=bridge(states),
+            return_attention_scores=config.attention is not None,
             **attended,
         )
+        outputs, weights = outputs if config.attention else (outputs, None)
         outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
         results = project(outputs, logits or target_embedding)
+        if config.coverage_loss:
+            covered = AddCoverageLoss(config.coverage_loss, name="coverage_loss")
+            results = covered(results, weights, target)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
@@ -96,6 +102,7 @@ class Seq2Seq(keras.Model):
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.logits: Any = logits
+        self._attention_weights = weights
         self._compiled = _CompiledSearches()
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
@@ -131,6 +138,40 @@ class Seq2Seq(keras.Model):
         output, weights, state = self.decoder.step(self.target_embedding(tokens), state, memory)
         logits = project(output, self.logits or self.target_embedding)
         return ops.log_softmax(logits, axis=-1), weights, state
+
+    def with_attention(self) -> keras.Model:
+        """The same model, all of its weights shared, with attention as a further output.
+
+        For losses of where it looks: training it trains this one.
+
+        Returns:
+            A functional Keras model with the inputs of this one, and as outputs a dictionary of
+            `"logits"` (B, T, V) and `"attention"` (B, T, S), float32, not zero where the target is
+            padding.
+
+        Raises:
+            ValueError: If the model has no attention.
+
+        Example:
+            >>> import numpy as np
+            >>> import keras_attention as ka
+            >>> model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13))
+            >>> guided = model.with_attention()
+            >>> losses = {"logits": ka.MaskedCrossEntropy(), "attention": ka.GuidedAlignmentLoss()}
+            >>> guided.compile("adam", losses, loss_weights={"logits": 1.0, "attention": 0.5})
+            >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
+            >>> alignment = np.array([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+            >>> labels = {"logits": np.array([[7, 2]]), "attention": alignment}
+            >>> _ = guided.fit(inputs, labels, verbose=0)
+        """
+        if self._attention_weights is None:
+            raise ValueError(
+                "`with_attention` needs a model with attention. Received: attention=None"
+            )
+        attention = ops.cast(self._attention_weights, "float32")
+        model = keras.Model(self.input, {"logits": self.output, "attention": attention})
+        model.dtype_policy = self.policy
+        return model
 
     def search(
         self, source: Tensor, search: Search, max_length: int, is_padded: bool = True

@@ -112,6 +112,26 @@ def attend(scores: Array, values: Array, mask: Array | None = None) -> tuple[Arr
     return sum(w * value for w, value in zip(weights, values, strict=True)), weights
 
 
+def coverage_losses(weights: Array) -> Array:
+    """covloss_t = sum_i min(a_ti, sum of a_t'i over t' < t), for weights (T, S)."""
+    return np.array(
+        [
+            sum(min(a, sum(weights[:t, i])) for i, a in enumerate(row))
+            for t, row in enumerate(weights)
+        ]
+    )
+
+
+def guided_alignment_losses(weights: Array, alignment: Array, cost: str) -> Array:
+    """Cross-entropy, or squared error, of each step whose alignment has a link, else 0."""
+    losses = []
+    for row, links in zip(weights, alignment, strict=True):
+        wanted = links / max(links.sum(), 1)
+        terms = -wanted * np.log(row) if cost == "cross_entropy" else (wanted - row) ** 2
+        losses.append(terms.sum() if links.any() else 0.0)
+    return np.array(losses)
+
+
 def sigmoid(x: Array) -> Array:
     return 1.0 / (1.0 + np.exp(-x))
 

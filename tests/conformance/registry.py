@@ -214,7 +214,13 @@ REGISTRY: dict[str, Entry] = {
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
     "Seq2Seq-bahdanau": Entry(
-        lambda: _seq2seq(attention="bahdanau", normalize=True, dropout=0.1, attention_dropout=0.1),
+        lambda: _seq2seq(
+            attention="bahdanau",
+            normalize=True,
+            dropout=0.1,
+            attention_dropout=0.1,
+            coverage_loss=0.5,
+        ),
         lambda model, x: [model(x)],
         IDS,
     ),
@@ -255,6 +261,8 @@ ABSTRACT = {"Attention"}
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
+    "CoverageLoss": lambda: ka.CoverageLoss(name="other"),
+    "GuidedAlignmentLoss": lambda: ka.GuidedAlignmentLoss("squared_error", name="other"),
     "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
     "Softmax": lambda: ka.Softmax(temperature=0.7),
     "Hardmax": lambda: ka.Hardmax(),
