@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_attention import masking, scores
+from keras_attention import masking, schedules, scores
 from keras_attention.attention import (
     Alignment,
     Attention,
@@ -34,12 +34,14 @@ from keras_attention.decoding import (
     beam_search,
     forced_decoding,
     greedy_search,
+    scheduled_decoding,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
+from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.seq2seq import Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
 from keras_attention.translator import Translator
@@ -73,6 +75,7 @@ __all__ = [
     "MultiHead",
     "Past",
     "RunDirectory",
+    "ScheduledSampling",
     "ScoredPair",
     "SentencePieceTokenizer",
     "Seq2Seq",
@@ -86,6 +89,8 @@ __all__ = [
     "forced_decoding",
     "greedy_search",
     "masking",
+    "scheduled_decoding",
+    "schedules",
     "scores",
     "sequence_loss",
 ]

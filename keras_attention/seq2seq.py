@@ -117,7 +117,7 @@ class Seq2Seq(keras.Model):
             step, a flat list.
         """
         mask = ops.not_equal(source, PADDING_ID) if is_padded else None
-        encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
+        encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
         return memory, self.decoder.initial_state(memory, self.bridge(states))

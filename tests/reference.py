@@ -234,6 +234,12 @@ def decode(
     return np.array(outputs), np.array(all_weights), state
 
 
+def drawn(log_probs: Array, uniform: float, temperature: float) -> int:
+    """The first token v > 0 with u < sum of p_w up to v; p sharpened by the temperature."""
+    p = np.exp((log_probs[1:] - log_probs[1:].max()) / temperature)
+    return 1 + int(np.argmax(uniform < np.cumsum(p / p.sum())))
+
+
 class Hypothesis(NamedTuple):
     """Tokens with the end token where there is one, and their summed log-probability."""
 

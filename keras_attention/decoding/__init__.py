@@ -5,6 +5,7 @@ from __future__ import annotations
 from keras_attention.decoding.beam import BeamSearch, beam_search
 from keras_attention.decoding.forced import TargetScores, forced_decoding
 from keras_attention.decoding.greedy import GreedySearch, greedy_search
+from keras_attention.decoding.scheduled import scheduled_decoding
 from keras_attention.decoding.types import Hypotheses, StepFunction
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "beam_search",
     "forced_decoding",
     "greedy_search",
+    "scheduled_decoding",
 ]

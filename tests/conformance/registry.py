@@ -247,6 +247,16 @@ REGISTRY: dict[str, Entry] = {
         lambda model, x: [model(x)],
         IDS,
     ),
+    "ScheduledSampling": Entry(
+        lambda: ka.ScheduledSampling(
+            _seq2seq(attention="luong", dropout=0.1).config,
+            schedule=ka.schedules.Linear(c=0.01, k=0.9, minimum=0.2),
+            temperature=0.7,
+            seed=3,
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
     "Seq2Seq-without-attention": Entry(
         lambda: _seq2seq(
             attention=None, encoder="lstm", encoder_units=U, bridge="copy", start_id=2
