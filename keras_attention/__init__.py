@@ -41,6 +41,7 @@ from keras_attention.losses import MaskedCrossEntropy, sequence_loss
 from keras_attention.metrics import MaskedAccuracy
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
+from keras_attention.scheduled_outputs import ScheduledOutputs
 from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.seq2seq import Seq2Seq
 from keras_attention.text import SentencePieceTokenizer
@@ -75,6 +76,7 @@ __all__ = [
     "MultiHead",
     "Past",
     "RunDirectory",
+    "ScheduledOutputs",
     "ScheduledSampling",
     "ScoredPair",
     "SentencePieceTokenizer",

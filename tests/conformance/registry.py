@@ -87,6 +87,16 @@ def _decode(layer: Any, x: Tensors) -> Sequence[Any]:
     )
 
 
+def _decode_own(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(
+        x["inputs"],
+        memory=x["memory"],
+        memory_mask=ops.not_equal(x["memory_mask"], 0),
+        reads_output=ops.not_equal(x["own_mask"], 0),
+        return_state=True,
+    )
+
+
 def _decode_alone(layer: Any, x: Tensors) -> Sequence[Any]:
     return layer(x["inputs"], initial_state=[x["h"], x["c"]], return_state=True)
 
@@ -246,6 +256,25 @@ REGISTRY: dict[str, Entry] = {
         ),
         lambda model, x: [model(x)],
         IDS,
+    ),
+    "ScheduledOutputs": Entry(
+        lambda: ka.ScheduledOutputs(ka.schedules.Exponential(k=0.9), seed=3),
+        lambda layer, x: [ops.cast(layer(x["inputs"]), "float32")],
+        {"inputs": (("T", D), "float32")},
+    ),
+    "AttentionDecoder-reads-output": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.LuongAttention("general"),
+            attention_layer=keras.layers.Dense(D),
+        ),
+        _decode_own,
+        {
+            "inputs": (("T", D), "float32"),
+            "memory": (("S", M), "float32"),
+            "memory_mask": (("S",), "int32"),
+            "own_mask": (("T",), "int32"),
+        },
     ),
     "ScheduledSampling": Entry(
         lambda: ka.ScheduledSampling(
