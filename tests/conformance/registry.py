@@ -311,3 +311,6 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
 
 BASES = {"Alignment"}
 """Of these: what says nothing by itself."""
+
+NOT_TRAINED_ON = {"ScheduledSampling": "jax"}
+"""Where a training step is refused, with an error that says why."""
