@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_attention import masking, scores
+from keras_attention import masking, schedules, scores
 from keras_attention.attention import (
     Alignment,
     Attention,
@@ -22,6 +22,7 @@ from keras_attention.attention import (
     Softmax,
     Sparsemax,
 )
+from keras_attention.attention_losses import CoverageLoss, GuidedAlignmentLoss
 from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoder import AttentionDecoder
@@ -39,6 +40,7 @@ from keras_attention.decoding import (
     forced_decoding,
     greedy_search,
     sample,
+    scheduled_decoding,
 )
 from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.ensemble import Ensemble
@@ -50,6 +52,8 @@ from keras_attention.pooling import AttentionPooling
 from keras_attention.residual import ResidualCell
 from keras_attention.results import ScoredPair, Translation
 from keras_attention.runs import RunDirectory
+from keras_attention.scheduled_outputs import ScheduledOutputs
+from keras_attention.scheduled_sampling import ScheduledSampling
 from keras_attention.seq2seq import Seq2Seq
 from keras_attention.streaming import stream
 from keras_attention.text import SentencePieceTokenizer
@@ -67,9 +71,11 @@ __all__ = [
     "BiLSTMEncoder",
     "Bridge",
     "Coverage",
+    "CoverageLoss",
     "Ensemble",
     "FunctionAttention",
     "GreedySearch",
+    "GuidedAlignmentLoss",
     "Hardmax",
     "Hypotheses",
     "LSTMEncoder",
@@ -92,6 +98,8 @@ __all__ = [
     "ResidualCell",
     "RunDirectory",
     "Sampling",
+    "ScheduledOutputs",
+    "ScheduledSampling",
     "ScoredPair",
     "SentencePieceTokenizer",
     "Seq2Seq",
@@ -106,6 +114,8 @@ __all__ = [
     "greedy_search",
     "masking",
     "sample",
+    "scheduled_decoding",
+    "schedules",
     "scores",
     "sequence_loss",
     "stream",

@@ -41,6 +41,15 @@ class LoopedCell:
         """Known inputs (T, B, D) as `step` takes them, (T, B, .)."""
         return inputs
 
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        """What `project_one` needs of the weights."""
+        return ()
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        """As `project`, inside the loop: inputs (B, D) of one step, which no one knew before it."""
+        return inputs
+
     def step(
         self,
         projected: Tensor | None,
@@ -110,6 +119,16 @@ class _GatedCell(LoopedCell):
         if self.mask is not None:
             inputs = inputs * self.mask[:, : self.known]
         return _biased(ops.matmul(inputs, self.kernel), self.bias)
+
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        return [self.kernel, *self.bias]
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        kernel, *bias = projecting
+        if self.mask is not None:
+            inputs = inputs * self.mask[:, : self.known]
+        return _biased(linear(inputs, kernel), bias)
 
     def _dropped(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         if self.mask is None or not inputs:
@@ -211,6 +230,16 @@ class LoopedStack:
         """Known inputs (T, B, D) as the first cell takes them."""
         first = self.cells[0]
         return first.project(ops.cast(inputs, first.cell.compute_dtype))
+
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        """What `project_one` needs of the weights."""
+        return self.cells[0].projecting
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        """Inputs (B, D) of one step as the first cell takes them, inside the loop."""
+        first = self.cells[0]
+        return first.project_one(ops.cast(inputs, first.cell.compute_dtype), projecting)
 
     def step(
         self,

@@ -72,6 +72,8 @@ class Seq2SeqConfig:
             the same ones at each step (variational dropout).
         attention_dropout: Fraction of the attention's weights that is dropped in training.
         start_id: The token that starts the decoder: 1, or 2 for the end token itself.
+        coverage_loss: What the coverage loss is multiplied by before it joins what the model
+            learns, see `CoverageLoss`; 0 for none.
 
     Raises:
         ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
@@ -118,6 +120,7 @@ class Seq2SeqConfig:
     recurrent_dropout: float = 0.0
     attention_dropout: float = 0.0
     start_id: int = START_ID
+    coverage_loss: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("source_vocabulary", "target_vocabulary"):
@@ -148,6 +151,7 @@ class Seq2SeqConfig:
             check_dropout(name, getattr(self, name))
         if self.embedding_dropout is not None:
             check_dropout("embedding_dropout", self.embedding_dropout)
+        self._check_coverage_loss()
 
     def _check_mechanisms(self) -> None:
         check_one_of("alignment", self.alignment, tuple(ALIGNMENTS))
@@ -166,6 +170,18 @@ class Seq2SeqConfig:
                 )
             if kind is not None:
                 kind(**options)  # which says what is wrong with them
+
+    def _check_coverage_loss(self) -> None:
+        if not 0.0 <= self.coverage_loss < float("inf"):
+            raise ValueError(
+                "Argument `coverage_loss` must not be negative. "
+                f"Received: coverage_loss={self.coverage_loss}"
+            )
+        if self.coverage_loss and self.attention is None:
+            raise ValueError(
+                "Argument `coverage_loss` needs an attention. "
+                f"Received: coverage_loss={self.coverage_loss}, attention=None"
+            )
 
     def _check_arrangement(self) -> None:
         check_one_of("readout", self.readout, ("tanh", "maxout", None))

@@ -11,7 +11,12 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.cell_protocol import output_size, state_sizes, symbolic_states, zero_states
-from keras_attention.decoder_arguments import check_call, check_feedback, check_memory
+from keras_attention.decoder_arguments import (
+    check_call,
+    check_feedback,
+    check_memory,
+    check_reads_output,
+)
 from keras_attention.decoder_step import DecoderStep
 from keras_attention.loop import run_loop
 from keras_attention.queries import Query, check_query, input_sizes, kept_cells, query_size
@@ -70,6 +75,9 @@ class AttentionDecoder(keras.layers.Layer):
         memory_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the
             mask that `memory` carries.
         initial_state: The cells' states, or a full state; None for zeros.
+        reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
+            in the place of its input, and the gradient goes through it; the first step never does
+            (see `ScheduledOutputs`). Outputs need the inputs' size then.
         return_attention_scores: Also return the weights (B, T, S).
         return_state: Also return the state after the last step, as further results.
         training: Whether dropout is applied.
@@ -183,6 +191,7 @@ class AttentionDecoder(keras.layers.Layer):
         initial_state: Sequence[Tensor] | None = None,
         return_attention_scores: bool = False,
         return_state: bool = False,
+        reads_output: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
         """Decode a whole target at once (teacher forcing); see the class."""
@@ -190,6 +199,7 @@ class AttentionDecoder(keras.layers.Layer):
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
         )
         self._check_features(memory)
+        check_reads_output(inputs, reads_output, self.units, self.attention)
         if inputs_mask is not None:
             inputs_mask = ops.cast(inputs_mask, "bool")
         prepared = self.prepare(memory, memory_mask)
@@ -198,8 +208,8 @@ class AttentionDecoder(keras.layers.Layer):
         drawn = {}
         if self.attention is not None and prepared is not None:
             drawn = self.attention.draw(prepared, steps, training)
-        run = self._loop
-        if self._runs_over_sequence:
+        run = partial(self._loop, reads_output)
+        if self._runs_over_sequence and reads_output is None:
             run = partial(self._equations.at_once, self.recurrent_layers)
         with dropout_in_training_only(self.cells, training):
             outputs, weights, state = run(inputs, inputs_mask, prepared, state, drawn, training)
@@ -305,6 +315,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def _loop(
         self,
+        reads_output: Tensor | None,
         inputs: Tensor,
         mask: Tensor | None,
         memory: Memory | None,
@@ -318,6 +329,10 @@ class AttentionDecoder(keras.layers.Layer):
         xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
         if mask is not None:
             xs["mask"] = ops.cast(mask, self.compute_dtype)
+        if reads_output is not None:
+            has_before = ops.arange(ops.shape(inputs)[1]) > 0
+            own = ops.logical_and(ops.cast(reads_output, "bool"), has_before)
+            xs["own"] = ops.cast(own, self.compute_dtype)
         with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
             return run_loop(self._equations, xs, state, memory, training)
 
@@ -330,6 +345,7 @@ class AttentionDecoder(keras.layers.Layer):
         initial_state: Sequence[Tensor] | None = None,
         return_attention_scores: bool = False,
         return_state: bool = False,
+        reads_output: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
         """Symbolic results of `call`."""
@@ -337,6 +353,7 @@ class AttentionDecoder(keras.layers.Layer):
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
         )
         self._check_features(memory)
+        check_reads_output(inputs, reads_output, self.units, self.attention)
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]

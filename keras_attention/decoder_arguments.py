@@ -101,6 +101,24 @@ def check_call(
         )
 
 
+def check_reads_output(
+    inputs: Tensor, reads_output: Tensor | None, units: int, attention: Any
+) -> None:
+    """Raise `ValueError` where outputs cannot be read in the place of inputs."""
+    if reads_output is None:
+        return
+    check_shape("reads_output", reads_output.shape, "inputs", inputs.shape[:2])
+    if attention is None:
+        raise ValueError(
+            "Argument `reads_output` needs an attention. Received: reads_output, attention=None"
+        )
+    if inputs.shape[-1] != units:
+        raise ValueError(
+            "Argument `reads_output` needs outputs of the inputs' size. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, outputs of {units} features"
+        )
+
+
 def check_memory(memory: Any, attention: Any) -> None:
     """Raise `ValueError` unless there is a memory exactly where there is an attention."""
     if (memory is None) != (attention is None):

@@ -30,7 +30,8 @@ def run_loop(
     Args:
         step: One step of the decoder, the dropout of its cells drawn.
         xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
-            only where there is padding, and "drawn", what the attention drew, (B, T, S) each.
+            only where there is padding, and "drawn", what the attention drew, (B, T, S) each. Where
+            "own" (B, T) is given and 1, a step reads the output before in the place of its input.
         state: The decoder's state before the first step.
         memory: What is attended to.
         training: Whether the cells are called for training.
@@ -46,15 +47,25 @@ def run_loop(
         "layers": [_constants(layer) for layer in layers] if is_trained else [],
         "memory": memory._replace(mask=()),
     }
+    if "own" in xs:
+        constants["projecting"] = list(stack.projecting)
+        state = [*state, ops.zeros_like(xs["inputs"][:, 0])]
 
-    def body(state: list[Tensor], x: dict[str, Nest], constants: Nest) -> tuple[Nest, Nest]:
+    def body(carry: list[Tensor], x: dict[str, Nest], constants: Nest) -> tuple[Nest, Nest]:
+        state, inputs = carry, x["inputs"]
+        if "own" in x:
+            *state, before = carry
+            read = stack.project_one(before, constants["projecting"])
+            inputs = ops.where(ops.expand_dims(x["own"], 1) > 0.0, read, inputs)
         run_cells = partial(stack.step, constants=constants["cells"])
         with given(layers, constants["layers"]):
             own = constants["memory"]._replace(mask=memory.mask)
-            output, weights, new = step(x["inputs"], state, own, x["drawn"], run_cells)
+            output, weights, new = step(inputs, state, own, x["drawn"], run_cells)
+        if "own" in x:
+            new = [*new, output]
         if "mask" in x:
             valid = ops.expand_dims(x["mask"], 1) > 0.0
-            new = [ops.where(valid, after, old) for after, old in zip(new, state, strict=True)]
+            new = [ops.where(valid, after, old) for after, old in zip(new, carry, strict=True)]
             output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
         return new, (output, weights)
 
@@ -65,7 +76,7 @@ def run_loop(
     else:
         state, results = scan(partial(body, constants=constants), state, xs)
     outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
-    return outputs, weights, state
+    return outputs, weights, state[:-1] if "own" in xs else state
 
 
 def _constants(layer: Any) -> list[Tensor]:

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_attention import generation
 from keras_attention.attention import Memory
+from keras_attention.attention_losses import AddCoverageLoss
 from keras_attention.bridges import Bridge
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.decoding import Hypotheses, TargetScores
@@ -81,11 +82,16 @@ class Seq2Seq(keras.Model):
         attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
         embedded = dropped(target_embedding(target), config, policy)
         start = bridge(states, memory=encoded, memory_mask=mask)
-        outputs = decoder(embedded, initial_state=start, **attended)
+        wants = config.attention is not None
+        outputs = decoder(embedded, initial_state=start, return_attention_scores=wants, **attended)
+        outputs, weights = outputs if wants else (outputs, None)
         readout = readout_of(config, policy)
         outputs = read_out(outputs, embedded, readout)
         outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
         results = project(outputs, logits or target_embedding)
+        if config.coverage_loss:
+            covered = AddCoverageLoss(config.coverage_loss, name="coverage_loss")
+            results = covered(results, weights, target)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
@@ -95,6 +101,7 @@ class Seq2Seq(keras.Model):
         self.readout = readout
         self.logits: Any = logits
         self.compiled_functions = generation.CompiledFunctions()
+        self._attention_weights = weights
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
         """Read the source, once for all steps.
@@ -108,7 +115,7 @@ class Seq2Seq(keras.Model):
             step, a flat list.
         """
         mask = ops.not_equal(source, PADDING_ID) if is_padded else None
-        encoded, *states = self.encoder(self.source_embedding(source), mask=mask)
+        encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
         start = self.bridge(states, memory=encoded, memory_mask=mask)
@@ -132,6 +139,40 @@ class Seq2Seq(keras.Model):
         output = read_out(output, embedded, self.readout)
         logits = project(output, self.logits or self.target_embedding)
         return ops.log_softmax(logits, axis=-1), weights, state
+
+    def with_attention(self) -> keras.Model:
+        """The same model, all of its weights shared, with attention as a further output.
+
+        For losses of where it looks: training it trains this one.
+
+        Returns:
+            A functional Keras model with the inputs of this one, and as outputs a dictionary of
+            `"logits"` (B, T, V) and `"attention"` (B, T, S), float32, not zero where the target is
+            padding.
+
+        Raises:
+            ValueError: If the model has no attention.
+
+        Example:
+            >>> import numpy as np
+            >>> import keras_attention as ka
+            >>> model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13))
+            >>> guided = model.with_attention()
+            >>> losses = {"logits": ka.MaskedCrossEntropy(), "attention": ka.GuidedAlignmentLoss()}
+            >>> guided.compile("adam", losses, loss_weights={"logits": 1.0, "attention": 0.5})
+            >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
+            >>> alignment = np.array([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+            >>> labels = {"logits": np.array([[7, 2]]), "attention": alignment}
+            >>> _ = guided.fit(inputs, labels, verbose=0)
+        """
+        if self._attention_weights is None:
+            raise ValueError(
+                "`with_attention` needs a model with attention. Received: attention=None"
+            )
+        attention = ops.cast(self._attention_weights, "float32")
+        model = keras.Model(self.input, {"logits": self.output, "attention": attention})
+        model.dtype_policy = self.policy
+        return model
 
     def search(
         self,

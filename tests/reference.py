@@ -159,6 +159,26 @@ def attend(scores: Array, values: Array, mask: Array | None = None) -> tuple[Arr
     return sum(w * value for w, value in zip(weights, values, strict=True)), weights
 
 
+def coverage_losses(weights: Array) -> Array:
+    """covloss_t = sum_i min(a_ti, sum of a_t'i over t' < t), for weights (T, S)."""
+    return np.array(
+        [
+            sum(min(a, sum(weights[:t, i])) for i, a in enumerate(row))
+            for t, row in enumerate(weights)
+        ]
+    )
+
+
+def guided_alignment_losses(weights: Array, alignment: Array, cost: str) -> Array:
+    """Cross-entropy, or squared error, of each step whose alignment has a link, else 0."""
+    losses = []
+    for row, links in zip(weights, alignment, strict=True):
+        wanted = links / max(links.sum(), 1)
+        terms = -wanted * np.log(row) if cost == "cross_entropy" else (wanted - row) ** 2
+        losses.append(terms.sum() if links.any() else 0.0)
+    return np.array(losses)
+
+
 def sigmoid(x: Array) -> Array:
     return 1.0 / (1.0 + np.exp(-x))
 
@@ -347,6 +367,12 @@ def decode_inside(
         outputs.append(output)
         all_weights.append(weights)
     return np.array(outputs), np.array(all_weights), [x for state in states for x in state]
+
+
+def drawn(log_probs: Array, uniform: float, temperature: float) -> int:
+    """The first token v > 0 with u < sum of p_w up to v; p sharpened by the temperature."""
+    p = np.exp((log_probs[1:] - log_probs[1:].max()) / temperature)
+    return 1 + int(np.argmax(uniform < np.cumsum(p / p.sum())))
 
 
 class Hypothesis(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
+from keras_attention import schedules
 from keras_attention.checks import check_dropout, check_positive
 from keras_attention.config import Seq2SeqConfig
 from keras_attention.ids import UNKNOWN_ID
@@ -126,6 +127,56 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class SamplingConfig:
+    """Scheduled sampling: how often the decoder reads tokens of its own in training.
+
+    With the probability epsilon it is given the true token, see `keras_attention.schedules`.
+
+    Attributes:
+        schedule: Epsilon as a function of the training step i: `"linear"`, `max(minimum, k - c i)`;
+            `"exponential"`, `k^i`; `"inverse_sigmoid"`, `k / (k + exp(i / k))`; None to always give
+            the true token.
+        k: As in the formula; of `"linear"` it is 1 where it is not given.
+        c: The slope of `"linear"`.
+        minimum: The least epsilon of `"linear"`.
+        temperature: Of the distribution that is drawn from; 0 takes the likeliest token.
+    """
+
+    schedule: Literal["linear", "exponential", "inverse_sigmoid"] | None = None
+    k: float | None = None
+    c: float | None = None
+    minimum: float = 0.0
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "temperature")
+        is_linear = self.schedule == "linear"
+        needs = {"k": self.schedule is not None and not is_linear, "c": is_linear}
+        takes = {"k": self.schedule is not None, "c": is_linear, "minimum": is_linear}
+        for name, value in (("k", self.k), ("c", self.c), ("minimum", self.minimum or None)):
+            if value is None and needs.get(name):
+                raise ValueError(
+                    f"Argument `{name}` must be given with schedule={self.schedule!r}. "
+                    f"Received: {name}=None"
+                )
+            if value is not None and not takes[name]:
+                raise ValueError(
+                    f"Argument `{name}` has no meaning with schedule={self.schedule!r}. "
+                    f"Received: {name}={value}"
+                )
+        self.made()  # which says what is wrong with the numbers
+
+    def made(self) -> schedules.Schedule | None:
+        """The schedule, if there is one."""
+        if self.schedule is None:
+            return None
+        if self.schedule == "linear":
+            return schedules.Linear(self.c or 0.0, 1.0 if self.k is None else self.k, self.minimum)
+        kinds = {"exponential": schedules.Exponential, "inverse_sigmoid": schedules.InverseSigmoid}
+        return kinds[self.schedule](self.k or 0.0)
+
+
+@dataclass(frozen=True)
 class OptimizationConfig:
     """How the model learns.
 
@@ -143,6 +194,7 @@ class OptimizationConfig:
         weight_decay: Decoupled weight decay (AdamW) of matrices; 0 is plain Adam.
         clip_norm: Bound of the norm of all gradients together.
         label_smoothing: Fraction of the target's probability that is spread over all tokens.
+        scheduled_sampling: How often the decoder reads its own tokens in training.
         average_decay: Decay of a moving average of the weights, for example 0.999, which is
             validated and kept in the place of the weights themselves; 0 for none. After t steps
             the decay is at most t / (t + 9), so that the average leaves the first weights soon.
@@ -165,6 +217,7 @@ class OptimizationConfig:
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    scheduled_sampling: SamplingConfig = field(default_factory=SamplingConfig)
     average_decay: float = 0.0
     select_by: Literal["metric", "loss"] = "metric"
     patience: int | None = None

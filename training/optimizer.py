@@ -18,7 +18,7 @@ from training.config import OptimizationConfig, TrainConfig
 def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
     """A new model, ready for `fit`."""
     training = config.training
-    model = ka.Seq2Seq(config.model, dtype=training.dtype)
+    model = _new_model(config)
     model.compile(
         optimizer=optimizer_of(training),
         loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
@@ -27,6 +27,16 @@ def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
     )
     decay_matrices_alone(model)
     return model
+
+
+def _new_model(config: TrainConfig) -> ka.Seq2Seq:
+    training, sampling = config.training, config.training.scheduled_sampling
+    schedule = sampling.made()
+    if schedule is None:
+        return ka.Seq2Seq(config.model, dtype=training.dtype)
+    return ka.ScheduledSampling(
+        config.model, schedule, sampling.temperature, training.seed, dtype=training.dtype
+    )
 
 
 def loaded_model(file: Path) -> ka.Seq2Seq:

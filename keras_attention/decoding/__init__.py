@@ -15,6 +15,7 @@ from keras_attention.decoding.constraints import (
 from keras_attention.decoding.forced import TargetScores, forced_decoding
 from keras_attention.decoding.greedy import GreedySearch, greedy_search
 from keras_attention.decoding.sampling import Sampling, sample
+from keras_attention.decoding.scheduled import scheduled_decoding
 from keras_attention.decoding.types import Hypotheses, StepFunction
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "forced_decoding",
     "greedy_search",
     "sample",
+    "scheduled_decoding",
     "search_from",
 ]

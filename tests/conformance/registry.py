@@ -93,6 +93,16 @@ def _run_cell(layer: Any, x: Tensors) -> Sequence[Any]:
     return [output, h, c]
 
 
+def _decode_own(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(
+        x["inputs"],
+        memory=x["memory"],
+        memory_mask=ops.not_equal(x["memory_mask"], 0),
+        reads_output=ops.not_equal(x["own_mask"], 0),
+        return_state=True,
+    )
+
+
 def _decode_alone(layer: Any, x: Tensors) -> Sequence[Any]:
     return layer(x["inputs"], initial_state=[x["h"], x["c"]], return_state=True)
 
@@ -350,7 +360,13 @@ REGISTRY: dict[str, Entry] = {
         {name: DECODING[name] for name in ("h", "c", "memory", "memory_mask")},
     ),
     "Seq2Seq-bahdanau": Entry(
-        lambda: _seq2seq(attention="bahdanau", normalize=True, dropout=0.1, attention_dropout=0.1),
+        lambda: _seq2seq(
+            attention="bahdanau",
+            normalize=True,
+            dropout=0.1,
+            attention_dropout=0.1,
+            coverage_loss=0.5,
+        ),
         lambda model, x: [model(x)],
         IDS,
     ),
@@ -402,6 +418,35 @@ REGISTRY: dict[str, Entry] = {
         lambda model, x: [model(x)],
         IDS,
     ),
+    "ScheduledOutputs": Entry(
+        lambda: ka.ScheduledOutputs(ka.schedules.Exponential(k=0.9), seed=3),
+        lambda layer, x: [ops.cast(layer(x["inputs"]), "float32")],
+        {"inputs": (("T", D), "float32")},
+    ),
+    "AttentionDecoder-reads-output": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.LuongAttention("general"),
+            attention_layer=keras.layers.Dense(D),
+        ),
+        _decode_own,
+        {
+            "inputs": (("T", D), "float32"),
+            "memory": (("S", M), "float32"),
+            "memory_mask": (("S",), "int32"),
+            "own_mask": (("T",), "int32"),
+        },
+    ),
+    "ScheduledSampling": Entry(
+        lambda: ka.ScheduledSampling(
+            _seq2seq(attention="luong", dropout=0.1).config,
+            schedule=ka.schedules.Linear(c=0.01, k=0.9, minimum=0.2),
+            temperature=0.7,
+            seed=3,
+        ),
+        lambda model, x: [model(x)],
+        IDS,
+    ),
     "Seq2Seq-without-attention": Entry(
         lambda: _seq2seq(
             attention=None, encoder="lstm", encoder_units=U, bridge="copy", start_id=2
@@ -419,11 +464,16 @@ PARTS = {"Coverage", "Location"}
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
+    "CoverageLoss": lambda: ka.CoverageLoss(name="other"),
+    "GuidedAlignmentLoss": lambda: ka.GuidedAlignmentLoss("squared_error", name="other"),
     "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
     "Location": lambda: ka.Location(2, 5, cumulative=True),
     "Coverage": lambda: ka.Coverage(max_fertility=2.0),
 }
 """What is public, has a config, and is no layer that can be called."""
+
+NOT_TRAINED_ON = {"ScheduledSampling": "jax"}
+"""Where a training step is refused, with an error that says why."""
 
 
 def costly(name: str) -> Any:

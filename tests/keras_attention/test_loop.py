@@ -85,11 +85,14 @@ LAYERS: dict[str, Callable[[], Any]] = {
 
 
 def decoder(
-    cell: str = "lstm", score: str = "bahdanau", query: str = "current", layer: str = "dense"
+    cell: str = "lstm",
+    score: str = "bahdanau",
+    query: str = "current",
+    layer: str = "dense",
+    outputs: int | None = None,
 ) -> ka.AttentionDecoder:
-    made = ka.AttentionDecoder(
-        CELLS[cell](), SCORES[score](), query, query != "previous", LAYERS[layer]()
-    )
+    combine = LAYERS[layer]() if outputs is None else keras.layers.Dense(outputs)
+    made = ka.AttentionDecoder(CELLS[cell](), SCORES[score](), query, query != "previous", combine)
     made.build((B, T, D), (B, S, M))
     randomize(made, seed=1)
     return made
@@ -154,6 +157,16 @@ def test_gradients_equal_those_of_the_plain_formulation(
     own = gradients(layer)
     plain()
     assert_equal(own, gradients(layer))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "stack", "foreign"])
+def test_gradients_where_outputs_are_read(cell: str, plain: Callable[[], None]) -> None:
+    """Of the inputs' size: through what was read they go on to the steps before."""
+    layer = decoder(cell, query="previous", outputs=D)
+    own = tf.constant([[1, 1, 0, 1, 1], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0]])
+    found = gradients(layer, reads_output=own)
+    plain()
+    assert_equal(found, gradients(layer, reads_output=own))
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])

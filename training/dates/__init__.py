@@ -7,7 +7,7 @@ never changes. Every source string has exactly one right answer although no loca
 
 from __future__ import annotations
 
-from training.dates.alignment import field_hits
+from training.dates.alignment import field_alignment, field_hits
 from training.dates.evaluation import DatesReport, evaluate_dates
 from training.dates.generate import (
     FIRST_DAY,
@@ -40,6 +40,7 @@ __all__ = [
     "DatesReport",
     "Template",
     "evaluate_dates",
+    "field_alignment",
     "field_hits",
     "generate",
     "maximum_source_length",

@@ -1,4 +1,4 @@
-"""How well attention weights agree with the known fields of a date."""
+"""Which field of a date a digit comes from, and how well attention weights agree with that."""
 
 from __future__ import annotations
 
@@ -20,6 +20,34 @@ def _accepted(fields: str, letter: str) -> set[int]:
         if run_letter == letter or (run_letter == "-" and letter in neighbors):
             accepted.update(positions)
     return accepted
+
+
+def field_alignment(fields: str, target: str, order: str = "ymd") -> npt.NDArray[np.float32]:
+    """Where each character of a target comes from: what attention can be guided by.
+
+    ```python
+    >>> field_alignment("d-m", "07-11", order="dm").tolist()[1]  # the 7, of the day
+    [1.0, 0.0, 0.0]
+
+    ```
+
+    Args:
+        fields: the field letters of the source (`DateExample.fields`).
+        target: the target; the digits before its first dash belong to the first field of `order`.
+        order: the letters of the target's fields (`DateExample.order`).
+
+    Returns:
+        (T, S): 1 where a digit meets a character of its field, else 0; a dash comes from nowhere.
+    """
+    letters = np.array(list(fields))
+    alignment = np.zeros((len(target), len(fields)), "float32")
+    part = 0
+    for row, character in enumerate(target):
+        if character == "-":
+            part += 1
+        else:
+            alignment[row] = letters == order[part]
+    return alignment
 
 
 def field_hits(

@@ -1,0 +1,102 @@
+"""Scheduled sampling where outputs are no tokens: which steps of a decoder read the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.checks import check_rank
+from keras_attention.schedules import Schedule, check_schedule
+from keras_attention.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class ScheduledOutputs(keras.layers.Layer):
+    """Draws which steps of an `AttentionDecoder` read its last output instead of their input.
+
+    Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, each step by itself,
+    where i counts the calls in training. Outside of training every step reads its input.
+
+    For outputs that are of the inputs' kind, as frames of a spectrogram are. What is read is the
+    output itself and the gradient goes through it. For tokens there is `ScheduledSampling`.
+
+    Args:
+        schedule: `epsilon` as a function of i, one of `keras_attention.schedules`.
+        seed: Seed of what is drawn, or None.
+
+    Call arguments:
+        inputs: (B, T, D), of which only the shape matters.
+        training: Whether to draw.
+
+    Returns:
+        Boolean (B, T), the decoder's `reads_output`.
+
+    Raises:
+        TypeError: If `schedule` is not a schedule.
+        ValueError: If inputs have other axes.
+
+    Attributes:
+        steps: i, the calls in training so far.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> import keras_attention as ka
+        >>> frames, memory = np.ones((2, 3, 4), "float32"), np.ones((2, 7, 6), "float32")
+        >>> decoder = ka.AttentionDecoder(
+        ...     keras.layers.LSTMCell(8), ka.LuongAttention(), attention_layer=keras.layers.Dense(4)
+        ... )
+        >>> drawn = ka.ScheduledOutputs(ka.schedules.Linear(c=1e-4))
+        >>> outputs = decoder(frames, memory=memory, reads_output=drawn(frames, training=True))
+        >>> tuple(outputs.shape)
+        (2, 3, 4)
+
+    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4, for outputs as
+    `tfa.seq2seq.ScheduledOutputTrainingSampler` has it.
+    """
+
+    def __init__(self, schedule: Schedule, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_schedule(schedule)
+        self.schedule = schedule
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, inputs_shape: Shape) -> None:
+        """Make the counter."""
+        check_rank("inputs", inputs_shape, "(batch, length, features)")
+        self.steps = self.add_weight(
+            name="steps",
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Draw; see the class."""
+        shape = ops.shape(inputs)[:2]
+        if not training:
+            return ops.zeros(shape, dtype="bool")
+        given = self.schedule(ops.convert_to_tensor(self.steps))
+        self.steps.assign(self.steps + 1)
+        return ops.greater_equal(keras.random.uniform(shape, seed=self.seed_generator), given)
+
+    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
+        """Symbolic results: Boolean (B, T)."""
+        return keras.KerasTensor(inputs.shape[:2], dtype="bool")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {**super().get_config(), "schedule": schedule, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ScheduledOutputs:
+        """A layer like the one that `get_config` described."""
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(**{**config, "schedule": schedule})

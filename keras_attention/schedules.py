@@ -1,0 +1,150 @@
+"""How often a decoder is given the true token in training, as a function of the step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.types import Tensor
+
+
+class Schedule:
+    """Base of all schedules: from the number of a training step to a probability.
+
+    Call arguments:
+        step: i, from 0; an integer tensor or number.
+
+    Returns:
+        epsilon_i, the probability that a step of the decoder is given the true token: a float32
+        tensor of the step's shape.
+    """
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """The probability at a step."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Schedule:
+        """A schedule like the one that `get_config` described."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """Linear decay.
+
+    Formula: `epsilon_i = max(minimum, k - c i)`, at most 1.
+
+    Args:
+        c: The slope, a step; with 0 the probability is always k.
+        k: The offset.
+        minimum: The least probability, at least 0 and below 1.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> [float(ka.schedules.Linear(c=0.25, minimum=0.5)(step)) for step in (0, 1, 2, 3)]
+        [1.0, 0.75, 0.5, 0.5]
+
+    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4.
+    """
+
+    c: float
+    k: float = 1.0
+    minimum: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("c", self.c, self.c >= 0, "not be negative")
+        _check("k", self.k, self.k > 0, "be above 0")
+        _check("minimum", self.minimum, 0 <= self.minimum < 1, "be at least 0 and below 1")
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """`max(minimum, k - c i)`."""
+        return ops.clip(self.k - self.c * ops.cast(step, "float32"), self.minimum, 1.0)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """Exponential decay.
+
+    Formula: `epsilon_i = k^i`.
+
+    Args:
+        k: Above 0 and below 1: 0.9999 halves the probability in 6,931 steps.
+
+    Raises:
+        ValueError: If `k` is out of range.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> [float(ka.schedules.Exponential(k=0.5)(step)) for step in (0, 1, 2)]
+        [1.0, 0.5, 0.25]
+
+    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4.
+    """
+
+    k: float
+
+    def __post_init__(self) -> None:
+        _check("k", self.k, 0 < self.k < 1, "be above 0 and below 1")
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """`k^i`."""
+        return ops.power(ops.convert_to_tensor(self.k, "float32"), ops.cast(step, "float32"))
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+@dataclass(frozen=True)
+class InverseSigmoid(Schedule):
+    """Inverse sigmoid decay: slow, then fast, then slow.
+
+    Formula: `epsilon_i = k / (k + exp(i / k))`; one half at `i = k log k`.
+
+    Args:
+        k: At least 1: with 500 the probability is one half after 3,107 steps.
+
+    Raises:
+        ValueError: If `k` is out of range.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> round(float(ka.schedules.InverseSigmoid(k=500)(3107)), 3)
+        0.5
+
+    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4.
+    """
+
+    k: float
+
+    def __post_init__(self) -> None:
+        _check("k", self.k, 1 <= self.k < float("inf"), "be at least 1")
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """`sigmoid(log k - i / k)`, which is the same and overflows nowhere."""
+        offset = ops.log(ops.convert_to_tensor(self.k, "float32"))
+        return ops.sigmoid(offset - ops.cast(step, "float32") / self.k)
+
+
+def check_schedule(schedule: Any) -> None:
+    """Raise `TypeError` unless it is a schedule."""
+    if not isinstance(schedule, Schedule):
+        raise TypeError(
+            "Argument `schedule` must be one of keras_attention.schedules. "
+            f"Received: schedule={schedule!r}"
+        )
+
+
+def _check(name: str, value: float, is_right: bool, expected: str) -> None:
+    if not is_right:
+        raise ValueError(f"Argument `{name}` must {expected}. Received: {name}={value}")
