@@ -10,8 +10,8 @@ from keras import ops
 
 from keras_attention.attention.alignment import State
 from keras_attention.backend import has_own_gradient, trained_scan
-from keras_attention.cells import constants_of, given
 from keras_attention.checks import check_rank, check_shape
+from keras_attention.pure import constants_of, given
 from keras_attention.types import Nest, Shape, Tensor
 
 
