@@ -1,0 +1,144 @@
+"""Misspelt names of countries, languages and currencies: what was meant, and what else it could be.
+
+Typing errors are made: two letters change places, one is left out, written twice, or is that of a
+neighbouring key. A beam search gives the likeliest corrections with their probabilities.
+
+    python -m examples.correct_names --picture correct-names.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from babel import Locale
+
+import keras_attention as ka
+
+LETTERS = string.ascii_letters + " .'-"
+ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of the keyboard
+WORD, PLACE = re.compile("[a-z]{4}"), re.compile("(?=[a-z]{2})")  # where one can mistype
+LONGEST = 24
+START, END, FIRST = 1, 2, 4  # 0 is padding, 3 unknown; letters begin at 4
+
+
+def names() -> list[str]:
+    """English names in the locale data of LETTERS alone, neither very short nor very long."""
+    locale = Locale("en")
+    kinds = (locale.territories, locale.languages, locale.currencies)
+    found = {name for kind in kinds for name in kind.values() if {*name} <= {*LETTERS}}
+    return sorted(name for name in found if 5 <= len(name) <= LONGEST and WORD.search(name))
+
+
+def neighbour(letter: str, random_: random.Random) -> str:
+    """A key beside that of a letter."""
+    row = next(row for row in ROWS if letter in row)
+    place = row.index(letter)
+    return random_.choice(row[max(place - 1, 0) : place] + row[place + 1 : place + 2])
+
+
+def misspelt(name: str, random_: random.Random) -> str:
+    """A name with one typing error, sometimes two."""
+    for _ in range(random_.choice((1, 1, 1, 2))):
+        place = random_.choice([found.start() for found in PLACE.finditer(name)])
+        a, b = name[place : place + 2]
+        typed = random_.choice((b + a, b, a + a + b, neighbour(a, random_) + b))
+        name = name[:place] + typed + name[place + 2 :]
+    return name
+
+
+def pairs(known: Sequence[str], copies: int, seed: int) -> list[tuple[str, str]]:
+    """Misspellings with their names; one copy of each name is written as it should be."""
+    random_ = random.Random(seed)
+    made = [(misspelt(name, random_), name) for name in known for _ in range(copies)]
+    return [*((name, name) for name in known), *made]
+
+
+def encoded(texts: Sequence[str]) -> np.ndarray:
+    """Ids (B, longest), each text ended, padded with 0."""
+    ids = np.zeros((len(texts), max(map(len, texts)) + 1), "int32")
+    for row, text in zip(ids, texts, strict=True):
+        row[: len(text) + 1] = [*(FIRST + LETTERS.index(letter) for letter in text), END]
+    return ids
+
+
+def trained(examples: Sequence[tuple[str, str]], epochs: int, units: int) -> ka.Seq2Seq:
+    """A model that learned from the examples."""
+    config = ka.Seq2SeqConfig(
+        source_vocabulary=FIRST + len(LETTERS),
+        target_vocabulary=FIRST + len(LETTERS),
+        embedding_size=units // 2,
+        encoder_units=units // 2,
+        decoder_units=units,
+        attention_units=units,
+    )
+    texts, meant = zip(*examples, strict=True)
+    labels = encoded(meant)
+    given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
+    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 128 + 1)
+    model = ka.Seq2Seq(config)
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    inputs = {"source": encoded(texts), "target": given}
+    model.fit(inputs, labels, batch_size=128, epochs=epochs, verbose=2)
+    return model
+
+
+def draw(text: str, name: str, weights: np.ndarray, path: Path) -> None:
+    """Which letters of the misspelling each letter of the name comes from."""
+    from matplotlib import pyplot
+
+    size = (0.28 * len(text) + 1.0, 0.28 * len(name) + 0.8)
+    figure, axis = pyplot.subplots(figsize=size, layout="constrained")
+    axis.imshow(weights[: len(name) + 1, : len(text) + 1], cmap="Blues", vmin=0.0, vmax=1.0)
+    axis.set_xticks(range(len(text) + 1), [*text, "■"])
+    axis.set_yticks(range(len(name) + 1), [*name, "■"])
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, correct misspellings that were not seen, draw one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--names", type=int, help="as many as this; without it all")
+    parser.add_argument("--copies", type=int, default=20, help="misspellings of each to learn from")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--units", type=int, default=128, help="of the decoder")
+    parser.add_argument("--picture", type=Path, help="draw where it looked in one of them")
+    arguments = parser.parse_args(argv)
+    keras.utils.set_random_seed(1)
+    known = names()[: arguments.names]
+    examples = pairs(known, arguments.copies, seed=1)
+    model = trained(examples, arguments.epochs, arguments.units)
+
+    seen = {text for text, _ in examples}
+    unseen = [pair for pair in pairs(known, 1, seed=2) if pair[0] not in seen]
+    texts = encoded([text for text, _ in unseen])
+    found = model.generate(texts, ka.BeamSearch(width=3), max_length=LONGEST + 1)
+    corrected = [
+        ["".join(LETTERS[token - FIRST] for token in ids if token >= FIRST) for ids in beam]
+        for beam in found.ids
+    ]
+    for (text, _), beam, scores in list(zip(unseen, corrected, found.scores, strict=True))[:8]:
+        likely = zip(beam, np.exp(scores), strict=True)
+        print(f"{text:25} {', '.join(f'{its} {100 * p:.0f} %' for its, p in likely)}")
+    right = [beam[0] == name for (_, name), beam in zip(unseen, corrected, strict=True)]
+    among = [name in beam for (_, name), beam in zip(unseen, corrected, strict=True)]
+    print(f"of {len(unseen)} misspellings that were not seen, none of them right as it was,")
+    print(
+        f"{100 * np.mean(right):.1f} % are corrected, {100 * np.mean(among):.1f} % in the first 3"
+    )
+    if arguments.picture and found.attention is not None:
+        place = max(range(len(unseen)), key=lambda i: (right[i], len(unseen[i][1])))
+        draw(unseen[place][0], corrected[place][0], found.attention[place, 0], arguments.picture)
+
+
+if __name__ == "__main__":
+    main()
