@@ -1,4 +1,4 @@
-"""Misspelt names of countries, languages and currencies: what was meant, and what else it could be.
+"""Misspelt names of countries and territories: what was meant, and what else it could be.
 
 Typing errors are made: two letters change places, one is left out, written twice, or is that of a
 neighbouring key. A beam search gives the likeliest corrections with their probabilities.
@@ -24,15 +24,13 @@ import keras_attention as ka
 LETTERS = string.ascii_letters + " .'-"
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of the keyboard
 WORD, PLACE = re.compile("[a-z]{4}"), re.compile("(?=[a-z]{2})")  # where one can mistype
-LONGEST = 24
+LONGEST = 20
 START, END, FIRST = 1, 2, 4  # 0 is padding, 3 unknown; letters begin at 4
 
 
 def names() -> list[str]:
     """English names in the locale data of LETTERS alone, neither very short nor very long."""
-    locale = Locale("en")
-    kinds = (locale.territories, locale.languages, locale.currencies)
-    found = {name for kind in kinds for name in kind.values() if {*name} <= {*LETTERS}}
+    found = {name for name in Locale("en").territories.values() if {*name} <= {*LETTERS}}
     return sorted(name for name in found if 5 <= len(name) <= LONGEST and WORD.search(name))
 
 
@@ -47,7 +45,7 @@ def misspelt(name: str, random_: random.Random) -> str:
     """A name with one typing error, sometimes two."""
     for _ in range(random_.choice((1, 1, 1, 2))):
         place = random_.choice([found.start() for found in PLACE.finditer(name)])
-        a, b = name[place : place + 2]
+        a, b = name[place], name[place + 1]
         typed = random_.choice((b + a, b, a + a + b, neighbour(a, random_) + b))
         name = name[:place] + typed + name[place + 2 :]
     return name
@@ -81,11 +79,11 @@ def trained(examples: Sequence[tuple[str, str]], epochs: int, units: int) -> ka.
     texts, meant = zip(*examples, strict=True)
     labels = encoded(meant)
     given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 128 + 1)
+    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 64 + 1)
     model = ka.Seq2Seq(config)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
     inputs = {"source": encoded(texts), "target": given}
-    model.fit(inputs, labels, batch_size=128, epochs=epochs, verbose=2)
+    model.fit(inputs, labels, batch_size=64, epochs=epochs, verbose=2)
     return model
 
 
@@ -100,17 +98,27 @@ def draw(text: str, name: str, weights: np.ndarray, path: Path) -> None:
     axis.set_yticks(range(len(name) + 1), [*name, "■"])
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
+
+
+def corrections(model: ka.Seq2Seq, texts: Sequence[str]) -> tuple[list[list[str]], ka.Hypotheses]:
+    """The three likeliest names for each text, and what the search found with them."""
+    search = ka.BeamSearch(width=3, length_penalty=0.0)  # so that scores are log-probabilities
+    found = model.generate(encoded(texts), search, max_length=LONGEST + 1)
+    return [
+        ["".join(LETTERS[token - FIRST] for token in ids if token >= FIRST) for ids in beam]
+        for beam in found.ids
+    ], found
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, correct misspellings that were not seen, draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--names", type=int, help="as many as this; without it all")
-    parser.add_argument("--copies", type=int, default=20, help="misspellings of each to learn from")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--units", type=int, default=128, help="of the decoder")
+    parser.add_argument("--copies", type=int, default=60, help="misspellings of each to learn from")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--units", type=int, default=96, help="of the decoder")
     parser.add_argument("--picture", type=Path, help="draw where it looked in one of them")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
@@ -119,22 +127,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = trained(examples, arguments.epochs, arguments.units)
 
     seen = {text for text, _ in examples}
-    unseen = [pair for pair in pairs(known, 1, seed=2) if pair[0] not in seen]
-    texts = encoded([text for text, _ in unseen])
-    found = model.generate(texts, ka.BeamSearch(width=3), max_length=LONGEST + 1)
-    corrected = [
-        ["".join(LETTERS[token - FIRST] for token in ids if token >= FIRST) for ids in beam]
-        for beam in found.ids
-    ]
+    unseen = sorted({pair for pair in pairs(known, 10, seed=2) if pair[0] not in seen})
+    random.Random(3).shuffle(unseen)
+    corrected, found = corrections(model, [text for text, _ in unseen])
     for (text, _), beam, scores in list(zip(unseen, corrected, found.scores, strict=True))[:8]:
         likely = zip(beam, np.exp(scores), strict=True)
-        print(f"{text:25} {', '.join(f'{its} {100 * p:.0f} %' for its, p in likely)}")
+        print(f"{text:21} {', '.join(f'{its} {100 * p:.0f} %' for its, p in likely)}")
     right = [beam[0] == name for (_, name), beam in zip(unseen, corrected, strict=True)]
     among = [name in beam for (_, name), beam in zip(unseen, corrected, strict=True)]
-    print(f"of {len(unseen)} misspellings that were not seen, none of them right as it was,")
+    left = [beam[0] == name for name, beam in zip(known, corrections(model, known)[0], strict=True)]
     print(
-        f"{100 * np.mean(right):.1f} % are corrected, {100 * np.mean(among):.1f} % in the first 3"
+        f"{100 * np.mean(right):.1f} % of {len(right)} unseen misspellings are corrected, ", end=""
     )
+    print(f"{100 * np.mean(among):.1f} % by one of the three; ", end="")
+    print(f"{100 * np.mean(left):.1f} % of {len(left)} names themselves are left as they are")
     if arguments.picture and found.attention is not None:
         place = max(range(len(unseen)), key=lambda i: (right[i], len(unseen[i][1])))
         draw(unseen[place][0], corrected[place][0], found.attention[place, 0], arguments.picture)

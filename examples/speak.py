@@ -21,7 +21,7 @@ from keras import ops
 import keras_attention as ka
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-BANDS, LONGEST = 8, 60
+BANDS, LONGEST = 8, 45
 SOUNDS = np.random.default_rng(1).uniform(0.0, 1.0, (len(LETTERS), BANDS)).astype("float32")
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -124,8 +124,10 @@ def draw(word: str, true: np.ndarray, said: np.ndarray, weights: np.ndarray, pat
         axis.imshow(its.T, cmap=colours, vmin=0.0, vmax=1.0, aspect="auto", origin="lower")
         axis.set_ylabel(title)
     axes[0].set_yticks(range(len(word)), [*word])
+    for axis in axes[1:]:
+        axis.set_yticks([0, BANDS - 1, BANDS], ["band 1", f"band {BANDS}", "stop"])
     axes[2].set_xlabel("frames")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 

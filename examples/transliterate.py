@@ -1,8 +1,8 @@
-"""Serbian names from Latin into Cyrillic letters while they are being typed.
+"""Serbian words from Latin into Cyrillic letters while they are being typed.
 
-The pairs are those of the locale data, which has all names in both scripts. Attention is monotonic,
-the encoder reads in one direction: nothing waits for the end of the word. What does wait is "n",
-which is н, but њ if a "j" follows.
+The pairs are those of the locale data, which has every text in both scripts. Attention is
+monotonic and the encoder reads in one direction, so nothing waits for the end of the word. What has
+to wait is "n": it is н, but with the next letter њ if that is a "j".
 
     python -m examples.transliterate --picture transliterate.png
 """
@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-from babel import Locale
+from babel import localedata
 
 import keras_attention as ka
 
@@ -26,16 +28,28 @@ HARD = {"mode": "hard"}
 Pair = tuple[str, str]
 
 
+def strings(latin: Any, cyrillic: Any) -> Iterator[Pair]:
+    """The strings that stand at the same places of nested dictionaries."""
+    if isinstance(latin, dict) and isinstance(cyrillic, dict):
+        for key in latin.keys() & cyrillic.keys():
+            yield from strings(latin[key], cyrillic[key])
+    elif isinstance(latin, str) and isinstance(cyrillic, str):
+        yield latin.lower(), cyrillic.lower()
+
+
 def words() -> list[Pair]:
-    """Words of the names of countries, languages, currencies, scripts: Latin and Cyrillic."""
-    found: dict[str, str] = {}
-    latin, cyrillic = (Locale.parse(code) for code in ("sr_Latn", "sr_Cyrl"))
-    for kind in ("territories", "languages", "currencies", "scripts"):
-        of_latin, of_cyrillic = getattr(latin, kind), getattr(cyrillic, kind)
-        for key in sorted(of_latin.keys() & of_cyrillic.keys()):
-            both = zip(of_latin[key].split(), of_cyrillic[key].split(), strict=True)
-            found |= {word: its for word, its in both if word.isalpha() and word != its}
-    return list(found.items())
+    """All words of the Serbian locale data in both scripts, in small letters."""
+    found = set()
+    for both in strings(*map(localedata.load, ("sr_Latn", "sr_Cyrl"))):
+        latin, cyrillic = (re.findall(r"[^\W\d_]+", text) for text in both)
+        if len(latin) == len(cyrillic):
+            found |= {pair for pair in zip(latin, cyrillic, strict=True) if is_in_both(*pair)}
+    return sorted(found)
+
+
+def is_in_both(latin: str, cyrillic: str) -> bool:
+    """Whether the one is in Latin letters alone and the other in Cyrillic ones."""
+    return max(latin) < "Ͱ" < min(cyrillic)
 
 
 def encoded(texts: Sequence[str], letters: str) -> np.ndarray:
@@ -60,18 +74,18 @@ def trained(
         decoder_units=units,
         attention_units=units,
         alignment="monotonic",
-        alignment_options={"noise": 1.0},
+        alignment_options={"noise": 2.0},
     )
     source, labels = (
         encoded(side, letters)
         for side, letters in zip(zip(*examples, strict=True), alphabets, strict=True)
     )
     given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 32 + 1)
+    rate = keras.optimizers.schedules.CosineDecay(0.005, epochs * len(examples) // 48 + 1)
     soft = ka.Seq2Seq(config)
     soft.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
     inputs = {"source": source, "target": given}
-    soft.fit(inputs, labels, batch_size=32, epochs=epochs, verbose=2)
+    soft.fit(inputs, labels, batch_size=48, epochs=epochs, verbose=2)
     hard = ka.Seq2Seq(dataclasses.replace(config, alignment_options=HARD))
     hard.set_weights(soft.get_weights())
     return hard
@@ -102,7 +116,7 @@ def draw(word: str, its: str, weights: np.ndarray, path: Path) -> None:
     axis.set_yticks(range(len(its) + 1), [*its, "■"])
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 
@@ -110,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train, transliterate words that were not seen, type one, draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--words", type=int, help="to learn from; without it all but 300")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--units", type=int, default=64)
     parser.add_argument("--picture", type=Path, help="draw where it stopped in one of them")
     arguments = parser.parse_args(argv)
@@ -120,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     alphabets = "".join(sorted({*latin})), "".join(sorted({*cyrillic}))
     random.Random(1).shuffle(all_pairs)
     unseen, examples = all_pairs[:300], all_pairs[300:][: arguments.words]
+    two_for_one = [pair for pair in examples if len(pair[0]) > len(pair[1])]
+    examples += 8 * two_for_one  # there are few
     model = trained(examples, alphabets, arguments.epochs, arguments.units)
 
     found = model.generate(encoded([latin for latin, _ in unseen], alphabets[0]), max_length=40)

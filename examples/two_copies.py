@@ -106,9 +106,9 @@ def train(restorer: Restorer, count: int, epochs: int) -> None:
     """Teach it on texts that are made."""
     text, first, second = (encoded(list(x)) for x in zip(*texts_with_copies(count, 1), strict=True))
     given = np.pad(text[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * count // 128 + 1)
+    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * count // 64 + 1)
     restorer.model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
-    restorer.model.fit([first, second, given], text, batch_size=128, epochs=epochs, verbose=2)
+    restorer.model.fit([first, second, given], text, batch_size=64, epochs=epochs, verbose=2)
 
 
 def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) -> None:
@@ -130,8 +130,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train, restore texts that were not seen, draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--texts", type=int, default=20_000, help="to learn from")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--units", type=int, default=96, help="of the decoder")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--units", type=int, default=64, help="of the decoder")
     parser.add_argument("--picture", type=Path, help="draw where it looked for one of them")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
