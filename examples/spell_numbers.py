@@ -106,7 +106,7 @@ def draw(text: str, words: Sequence[str], weights: np.ndarray, path: Path) -> No
     axis.set_yticks(range(len(words) + 1), [*words, "■"])
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
 
