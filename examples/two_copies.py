@@ -129,8 +129,8 @@ def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) ->
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, restore texts that were not seen, draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--texts", type=int, default=20_000, help="to learn from")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--texts", type=int, default=100_000, help="to learn from")
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--units", type=int, default=64, help="of the decoder")
     parser.add_argument("--picture", type=Path, help="draw where it looked for one of them")
     arguments = parser.parse_args(argv)
