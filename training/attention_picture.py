@@ -44,11 +44,11 @@ def plot(results: Sequence[Translation], out: Path) -> str:
     return write(lambda: heat_maps(results), out)
 
 
-def write(draw: Callable[[], Figure], out: Path) -> str:
+def write(make: Callable[[], Figure], out: Path) -> str:
     """Write a figure that is drawn with fonts for as many languages as are installed.
 
     Args:
-        draw: Draws it.
+        make: Makes it.
         out: The file; its ending says which format.
 
     Returns:
@@ -69,7 +69,7 @@ def write(draw: Callable[[], Figure], out: Path) -> str:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure = draw()
+        figure = make()
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
     numbers = (re.match(r"Glyph (\d+)", str(warning.message)) for warning in caught)

@@ -77,10 +77,11 @@ class PairsConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.pairs:
+        if not self.pairs or any("\n" in side for pair in self.pairs for side in pair):
             raise ValueError(
-                "Key `data.pairs` must hold pairs of source and target, for example "
-                "data.pairs=[[\"let's go\", vamos]]. Received: data.pairs=[]"
+                "Argument `pairs` must hold pairs of source and target, each of one line, for "
+                "example data.pairs=[[to go, ir]]. "
+                f"Received: pairs={list(self.pairs)}"
             )
         object.__setattr__(self, "pairs", tuple((source, target) for source, target in self.pairs))
 

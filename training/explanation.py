@@ -92,10 +92,20 @@ class Step:
     writes: Word
     is_end: bool
 
+    @property
+    def shown_words(self) -> list[Word]:
+        """The likeliest next tokens, and the one that the search took where it is none of them."""
+        return self.words if self.writes in self.words else [*self.words, self.writes]
+
 
 @dataclass(frozen=True)
 class Mechanism:
-    """How a model attends, as its configuration says: see `Seq2SeqConfig`."""
+    """How a model attends, as its configuration says: see `Seq2SeqConfig`.
+
+    Attributes:
+        scalars: What it has learned besides matrices and vectors, by name, one for each head: g,
+            that scores are multiplied by, and r, that a monotonic alignment adds to them.
+    """
 
     attention: str
     score: str
@@ -107,6 +117,7 @@ class Mechanism:
     past: str | None
     heads: int
     head_size: int | None
+    scalars: dict[str, list[float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,9 +222,8 @@ def _steps(
     model: Seq2Seq, source: Sequence[int], target: Sequence[int], names: Sequence[str], words: int
 ) -> tuple[np.ndarray | None, list[Step]]:
     """What the encoder gave, and the steps in which the decoder writes the target."""
-    attention = model.decoder.attention
-    layers = [] if attention is None else [attention]
-    heads = attention.heads if isinstance(attention, MultiHead) else layers
+    layers = [] if model.decoder.attention is None else [model.decoder.attention]
+    heads = _heads(model)
     steps: list[Step] = []
     with (
         _overheard(layers, "prepare") as prepared,
@@ -233,6 +243,14 @@ def _steps(
             number, is_end = len(steps) + 1, after == END_ID
             steps.append(Step(number, names[before], look, ranked[:words], taken, is_end))
     return encoded, steps
+
+
+def _heads(model: Seq2Seq) -> list[Any]:
+    """The layers with a score."""
+    attention = model.decoder.attention
+    if isinstance(attention, MultiHead):
+        return list(attention.heads)
+    return [] if attention is None else [attention]
 
 
 def _ranked(log_probs: np.ndarray, names: Sequence[str]) -> list[Word]:
@@ -303,7 +321,18 @@ def _mechanism(model: Seq2Seq) -> Mechanism | None:
         past=config.past,
         heads=config.attention_heads,
         head_size=config.head_size,
+        scalars=_scalars(model),
     )
+
+
+def _scalars(model: Seq2Seq) -> dict[str, list[float]]:
+    heads = _heads(model)
+    kept = {
+        "g": [getattr(head, "g", None) for head in heads],
+        "r": [getattr(head.alignment, "score_bias", None) for head in heads],
+    }
+    learned = {name: [x for x in several if x is not None] for name, several in kept.items()}
+    return {name: list(map(float, values)) for name, values in learned.items() if values}
 
 
 def _row(tensor: Any) -> np.ndarray:

@@ -22,9 +22,10 @@ SHARES = {
     "softmax": "exp(score), divided by the sum of all these",
     "sparsemax": "no softmax: what of a score is above t, and t so that they sum to 1",
     "hardmax": "no softmax: all for the largest score",
-    "monotonic": "no softmax: how likely it stops here, going on from where it last stopped",
-    "mocha": "no softmax of all: one over the last places wherever it stops, going on from where it "
+    "monotonic": "no softmax: how likely it stops here, by score + r, going on from where it "
     "last stopped",
+    "mocha": "no softmax of all: one over the last places before it stops, going on from where "
+    "it last stopped",
     "local-m": "no softmax of all: one over a window that moves on with each step",
     "local-p": "no softmax of all: one over a window around a center that the query predicts, less "
     "further away from it",
@@ -97,18 +98,24 @@ def described(mechanism: Mechanism) -> Iterator[tuple[str, str]]:
     options = ", ".join(f"{name}={value}" for name, value in mechanism.alignment_options.items())
     named = f"{mechanism.alignment} ({options})" if options else mechanism.alignment
     yield "share", f"{named}: {SHARES[mechanism.alignment]}"
+    for name, values in mechanism.scalars.items():
+        yield name, f"learned: {', '.join(f'{value:.2f}' for value in values)}"
+    yield "sum", "of each k times its share"
     if mechanism.heads > 1 or mechanism.head_size is not None:
         own = "W" if mechanism.head_size is None else "q, k and W"
-        yield "heads", f"{mechanism.heads}, each with its own {own}; the share is their mean"
+        yield (
+            "heads",
+            f"{mechanism.heads}, each with its own {own} and sum; the share is their mean",
+        )
 
 
 def outcome(step: Step) -> str:
     """What follows from the token that a step wrote."""
     rank = step.writes.rank
-    likely = "" if rank == 1 else f", number {rank} here, by which the whole is likelier"
+    likely = "" if rank == 1 else f", number {rank} here: the search found the whole better so"
     if step.is_end:
-        return f"{likely}: the end token. Done."
-    return f"{likely}: not the end token, so the next step reads it."
+        return f"{likely}. That is the end token: done."
+    return f"{likely}. That is not the end token, so it goes on."
 
 
 def largest(shares: np.ndarray, count: int) -> list[int]:
@@ -128,7 +135,7 @@ def bar(share: float) -> str:
 
 
 def _head(explanation: Explanation) -> Iterator[list[Cell]]:
-    rows = [("found by", f"{explanation.search}, in {explanation.step_count} steps")]
+    rows = [("found by", str(explanation.search))]
     rows.append(("source", " ".join(explanation.source_tokens)))
     rows.append(("⏎", "the end token (EOS)"))
     if explanation.has_unknown:
@@ -137,6 +144,14 @@ def _head(explanation: Explanation) -> Iterator[list[Cell]]:
         rows.append(("attention", "none: the decoder has its own state alone, and scores nothing"))
     else:
         rows += described(explanation.mechanism)
+        others = [
+            name.replace("_", " ") for name in _compared(explanation, explanation.steps[0].look)
+        ]
+        if others:
+            what = "another score" if len(others) == 1 else "other scores"
+            rows.append((", ".join(others), f"{what} of the same q and k, to compare with"))
+    tokens = f"how likely each of {explanation.vocabulary:,} tokens is, by a softmax"
+    rows.append(("next", tokens))
     for name, value in rows:
         yield [Cell(name, "aside"), Cell(value)]
 
@@ -145,16 +160,17 @@ def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list
     """The table of the source tokens: scores, shares, and the weighted sum below."""
     assert explanation.encoded is not None
     assert explanation.mechanism is not None
-    compared = {k: v for k, v in look.compared.items() if k != explanation.mechanism.score}
+    compared = _compared(explanation, look)
     heads = look.heads[:_HEADS] if len(look.heads) > 1 else []
-    head = [Cell("token", "aside"), Cell("k", "aside")]
+    head = [Cell("", "aside"), Cell("token", "aside"), Cell("k", "aside")]
     head += [Cell(name.replace("_", " "), "aside", True) for name in compared]
     for number, _ in enumerate(heads, start=1):
         head += [Cell(f"{name} {number}", "aside", True) for name in ("score", "share")]
     head += [] if heads else [Cell("score", "aside", True)]
     rows = [[*head, Cell("share", "aside", True), Cell("")]]
     for j in places:
-        row = [Cell(explanation.source_tokens[j]), Cell(vector(explanation.encoded[j]))]
+        row = [Cell(str(j + 1), "aside", True), Cell(explanation.source_tokens[j])]
+        row.append(Cell(vector(explanation.encoded[j])))
         row += [Cell(f"{values[j]:.2f}", "aside", True) for values in compared.values()]
         for one in heads:
             row.append(Cell(f"{one.scores[j]:.2f}", "", True))
@@ -162,10 +178,19 @@ def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list
         row += [] if heads else [Cell(f"{look.heads[0].scores[j]:.2f}", "", True)]
         share = look.shares[j]
         rows.append([*row, Cell(percent(share), "", True), Cell(bar(share), "share")])
-    empty = [Cell("")] * (len(head) - 2)
-    query = [Cell("query q"), Cell(vector(look.query)), *empty, Cell(""), Cell("")]
+    empty = [Cell("")] * (len(head) - 3)
+    asked = [Cell(""), Cell("q"), Cell(vector(look.query)), *empty, Cell(""), Cell("")]
     total = Cell(percent(float(look.shares.sum())), "", True)
-    return [query, *rows, [Cell("sum"), Cell(vector(look.context)), *empty, total, Cell("")]]
+    summed = [Cell(""), Cell("sum"), Cell(vector(look.context)), *empty, total, Cell("")]
+    return [asked, *rows, summed]
+
+
+def _compared(explanation: Explanation, look: Look | None) -> dict[str, np.ndarray]:
+    """The scores to compare with, without the model's own."""
+    if look is None or explanation.mechanism is None:
+        return {}
+    own = explanation.mechanism.score
+    return {name: values for name, values in look.compared.items() if name != own}
 
 
 def _notes(explanation: Explanation, look: Look, places: Sequence[int]) -> Iterator[str]:
@@ -173,7 +198,7 @@ def _notes(explanation: Explanation, look: Look, places: Sequence[int]) -> Itera
     hidden, heads = len(look.shares) - len(places), len(look.heads)
     if hidden:
         rest = float(look.shares.sum() - look.shares[list(places)].sum())
-        yield f"{hidden} more tokens have {percent(max(rest, 0.0))} together (--rows shows more)."
+        yield f"And {hidden} more, {percent(max(rest, 0.0))} together (--rows shows more)."
     if heads > _HEADS:
         yield f"{heads - _HEADS} more heads (--json has all)."
     if look.shares.sum() < 0.9995:
@@ -184,8 +209,7 @@ def _notes(explanation: Explanation, look: Look, places: Sequence[int]) -> Itera
 
 def _next_words(step: Step) -> list[list[Cell]]:
     rows = [[Cell("next", "aside"), Cell("likely", "aside", True), Cell("")]]
-    words = step.words if step.writes in step.words else [*step.words, step.writes]
-    for word in words:
+    for word in step.shown_words:
         colour = "taken" if word == step.writes else ""
         likely = Cell(percent(word.probability), colour, True)
         rows.append([Cell(word.token, colour), likely, Cell(bar(word.probability), "share")])
