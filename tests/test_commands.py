@@ -15,7 +15,7 @@ from training.recipe import load_config
 
 ROOT = Path(__file__).parents[1]
 WITH_KEYS = ("README.md", "docs/training.md")
-DOCUMENTS = (*WITH_KEYS, "docs/whole-sequences.md")
+DOCUMENTS = (*WITH_KEYS, "docs/explain.md", "docs/whole-sequences.md")
 COMMAND = re.compile(r"python -m ((?:training|export|benchmarks)[\w.]*) ([^\n`<>|]+)")
 KEY = re.compile(r"`((?:data|text|model|training|search)\.\w+(?:\.\w+)?)[=`. ]")
 
