@@ -34,7 +34,7 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = "keras_attention"
-html_copy_source = html_show_sphinx = False
+html_copy_source = html_show_sphinx = html_show_copyright = False
 
 myst_heading_anchors = 4
 nb_execution_in_temp = True
@@ -61,7 +61,8 @@ class LinkedNames(SphinxPostTransform):
     """Leads from a public name in code, such as `ka.BeamSearch`, to its place in the reference."""
 
     default_priority = 5
-    name = re.compile(r"(?:ka\.([A-Za-z]\w*(?:\.\w+)*)|([A-Z]\w+))(?:\(.*\))?")
+    # `Attention` alone is Keras's.
+    name = re.compile(r"(?:ka\.([A-Za-z]\w*(?:\.\w+)*)|(?!Attention\b)([A-Z]\w+))(?:\(.*\))?")
 
     def run(self, **_: Any) -> None:
         """Link what is documented."""
