@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from dataclasses import is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,16 @@ def constructor_signature(
     return arguments.replace("<factory>", "{}"), ""
 
 
-def whole_returns(_app: Sphinx, _what: str, _name: str, _object: Any, *rest: Any) -> None:
-    """Keeps what a function returns in one piece, of which napoleon takes a colon for a type."""
+def prose(_app: Sphinx, _what: str, _name: str, _object: Any, *rest: Any) -> None:
+    """Keeps prose in one piece, of which napoleon takes the first words for a name or a type."""
     lines = rest[-1]
-    lines[:] = [":returns:" if line == "Returns:" else line for line in lines]
+    for i, (line, first) in enumerate(pairwise(lines)):
+        if line == "Returns:" or (line == "Call arguments:" and not re.match(r" +\w+:", first)):
+            lines[i] = f":{line}"
 
 
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.add_post_transform(LinkedNames)
     app.connect("autodoc-process-signature", constructor_signature)
-    app.connect("autodoc-process-docstring", whole_returns, priority=0)
+    app.connect("autodoc-process-docstring", prose, priority=0)
