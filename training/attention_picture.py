@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +33,29 @@ def plot(results: Sequence[Translation], out: Path) -> str:
 
     Args:
         results: Translations of a model with attention.
+        out: As in `write`.
+
+    Returns:
+        What `write` returns.
+
+    Raises:
+        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
+    """
+    return write(lambda: heat_maps(results), out)
+
+
+def write(make: Callable[[], Figure], out: Path) -> str:
+    """Write a figure that is drawn with fonts for as many languages as are installed.
+
+    Args:
+        make: Makes it.
         out: The file; its ending says which format.
 
     Returns:
         The characters that no installed font has, which are drawn as boxes.
 
     Raises:
-        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
+        ValueError: If the ending is unknown.
     """
     import matplotlib
     from matplotlib import font_manager
@@ -53,7 +69,7 @@ def plot(results: Sequence[Translation], out: Path) -> str:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure = heat_maps(results)
+        figure = make()
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
     numbers = (re.match(r"Glyph (\d+)", str(warning.message)) for warning in caught)
