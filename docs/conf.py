@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from dataclasses import is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = "keras_attention"
-html_copy_source = html_show_sphinx = False
+html_copy_source = html_show_sphinx = html_show_copyright = False
 
 myst_heading_anchors = 4
 nb_execution_in_temp = True
@@ -61,7 +62,8 @@ class LinkedNames(SphinxPostTransform):
     """Leads from a public name in code, such as `ka.BeamSearch`, to its place in the reference."""
 
     default_priority = 5
-    name = re.compile(r"(?:ka\.([A-Za-z]\w*(?:\.\w+)*)|([A-Z]\w+))(?:\(.*\))?")
+    # `Attention` alone is Keras's.
+    name = re.compile(r"(?:ka\.([A-Za-z]\w*(?:\.\w+)*)|(?!Attention\b)([A-Z]\w+))(?:\(.*\))?")
 
     def run(self, **_: Any) -> None:
         """Link what is documented."""
@@ -102,14 +104,16 @@ def constructor_signature(
     return arguments.replace("<factory>", "{}"), ""
 
 
-def whole_returns(_app: Sphinx, _what: str, _name: str, _object: Any, *rest: Any) -> None:
-    """Keeps what a function returns in one piece, of which napoleon takes a colon for a type."""
+def prose(_app: Sphinx, _what: str, _name: str, _object: Any, *rest: Any) -> None:
+    """Keeps prose in one piece, of which napoleon takes the first words for a name or a type."""
     lines = rest[-1]
-    lines[:] = [":returns:" if line == "Returns:" else line for line in lines]
+    for i, (line, first) in enumerate(pairwise(lines)):
+        if line == "Returns:" or (line == "Call arguments:" and not re.match(r" +\w+:", first)):
+            lines[i] = f":{line}"
 
 
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.add_post_transform(LinkedNames)
     app.connect("autodoc-process-signature", constructor_signature)
-    app.connect("autodoc-process-docstring", whole_returns, priority=0)
+    app.connect("autodoc-process-docstring", prose, priority=0)

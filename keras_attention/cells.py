@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from keras_attention.cell_protocol import state_sizes, training_option
 from keras_attention.dtypes import at_least_float32
 from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.linear import linear
+from keras_attention.pure import constants_of, dropout_masks, dropped_by, given
 from keras_attention.residual import ResidualCell
 from keras_attention.types import Nest, Tensor
 
@@ -294,45 +294,6 @@ def dense(layer: Any, inputs: Tensor) -> Tensor:
     if layer.use_bias:
         outputs = outputs + ops.cast(layer.bias, layer.compute_dtype)
     return outputs if layer.activation is None else layer.activation(outputs)
-
-
-def constants_of(layer: Any, dtype: str | None = None) -> list[Tensor]:
-    """The weights of a layer as tensors, of a type if all of the layer computes in that one."""
-    return [ops.cast(weight, dtype or weight.dtype) for weight in layer.weights]
-
-
-@contextmanager
-def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Iterator[None]:
-    """Let layers compute with these tensors in the place of their weights, where there are any."""
-    if not any(constants):
-        yield
-        return
-    with keras.StatelessScope() as scope:
-        for layer, own in zip(layers, constants, strict=True):
-            for weight, constant in zip(layer.weights, own, strict=True):
-                scope.add_update((weight, constant))
-        yield
-
-
-def dropout_masks(cell: Any) -> dict[str, Any]:
-    """The masks that a cell of Keras has drawn, by its own names for them."""
-    if not hasattr(cell, "get_dropout_mask"):
-        return {}
-    names = ("_dropout_mask", "_recurrent_dropout_mask")
-    return {name: getattr(cell, name, None) for name in names}
-
-
-@contextmanager
-def dropped_by(cell: Any, masks: dict[str, Any]) -> Iterator[None]:
-    """Let a cell drop by these masks."""
-    before = dropout_masks(cell)
-    try:
-        for name, mask in masks.items():
-            setattr(cell, name, mask)
-        yield
-    finally:
-        for name, mask in before.items():
-            setattr(cell, name, mask)
 
 
 def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:

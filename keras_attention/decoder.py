@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.attention.base import shape_of
 from keras_attention.cell_protocol import output_size, state_sizes, symbolic_states, zero_states
 from keras_attention.decoder_arguments import (
     check_call,
@@ -69,11 +70,12 @@ class AttentionDecoder(keras.layers.Layer):
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, M), what is attended to; not given without attention.
+        memory: (B, S, M), what is attended to, or a list of such for `MultiSource`; not given
+            without attention.
         inputs_mask: Boolean (B, T). Where it is False the state stays as it is and the output and
             the weights are zero. Keras fills it from the mask that `inputs` carries.
-        memory_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the
-            mask that `memory` carries.
+        memory_mask: Boolean (B, S), True where a place may be attended, or a list of such. Keras
+            fills it from the mask that `memory` carries.
         initial_state: The cells' states, or a full state; None for zeros.
         reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
             in the place of its input, and the gradient goes through it; the first step never does
@@ -162,10 +164,12 @@ class AttentionDecoder(keras.layers.Layer):
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
         check_memory(memory_shape, self.attention)
-        self.context_size = 0 if memory_shape is None else memory_shape[-1]
-        if self.attention is not None and memory_shape is not None and not self.attention.built:
-            size = query_size(self.query, self.cells)
-            self.attention.build((None, None, size), memory_shape)
+        self.context_size = 0
+        if self.attention is not None and memory_shape is not None:
+            self.context_size = self.attention.context_size(memory_shape, "memory")
+            if not self.attention.built:
+                size = query_size(self.query, self.cells)
+                self.attention.build((None, None, size), memory_shape)
         self.units = output_size(self.cells[-1]) + self.context_size
         if self.attention_layer is not None:
             if not self.attention_layer.built:
@@ -250,7 +254,7 @@ class AttentionDecoder(keras.layers.Layer):
         if cell_states is not None and not isinstance(cell_states, list | tuple):
             cell_states = [cell_states]
         known = [x for x in (cell_states or [])[:1] if x is not None]
-        known += [] if memory is None else [memory.values]
+        known += [] if memory is None else keras.tree.flatten(memory.values)
         if batch_size is None and not known:
             raise ValueError(
                 "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
@@ -357,16 +361,14 @@ class AttentionDecoder(keras.layers.Layer):
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
-        if return_attention_scores and memory is not None:
-            weights_type = self.attention.compute_dtype if self.attention else dtype
-            results.append(keras.KerasTensor((batch, steps, memory.shape[1]), dtype=weights_type))
+        attention = self.attention
+        if return_attention_scores and attention is not None:
+            shape = (batch, steps, attention.weights_length(memory))
+            results.append(keras.KerasTensor(shape, dtype=attention.compute_dtype))
         if return_state:
             results += symbolic_states(self._kept_cells, batch, dtype)
             results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
-            if self.attention is not None and memory is not None:
-                shapes = self.attention.state_shapes(batch, memory.shape[1])
-                of_state = self.attention.state_dtype
-                results += [keras.KerasTensor(shape, dtype=of_state) for shape in shapes]
+            results += [] if attention is None else attention.state_spec(memory)
         return results[0] if len(results) == 1 else tuple(results)
 
     def get_config(self) -> dict[str, Any]:
@@ -389,12 +391,13 @@ class AttentionDecoder(keras.layers.Layer):
         return cls(**{**config, **made})
 
     def _check_features(self, memory: Tensor | None) -> None:
-        if memory is None or not self.built:
+        if self.attention is None or not self.built:
             return
-        if memory.shape[-1] not in (None, self.context_size):
+        shape = shape_of(memory)
+        if self.attention.context_size(shape, "memory") not in (None, self.context_size):
             raise ValueError(
                 f"Argument `memory` must have the {self.context_size} features that the layer "
-                f"was built for. Received: memory.shape={tuple(memory.shape)}"
+                f"was built for. Received: memory.shape={shape}"
             )
 
     def _check_built(self) -> None:

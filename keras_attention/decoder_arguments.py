@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from keras_attention.checks import check_rank, check_shape
@@ -90,10 +91,9 @@ def check_call(
     if inputs_mask is not None:
         check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
     if memory is not None:
-        check_rank("memory", memory.shape, "(batch, length, features)")
-        check_shape("memory", memory.shape[:1], "inputs", inputs.shape[:1])
-    if memory is not None and memory_mask is not None:
-        check_shape("memory_mask", memory_mask.shape, "memory", memory.shape[:2])
+        attention.check_memory(memory, name="memory", memory_mask=memory_mask)
+        for one in keras.tree.flatten(memory):
+            check_shape("memory", one.shape[:1], "inputs", inputs.shape[:1])
     if return_attention_scores and attention is None:
         raise ValueError(
             "Argument `return_attention_scores` needs an attention. "

@@ -10,8 +10,9 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
-from keras_attention.cells import LoopedStack, constants_of, given
+from keras_attention.cells import LoopedStack
 from keras_attention.decoder_step import DecoderStep
+from keras_attention.pure import constants_of, given
 from keras_attention.types import Nest, Tensor
 
 

@@ -12,6 +12,7 @@ from keras_attention.attention.local import LocalMonotonic, LocalPredictive
 from keras_attention.attention.luong import LuongAttention
 from keras_attention.attention.monotonic import Monotonic
 from keras_attention.attention.multi_head import MultiHead
+from keras_attention.attention.multi_source import MultiSource
 from keras_attention.attention.past import Coverage, Location, Past
 from keras_attention.attention.scored import Attention
 from keras_attention.attention.sparsemax import Sparsemax
@@ -32,6 +33,7 @@ __all__ = [
     "Monotonic",
     "MonotonicChunkwise",
     "MultiHead",
+    "MultiSource",
     "Past",
     "Softmax",
     "Sparsemax",

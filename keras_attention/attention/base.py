@@ -10,13 +10,15 @@ from keras import ops
 
 from keras_attention.attention.alignment import State
 from keras_attention.backend import has_own_gradient, trained_scan
-from keras_attention.cells import constants_of, given
 from keras_attention.checks import check_rank, check_shape
+from keras_attention.pure import constants_of, given
 from keras_attention.types import Nest, Shape, Tensor
 
 
 class Memory(NamedTuple):
     """What is attended to, made once for a batch by `Attention.prepare`.
+
+    Of a `MultiSource` every field is a tuple, with one for each source.
 
     Attributes:
         values: (B, S, M), what the weighted sum is taken of.
@@ -66,7 +68,7 @@ class AttentionLayer(keras.layers.Layer):
         one_query = len(query.shape) == 2
         if one_query:
             query = ops.expand_dims(query, 1)
-        memory = self.prepare(value, key, _both(value_mask, key_mask))
+        memory = self.prepare(value, key, self.both(value_mask, key_mask))
         drawn = self.draw(memory, query.shape[1] or ops.shape(query)[1], training)
         context, weights, _ = self.attend_by_heads(query, memory, self.initial_state(memory), drawn)
         if one_query:
@@ -102,6 +104,16 @@ class AttentionLayer(keras.layers.Layer):
         """
         batch, length = ops.shape(memory.values)[:2]
         return self.first_state(batch, length, self.state_dtype)
+
+    @property
+    def state_count(self) -> int:
+        """How many tensors the state has."""
+        return len(self.state_shapes(None, None))
+
+    def state_spec(self, value: Tensor) -> list[Tensor]:
+        """Symbolic tensors like those of the state."""
+        shapes = self.state_shapes(*value.shape[:2])
+        return [keras.KerasTensor(shape, dtype=self.state_dtype) for shape in shapes]
 
     @property
     def state_dtype(self) -> str:
@@ -191,11 +203,45 @@ class AttentionLayer(keras.layers.Layer):
         """Symbolic results: context of the query's shape with the value's features."""
         self._check_inputs(query, value, key, value_mask, key_mask)
         batch, *steps = query.shape[:-1]
-        context = keras.KerasTensor((batch, *steps, value.shape[-1]), dtype=self.compute_dtype)
+        size = self.context_size(shape_of(value))
+        context = keras.KerasTensor((batch, *steps, size), dtype=self.compute_dtype)
         if not return_attention_scores:
             return context
-        shape = (batch, *self.heads_shape, *steps, value.shape[1])
+        shape = (batch, *self.heads_shape, *steps, self.weights_length(value))
         return context, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def context_size(self, value_shape: Any, name: str = "value") -> Any:
+        """Features of the context for values (B, S, M), which errors call `name`."""
+        _check_one(name, value_shape)
+        return value_shape[-1]
+
+    def weights_length(self, value: Tensor) -> int | None:
+        """S, as far as it is known."""
+        return value.shape[1]
+
+    def check_memory(
+        self,
+        value: Tensor,
+        key: Tensor | None = None,
+        name: str = "value",
+        **masks: Tensor | None,
+    ) -> None:
+        """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
+        _check_one(name, shape_of(value))
+        check_rank(name, value.shape, "(batch, length, features)")
+        if key is not None:
+            check_rank("key", key.shape, "(batch, length, features)")
+            check_shape("key", key.shape[:2], name, value.shape[:2])
+        for of_mask, mask in masks.items():
+            if mask is not None:
+                check_rank(of_mask, mask.shape, "(batch, length)")
+                check_shape(of_mask, mask.shape, name, value.shape[:2])
+
+    def both(self, first: Tensor | None, second: Tensor | None) -> Tensor | None:
+        """The mask that both masks say."""
+        if first is None or second is None:
+            return second if first is None else first
+        return ops.logical_and(ops.cast(first, "bool"), ops.cast(second, "bool"))
 
     heads_shape: tuple[int, ...] = ()
     """The axis of the heads in the weights that a call returns: (H,) where there are several."""
@@ -210,18 +256,18 @@ class AttentionLayer(keras.layers.Layer):
     ) -> None:
         axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
         check_rank("query", query.shape, axes)
-        check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
-        check_shape("query", query.shape[:1], "value", value.shape[:1])
+        self.check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
+        for one in keras.tree.flatten(value):
+            check_shape("query", query.shape[:1], "value", one.shape[:1])
 
     def _floating(self, x: Tensor) -> Tensor:
         return ops.cast(x, self.compute_dtype)
 
     def _check_state(self, state: Sequence[Tensor]) -> None:
-        expected = len(self.state_shapes(None, None))
-        if len(state) != expected:
+        if len(state) != self.state_count:
             raise ValueError(
-                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
-                f"Received: {len(state)} tensors"
+                f"Argument `state` must hold the {self.state_count} tensors that `initial_state` "
+                f"gives. Received: {len(state)} tensors"
             )
 
     def _check_built(self) -> None:
@@ -232,19 +278,36 @@ class AttentionLayer(keras.layers.Layer):
             )
 
 
-def check_memory(value: Tensor, key: Tensor | None, **masks: Tensor | None) -> None:
-    """Raise `ValueError` where values, keys and masks do not fit together."""
-    check_rank("value", value.shape, "(batch, length, features)")
-    if key is not None:
-        check_rank("key", key.shape, "(batch, length, features)")
-        check_shape("key", key.shape[:2], "value", value.shape[:2])
-    for name, mask in masks.items():
-        if mask is not None:
-            check_rank(name, mask.shape, "(batch, length)")
-            check_shape(name, mask.shape, "value", value.shape[:2])
+def shape_of(value: Any) -> Any:
+    """The shape of a tensor; of several a list."""
+    if isinstance(value, list | tuple):
+        return [shape_of(x) for x in value]
+    return tuple(value.shape)
 
 
-def _both(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return ops.logical_and(ops.cast(first, "bool"), ops.cast(second, "bool"))
+def _check_one(name: str, shape: Any) -> None:
+    if any(isinstance(size, list | tuple) for size in shape):
+        raise ValueError(
+            f"Argument `{name}` must be one tensor: for several there is `MultiSource`. "
+            f"Received: {len(shape)} tensors"
+        )
+
+
+def draw_each(
+    layers: Sequence[AttentionLayer],
+    memories: Sequence[Memory],
+    steps: int | Tensor,
+    training: bool | None,
+) -> dict[str, Tensor]:
+    """What each layer draws, with its number before the name."""
+    return {
+        f"{i}/{name}": x
+        for i, (layer, memory) in enumerate(zip(layers, memories, strict=True))
+        for name, x in layer.draw(memory, steps, training).items()
+    }
+
+
+def drawn_of(drawn: dict[str, Tensor] | None, i: int) -> dict[str, Tensor]:
+    """What `draw_each` gave for layer i."""
+    own = f"{i}/"
+    return {k.removeprefix(own): x for k, x in (drawn or {}).items() if k.startswith(own)}

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention.alignment import State
-from keras_attention.attention.base import AttentionLayer, Memory, check_memory
+from keras_attention.attention.base import AttentionLayer, Memory, draw_each, drawn_of
 from keras_attention.attention.scored import Attention
 from keras_attention.checks import check_positive
 from keras_attention.linear import linear
@@ -111,7 +111,7 @@ class MultiHead(AttentionLayer):
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights of the heads and of the projections."""
-        query_size, value_size = query_shape[-1], value_shape[-1]
+        query_size, value_size = query_shape[-1], self.context_size(value_shape)
         key_size = (key_shape or value_shape)[-1]
         own = self.value_size or -(-value_size // self.num_heads)
 
@@ -137,7 +137,7 @@ class MultiHead(AttentionLayer):
         self._check_built()
         value = self._floating(value)
         key = value if key is None else self._floating(key)
-        check_memory(value, key, value_mask=value_mask)
+        self.check_memory(value, key, value_mask=value_mask)
         values = self._split(ops.matmul(value, ops.cast(self.value_kernel, value.dtype)))
         keys = [key] * self.num_heads
         if self.head_size is not None:
@@ -208,13 +208,8 @@ class MultiHead(AttentionLayer):
             queries = self._split(linear(query, ops.cast(self.query_kernel, query.dtype)))
         found = []
         for i, (head, own) in enumerate(zip(self.heads, self._memories(memory), strict=True)):
-            of_head = {
-                name.partition("/")[2]: x
-                for name, x in (drawn or {}).items()
-                if name.startswith(f"{i}/")
-            }
             own_state = tuple(_share(state, i, self.num_heads))
-            found.append(getattr(head, method)(queries[i], own, own_state, of_head))
+            found.append(getattr(head, method)(queries[i], own, own_state, drawn_of(drawn, i)))
         contexts, weights, states = zip(*found, strict=True)
         context = ops.concatenate(contexts, axis=-1)
         context = linear(context, ops.cast(self.output_kernel, context.dtype))
@@ -240,11 +235,7 @@ class MultiHead(AttentionLayer):
 
     def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
         """What each head draws, with its number before the name."""
-        return {
-            f"{i}/{name}": x
-            for i, head in enumerate(self.heads)
-            for name, x in head.draw(memory, steps, training).items()
-        }
+        return draw_each(self.heads, [memory] * self.num_heads, steps, training)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

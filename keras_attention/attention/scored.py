@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_attention.attention.alignment import Alignment, State
 from keras_attention.attention.alignments import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory, check_memory
+from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
 from keras_attention.checks import check_dropout, check_rank, check_shape
 from keras_attention.linear import linear
@@ -77,8 +77,7 @@ class Attention(AttentionLayer):
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
-        key_shape = key_shape or value_shape
-        query_size, key_size = query_shape[-1], key_shape[-1]
+        query_size, key_size = query_shape[-1], self.context_size(key_shape or value_shape)
         self.build_score(query_size, key_size)
         if not self.alignment.built:
             self.alignment.build(
@@ -99,7 +98,7 @@ class Attention(AttentionLayer):
         value = self._floating(value)
         key = value if key is None else self._floating(key)
         value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
-        check_memory(value, key, value_mask=value_mask)
+        self.check_memory(value, key, value_mask=value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(
             value, self.project_key(key), value_mask, for_past, self.alignment.prepare(key)

@@ -111,6 +111,23 @@ def _align(layer: Any, x: Tensors) -> Sequence[Any]:
     return [layer(x["scores"])]
 
 
+def _attend_to_two(layer: Any, x: Tensors) -> Sequence[Any]:
+    masks = [ops.not_equal(x["value_mask"], 0), None]
+    values = [x["value"], x["other"]]
+    return layer(x["query"], values, value_mask=masks, return_attention_scores=True)
+
+
+def _decode_two(layer: Any, x: Tensors) -> Sequence[Any]:
+    return layer(
+        x["inputs"],
+        memory=[x["memory"], x["other"]],
+        memory_mask=[ops.not_equal(x["memory_mask"], 0), None],
+        initial_state=[x["h"], x["c"]],
+        return_attention_scores=True,
+        return_state=True,
+    )
+
+
 ALIGNING = {"scores": (("T", "S"), "float32")}
 ATTENDING = {
     "query": (("T", D), "float32"),
@@ -203,6 +220,16 @@ REGISTRY: dict[str, Entry] = {
     "MultiHead-projected": Entry(
         lambda: ka.MultiHead(ka.LuongAttention("dot"), 3, head_size=2), _attend, ATTENDING
     ),
+    "MultiSource": Entry(
+        lambda: ka.MultiSource(
+            [
+                ka.BahdanauAttention(4, past=ka.Coverage(), dropout=0.2, seed=3),
+                ka.MultiHead(ka.LuongAttention("general"), 2),
+            ]
+        ),
+        _attend_to_two,
+        {**ATTENDING, "other": (("T", D), "float32")},
+    ),
     "Softmax": Entry(lambda: ka.Softmax(temperature=0.7), _align, ALIGNING),
     "Hardmax": Entry(lambda: ka.Hardmax(), _align, ALIGNING),
     "Sparsemax": Entry(lambda: ka.Sparsemax(), _align, ALIGNING),
@@ -291,6 +318,17 @@ REGISTRY: dict[str, Entry] = {
         ),
         _decode,
         DECODING,
+    ),
+    "AttentionDecoder-two-sources": Entry(
+        lambda: ka.AttentionDecoder(
+            keras.layers.LSTMCell(U),
+            ka.MultiSource(
+                [ka.BahdanauAttention(4, alignment=ka.Monotonic()), ka.LuongAttention("general")]
+            ),
+            query="previous",
+        ),
+        _decode_two,
+        {**DECODING, "other": (("T", D), "float32")},
     ),
     "AttentionDecoder-gru": Entry(
         lambda: ka.AttentionDecoder(

@@ -1,0 +1,221 @@
+"""Attention to several memories at once (Zoph and Knight 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention.alignment import State
+from keras_attention.attention.base import AttentionLayer, Memory, draw_each, drawn_of
+from keras_attention.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class MultiSource(AttentionLayer):
+    """Several memories, an attention for each: two sources of one target, say, or text and image.
+
+    Formula: `context = [c^1; ...; c^N]`, where attention n attends to memory n with a score, an
+    alignment and weights of its own: `c^n, weights^n = attend_n(query, memory^n)`.
+
+    Memories may differ in length, in features and in what attends to them. Where values, keys and
+    masks are arguments they are lists then, of N tensors, in an `AttentionDecoder` too:
+    `decoder(inputs, memory=[english, french])`.
+
+    (Where one softmax over all places is wanted, the memories concatenated along their length are a
+    memory for any attention.)
+
+    Args:
+        attentions: N attention layers, not built yet.
+
+    Call arguments:
+        query: (B, T, D) or (B, D).
+        value: List of values, (B, S_n, M_n) each.
+        key: List of keys, or None.
+        query_mask: Not looked at.
+        value_mask: List of masks, boolean (B, S_n) or None each, or None. Keras fills it from the
+            masks that the values carry.
+        key_mask: Likewise.
+        return_attention_scores: Also return the weights.
+        training: Whether dropout is applied.
+
+    Returns:
+        Context (B, T, M_1 + ... + M_N) or (B, M_1 + ... + M_N), with the weights of all memories
+        one after the other, (B, T, S_1 + ... + S_N), if asked for: those of each sum to one.
+
+    Raises:
+        TypeError: If `attentions` are not attention layers.
+        ValueError: If there are not as many memories as attentions, or shapes do not fit together.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> attention = ka.MultiSource([ka.BahdanauAttention(8), ka.LuongAttention("general")])
+        >>> query = np.ones((2, 5, 6), "float32")
+        >>> english, french = np.ones((2, 7, 4), "float32"), np.ones((2, 9, 3), "float32")
+        >>> context, weights = attention(query, [english, french], return_attention_scores=True)
+        >>> tuple(context.shape), tuple(weights.shape)
+        ((2, 5, 7), (2, 5, 16))
+
+    Reference: Zoph and Knight 2016, "Multi-source neural translation", section 4 (multi-source
+    attention).
+    """
+
+    def __init__(self, attentions: Sequence[AttentionLayer], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        attentions = list(attentions)
+        if not attentions or not all(isinstance(x, AttentionLayer) for x in attentions):
+            raise TypeError(
+                "Argument `attentions` must be a list of attention layers of this package, at "
+                f"least one. Received: attentions={attentions!r}"
+            )
+        self.attentions = attentions
+        self.supports_masking = True
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether any of the attentions is."""
+        return any(attention.is_stateful for attention in self.attentions)
+
+    def build(self, query_shape: Shape, value_shape: Any, key_shape: Any = None) -> None:
+        """Make the weights for queries (B, T, D) or (B, D) and values (B, S_n, M_n)."""
+        for attention, value, key in self._each(value=value_shape, key=key_shape):
+            if not attention.built:
+                attention.build(query_shape, value, key)
+        self.built = True
+
+    def context_size(self, value_shape: Any, name: str = "value") -> Any:
+        """M_1 + ... + M_N, or None where one is not known; errors call the values `name`."""
+        each = self._each(**{name: value_shape})
+        return _sum(one.context_size(shape, name) for one, shape in each)
+
+    def prepare(self, value: Any, key: Any = None, value_mask: Any = None) -> Memory:
+        """Project the keys of each memory; every field of the result is a tuple of N."""
+        self._check_built()
+        each = self._each(value=value, key=key, value_mask=value_mask)
+        prepared = [attention.prepare(*its) for attention, *its in each]
+        return Memory(*zip(*prepared, strict=True))
+
+    def initial_state(self, memory: Memory) -> State:
+        """The attentions' states, one after the other."""
+        parts = zip(self.attentions, _parts(memory), strict=True)
+        return tuple(x for attention, part in parts for x in attention.initial_state(part))
+
+    def state_spec(self, value: Any) -> list[Tensor]:
+        """Symbolic tensors like those of the state."""
+        return [x for attention, its in self._each(value=value) for x in attention.state_spec(its)]
+
+    def step(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: Sequence[Tensor] = (),
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Attend once; see `AttentionLayer`."""
+        return self._attend("step", query, memory, state, drawn)
+
+    def attend(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State = (),
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Attend with queries (B, T, D); see `AttentionLayer`."""
+        return self._attend("attend", query, memory, state, drawn)
+
+    def _attend(
+        self,
+        method: str,
+        query: Tensor,
+        memory: Memory,
+        state: Sequence[Tensor],
+        drawn: dict[str, Tensor] | None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Let each attention `step` or `attend`."""
+        self._check_built()
+        found, remaining = [], tuple(state)
+        for i, (attention, part) in enumerate(zip(self.attentions, _parts(memory), strict=True)):
+            count = attention.state_count
+            own, remaining = remaining[:count], remaining[count:]
+            found.append(getattr(attention, method)(query, part, own, drawn_of(drawn, i)))
+        contexts, weights, states = zip(*found, strict=True)
+        contexts, weights = (
+            ops.concatenate([self._floating(x) for x in of_all], axis=-1)
+            for of_all in (contexts, weights)
+        )
+        return contexts, weights, tuple(x for own in states for x in own)
+
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
+        """What each attention draws, with its number before the name."""
+        return draw_each(self.attentions, _parts(memory), steps, training)
+
+    @property
+    def state_count(self) -> int:
+        """How many tensors the state has."""
+        return sum(attention.state_count for attention in self.attentions)
+
+    def weights_length(self, value: Any) -> int | None:
+        """S_1 + ... + S_N, or None where one is not known."""
+        return _sum(one.weights_length(its) for one, its in self._each(value=value))
+
+    def check_memory(self, value: Any, key: Any = None, name: str = "value", **masks: Any) -> None:
+        """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
+        each = self._each(**{name: value}, key=key, **masks)
+        for attention, its_value, its_key, *its_masks in each:
+            its = dict(zip(masks, its_masks, strict=True))
+            attention.check_memory(its_value, its_key, name, **its)
+
+    def both(self, first: Any, second: Any) -> Any:
+        """The masks that both masks say, each for one memory."""
+        each = self._each(value_mask=first, key_mask=second)
+        return [attention.both(*masks) for attention, *masks in each]
+
+    def _each(self, **arguments: Any) -> list[tuple[Any, ...]]:
+        """The attentions, each with its own of every argument; None is None for each."""
+        number = len(self.attentions)
+        for name, several in arguments.items():
+            if several is None:
+                continue
+            is_list = isinstance(several, list | tuple)
+            if not is_list or any(isinstance(size, int) for size in several):  # a tensor, a shape
+                count = "one that is no list"
+            elif len(several) != number:
+                count = str(len(several))
+            else:
+                continue
+            raise ValueError(
+                f"Argument `{name}` must be a list with one for each of the {number} attentions. "
+                f"Received: {count}"
+            )
+        given = [[None] * number if x is None else x for x in arguments.values()]
+        return list(zip(self.attentions, *given, strict=True))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        attentions = keras.saving.serialize_keras_object(self.attentions)
+        return {**super().get_config(), "attentions": attentions}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MultiSource:
+        """A layer like the one that `get_config` described."""
+        attentions = keras.saving.deserialize_keras_object(config["attentions"])
+        return cls(**{**config, "attentions": attentions})
+
+
+def _parts(memory: Memory) -> list[Memory]:
+    """What each attention attends to."""
+    fields: Iterable[Any] = memory
+    return [Memory(*of_one) for of_one in zip(*fields, strict=True)]
+
+
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total
