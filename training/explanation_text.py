@@ -65,7 +65,7 @@ def as_text(explanation: Explanation, rows: int = 12, has_colours: bool = False)
     """
 
     def paint(text: str, colour: str) -> str:
-        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if has_colours and colour else text
+        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if has_colours and colour and text else text
 
     lines = [paint(f"{explanation.source} → {explanation.translation}", "title"), ""]
     lines += _table(list(_head(explanation)), paint)
