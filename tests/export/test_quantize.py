@@ -138,6 +138,7 @@ def test_tables_that_a_model_shares_are_in_its_file_once(
         np.testing.assert_array_equal(array, answers[1][name])
 
 
+@pytest.mark.thorough
 def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
     source = sources([9, 4], VOCABULARY, seed=2)
     found: dict[str, np.ndarray] = {}
