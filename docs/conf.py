@@ -42,6 +42,8 @@ nb_execution_in_temp = True
 nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+nb_merge_streams = True
+nb_output_stderr = "remove"
 
 add_module_names = False
 default_role = "code"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,23 +60,36 @@ def write(make: Callable[[], Figure], out: Path) -> str:
     Raises:
         ValueError: If the ending is unknown.
     """
+    if out.suffix not in FORMATS:
+        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
+    with installed_fonts() as missing:
+        figure = make()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=150)
+    return "".join(sorted(missing))
+
+
+@contextmanager
+def installed_fonts() -> Iterator[set[str]]:
+    """Draw with fonts for as many languages as are installed.
+
+    Yields:
+        The characters that none of them has, which are drawn as boxes: complete when this ends.
+    """
     import matplotlib
     from matplotlib import font_manager
 
-    if out.suffix not in FORMATS:
-        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
     installed = set(font_manager.get_font_names())
     fonts = [font for font in FONTS if font in installed]
+    missing: set[str] = set()
     with (
         matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "none"}),
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure = make()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
+        yield missing
     numbers = (re.match(r"Glyph (\d+)", str(warning.message)) for warning in caught)
-    return "".join(sorted({chr(int(number[1])) for number in numbers if number}))
+    missing.update(chr(int(number[1])) for number in numbers if number)
 
 
 def heat_maps(results: Sequence[Translation], names: Sequence[str] = ("",)) -> Figure:
