@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+SPHINX := $(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 RUN := runs/dates
 OUT := exported/dates
 
@@ -13,6 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 INSTALLED := $(VENV)/.installed
 BACKENDS := $(VENV)/.installed-backends
+DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
 SERVERS_PYTHON ?= $(PYTHON)
@@ -22,7 +24,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-thorough test-backends test-browser test-servers bench bench-growth lint format wheel clean
+.PHONY: help env demo test test-all test-thorough test-backends test-browser test-servers bench bench-growth docs linkcheck lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -65,6 +67,13 @@ bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in t
 bench-growth: $(INSTALLED) ## how time and memory of a training step grow with length, batch and vocabulary, beside two peers
 	$(PY) -m benchmarks.run --growth --turns 3 --sides ours tfa pytorch
 
+docs: $(DOCUMENTED) ## the site of documents and reference, into docs/_build/html; a warning fails it
+	$(SPHINX) -b html docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
+
+linkcheck: $(DOCUMENTED) ## whether the links that leave the documents lead somewhere; needs the net
+	$(SPHINX) -b linkcheck -D nb_execution_mode=off docs docs/_build/linkcheck
+
 lint: $(INSTALLED) ## format, style, types and import directions
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
@@ -79,7 +88,7 @@ wheel: $(INSTALLED) ## build the library's wheel into dist/
 	$(PY) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the programs made (runs/, exported/), dist/, caches; .venv stays
-	rm -rf runs exported dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf runs exported dist docs/_build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Each step of the demo leaves a stamp when it is complete. A step that was interrupted has none: it runs
@@ -113,6 +122,10 @@ $(INSTALLED): requirements.txt
 
 $(BACKENDS): requirements-backends.txt $(INSTALLED)
 	$(PY) -m pip install --requirement requirements-backends.txt
+	@touch $@
+
+$(DOCUMENTED): requirements-docs.txt $(INSTALLED)
+	$(PY) -m pip install --requirement requirements-docs.txt
 	@touch $@
 
 $(BROWSER): tests/browser/package.json

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from export.onnx_canonical import to_canonical_form
 from export.onnx_passes import matrices_into_loops
 
 _LARGE = 16
@@ -92,4 +93,7 @@ def int8_onnx(model: ModelProto) -> ModelProto:
             weight_type=QuantType.QInt8,
             extra_options={"EnableSubgraph": True},
         )
-        return _stored_as(onnx.load(file), _in_8_bits)
+        quantized = onnx.load(file)
+    # The quantizer orders nodes without regard to what the loop's body reads of those around it.
+    to_canonical_form(quantized.graph)
+    return _stored_as(quantized, _in_8_bits)

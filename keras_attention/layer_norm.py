@@ -28,7 +28,7 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
     The shifts of the first two LN are one with b, which the paper adds besides.
 
     Args:
-        units: U.
+        units: Size U of the state.
         epsilon: What is added to the variance.
         kwargs: Further arguments of `keras.layers.LSTMCell`. Dropped features are the same for all
             gates.

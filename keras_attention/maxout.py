@@ -19,7 +19,7 @@ class Maxout(keras.layers.Layer):
     Formula, for U units and pools of n: `y_u = max_k (x W + b)_{k U + u}`, k from 0 to n - 1.
 
     Args:
-        units: U.
+        units: Size U of the output.
         pool_size: n, how many linear units each is the largest of.
 
     Call arguments:

@@ -152,12 +152,10 @@ class SentencePieceTokenizer:
         A model with byte fallback, unigram or bpe, loses nothing more: it is what `decode` gives
         of the ids of the text.
 
-        ```python
-        >>> tokenizer = SentencePieceTokenizer.train(["abc"], 300, "bpe", "nmt_nfkc_cf")
-        >>> tokenizer.normalize(["  Größe:\u00a0４２\tﬁt "])
-        ['größe: 42 fit']
-
-        ```
+        Example:
+            >>> tokenizer = SentencePieceTokenizer.train(["abc"], 300, "bpe", "nmt_nfkc_cf")
+            >>> tokenizer.normalize(["  Größe:\u00a0４２\tﬁt "])
+            ['größe: 42 fit']
         """
         normalized = self._processor.normalize(list(_checked("texts", texts)))
         return [text.replace(_SPACE, " ").lstrip(" ") for text in normalized]
@@ -172,13 +170,11 @@ class SentencePieceTokenizer:
     def decode_with(self, ids: Sequence[int], unknown: Sequence[str]) -> str:
         """Text of ids, in which the unknown tokens are, in their order, what `unknown` says.
 
-        ```python
-        >>> tokenizer = SentencePieceTokenizer.train(["to see a cat"], 16, "word")
-        >>> (ids,) = tokenizer.encode(["a zoo to see"])
-        >>> tokenizer.decode([ids])[0], tokenizer.decode_with(ids, ["▁zoo"])
-        ('a ⁇  to see', 'a zoo to see')
-
-        ```
+        Example:
+            >>> tokenizer = SentencePieceTokenizer.train(["to see a cat"], 16, "word")
+            >>> (ids,) = tokenizer.encode(["a zoo to see"])
+            >>> tokenizer.decode([ids])[0], tokenizer.decode_with(ids, ["▁zoo"])
+            ('a ⁇  to see', 'a zoo to see')
         """
         words = iter(unknown)
         pieces = [

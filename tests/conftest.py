@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,19 @@ def _seed() -> None:
     import keras
 
     keras.utils.set_random_seed(20150406)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_graphs() -> Iterator[None]:
+    """TensorFlow keeps each `tf.custom_gradient` that was traced, and with it the whole graph."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework.ops import gradient_registry
+
+        traced = gradient_registry._registry
+        for name in [name for name in traced if name.startswith("CustomGradient-")]:
+            del traced[name]
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

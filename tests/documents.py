@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md")]
+)
+"""Whatever Markdown people read: the README and the like, and the pages of the site."""
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -25,13 +30,14 @@ def run(code: str, document: str, namespace: dict[str, object]) -> None:
     exec(compile(code, document, "exec"), namespace)
 
 
-def run_python(document: str) -> dict[str, Any]:
-    """Run a document's Python, block after block, and give what it has defined."""
+def run_python(*documents: str) -> dict[str, Any]:
+    """Run the Python of documents, block after block, and give what it has defined."""
     namespace: dict[str, Any] = {}
-    code = blocks(document, "python")
-    assert code
-    for block in code:
-        run(block, document, namespace)
+    for document in documents:
+        code = blocks(document, "python")
+        assert code
+        for block in code:
+            run(block, document, namespace)
     return namespace
 
 

@@ -24,6 +24,17 @@ def test_whole_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["summary"].shape == (2, 8)
 
 
+def test_own_data_and_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run_python("docs/guides/own-data.md", "docs/guides/search.md")
+    assert found["best"].text == "vamos"
+    assert capsys.readouterr().out.startswith("vamos -0.0")
+    assert found["found"].ids.shape[:2] == (3, 4)
+    assert [len(others) for others in found["others"]] == [3, 3]
+
+
 @pytest.mark.parametrize(
     "page", sorted(path.name for path in (ROOT / "docs" / "mechanisms").glob("[a-z]*.md"))
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,52 +30,85 @@ def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
     return (fitting or sources)[:count]
 
 
-def plot(results: Sequence[Translation], out: Path) -> str:
-    """Draw one heat map for each result, below each other.
+def plot(results: Sequence[Translation], out: Path, names: Sequence[str] = ("",)) -> str:
+    """Draw one heat map for each result, below each other, or those of several models side by side.
 
     Args:
-        results: Translations of a model with attention.
+        results: Translations of a model with attention; of several, those of one text in turn.
+        out: As in `write`.
+        names: What the models are called, where there are several.
+
+    Returns:
+        What `write` returns.
+
+    Raises:
+        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
+    """
+    return write(lambda: heat_maps(results, names), out)
+
+
+def write(make: Callable[[], Figure], out: Path) -> str:
+    """Write a figure that is drawn with fonts for as many languages as are installed.
+
+    Args:
+        make: Makes it.
         out: The file; its ending says which format.
 
     Returns:
         The characters that no installed font has, which are drawn as boxes.
 
     Raises:
-        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
+        ValueError: If the ending is unknown.
+    """
+    if out.suffix not in FORMATS:
+        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
+    with installed_fonts() as missing:
+        figure = make()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=150)
+    return "".join(sorted(missing))
+
+
+@contextmanager
+def installed_fonts() -> Iterator[set[str]]:
+    """Draw with fonts for as many languages as are installed.
+
+    Yields:
+        The characters that none of them has, which are drawn as boxes: complete when this ends.
     """
     import matplotlib
     from matplotlib import font_manager
 
-    if out.suffix not in FORMATS:
-        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
     installed = set(font_manager.get_font_names())
     fonts = [font for font in FONTS if font in installed]
+    missing: set[str] = set()
     with (
         matplotlib.rc_context({"font.family": fonts, "svg.fonttype": "none"}),
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure = heat_maps(results)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
+        yield missing
     numbers = (re.match(r"Glyph (\d+)", str(warning.message)) for warning in caught)
-    return "".join(sorted({chr(int(number[1])) for number in numbers if number}))
+    missing.update(chr(int(number[1])) for number in numbers if number)
 
 
-def heat_maps(results: Sequence[Translation]) -> Figure:
-    """One heat map for each result, below each other; errors as in `plot`."""
+def heat_maps(results: Sequence[Translation], names: Sequence[str] = ("",)) -> Figure:
+    """One heat map for each result; arguments and errors as in `plot`."""
     from matplotlib.figure import Figure
 
     if not results:
         raise ValueError("A picture needs at least one text. Received: none")
     figure = Figure()
     axes = [figure.add_axes((0, 0, 1, 1), label=str(place)) for place in range(len(results))]
-    titles = [draw(axis, result) for axis, result in zip(axes, results, strict=True)]
-    _arrange(figure, axes, titles)
+    titles = [
+        draw(axis, result, name)
+        for axis, result, name in zip(axes, results, cycle(names), strict=False)
+    ]
+    _arrange(figure, axes, titles, len(names))
     return figure
 
 
-def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text]) -> None:
+def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text], columns: int) -> None:
     """Give each map the room that its squares, labels and title take, as they are measured."""
 
     def inches(texts: Sequence[Text]) -> tuple[float, float]:
@@ -83,19 +118,25 @@ def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text]) -> No
 
     maps, tops = [], []
     for axis, title in zip(axes, titles, strict=True):
-        rows, columns = len(axis.get_yticks()), len(axis.get_xticks())
-        maps.append((_CELL * columns, _CELL * rows))
-        _wrap(title, inches([title])[0], max(_CELL * columns, _LEAST_TITLE))
+        rows, across = len(axis.get_yticks()), len(axis.get_xticks())
+        maps.append((_CELL * across, _CELL * rows))
+        _wrap(title, inches([title])[0], max(_CELL * across, _LEAST_TITLE))
         tops.append(inches([title])[1] + inches(axis.get_xticklabels())[1] + 2 * _GAP)
-    left = max(inches(axis.get_yticklabels())[0] for axis in axes) + _GAP
-    width = left + max(inches(titles)[0], *(map_width for map_width, _ in maps)) + _GAP
-    height = sum(tops) + sum(map_height for _, map_height in maps) + _GAP
+    lefts, edges = [], [0.0]
+    for i in range(columns):
+        lefts.append(max(inches(axis.get_yticklabels())[0] for axis in axes[i::columns]) + _GAP)
+        widest = max(map_width for map_width, _ in maps[i::columns])
+        edges.append(edges[-1] + lefts[-1] + max(inches(titles[i::columns])[0], widest) + _GAP)
+    rows_of_maps = range(0, len(axes), columns)
+    top_of = [max(tops[i : i + columns]) for i in rows_of_maps]
+    height_of = [max(map_height for _, map_height in maps[i : i + columns]) for i in rows_of_maps]
+    width, height = edges[-1], sum(top_of) + sum(height_of) + _GAP
     figure.set_size_inches(width, height)
-    floor = height
-    for axis, (map_width, map_height), top in zip(axes, maps, tops, strict=True):
-        floor -= top + map_height
-        place = (left / width, floor / height, map_width / width, map_height / height)
-        axis.set_position(place)
+    for place, (axis, (map_width, map_height)) in enumerate(zip(axes, maps, strict=True)):
+        row, column = divmod(place, columns)
+        roof = height - sum(top_of[: row + 1]) - sum(height_of[:row])
+        left, floor = edges[column] + lefts[column], roof - map_height
+        axis.set_position((left / width, floor / height, map_width / width, map_height / height))
 
 
 def _wrap(title: Text, inches: float, most: float) -> None:
@@ -105,11 +146,11 @@ def _wrap(title: Text, inches: float, most: float) -> None:
     title.set_text("\n".join(textwrap.fill(line, letters) for line in lines))
 
 
-def draw(axis: Axes, result: Translation) -> Text:
+def draw(axis: Axes, result: Translation, name: str = "") -> Text:
     """One heat map: source tokens from left to right, output tokens from top to bottom.
 
     Returns:
-        The title: source and output.
+        The title: the model's name, if it has one, source and output.
     """
     if result.attention is None or not result.tokens:
         raise ValueError(
@@ -132,4 +173,5 @@ def draw(axis: Axes, result: Translation) -> Text:
     axis.grid(which="minor", color="0.9", linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     source = "".join(result.source_tokens[:-1]).replace("␣", " ").strip()
-    return axis.set_title(f"{source}\n→ {result.text}", parse_math=False, loc="left")
+    title = f"{name}\n" * bool(name) + f"{source}\n→ {result.text}"
+    return axis.set_title(title, parse_math=False, loc="left")

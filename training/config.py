@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -59,6 +59,31 @@ class DatesConfig(DataConfig):
 
     task: Literal["dates"] = "dates"
     order: Literal["iso", "source"] = "iso"
+
+
+@dataclass(frozen=True)
+class PairsConfig(DataConfig):
+    """A few pairs that stand in the recipe itself, to be learned by heart.
+
+    There are no others to validate on and to test on: that is done with the same ones.
+
+    Attributes:
+        task: `"pairs"`.
+        pairs: Source and target of each.
+    """
+
+    pairs: Sequence[tuple[str, str]] = ()
+    task: Literal["pairs"] = "pairs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.pairs or any("\n" in side for pair in self.pairs for side in pair):
+            raise ValueError(
+                "Argument `pairs` must hold pairs of source and target, each of one line, for "
+                "example data.pairs=[[to go, ir]]. "
+                f"Received: pairs={list(self.pairs)}"
+            )
+        object.__setattr__(self, "pairs", tuple((source, target) for source, target in self.pairs))
 
 
 @dataclass(frozen=True)
@@ -292,7 +317,7 @@ class TrainConfig:
     """
 
     name: str
-    data: Annotated[DatesConfig | CorpusConfig, Field(discriminator="task")] = field(
+    data: Annotated[DatesConfig | CorpusConfig | PairsConfig, Field(discriminator="task")] = field(
         default_factory=DatesConfig
     )
     text: TextConfig = field(default_factory=TextConfig)

@@ -18,6 +18,7 @@ from training.options import (
     add_runs,
     add_search,
     add_test_set,
+    count,
     names_test_set,
     test_pairs,
     translator_of,
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_runs(parser)
     parser.add_argument(
         "--pairs",
-        type=_count,
+        type=count,
         help="only the first so many pairs; else all; of dates, which are made on the fly, 10,000",
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -93,12 +94,6 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
         print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
     return report
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,13 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     return pairs
 
 
+def count(text: str) -> int:
+    """The type of an option that takes a positive number."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
+    return int(text)
+
+
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """The run, or the runs whose models decide together."""
     text = "a run directory; of several, the first says how to search, and all models decide"

@@ -1,7 +1,8 @@
 """Draw where a model looked: `python -m training.plot_attention RUN [TEXT ...] --out FILE.png`.
 
 One picture for each text, below each other: a row for each output token, a column for each source
-token, dark where the weight is large. Without a text: some that training never saw.
+token, dark where the weight is large. Without a text: some that training never saw. With `--beside`
+the pictures of other runs stand on the right, to compare models and mechanisms.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", help="a run directory")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to translate")
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="RUN", help="another run; may be repeated"
+    )
     parser.add_argument("--out", required=True, type=Path, help="a .png, .svg or .pdf file")
     options = parser.parse_intermixed_args(arguments)
     return guarded(lambda: _plot(options), OSError, ValueError)
@@ -33,9 +37,13 @@ def _plot(options: argparse.Namespace) -> int:
     from keras_attention.runs import RunDirectory
     from training.attention_picture import examples, plot
 
-    translator = loaded(options.run)
+    runs = [options.run, *options.beside]
+    translators = [loaded(run) for run in runs]
     texts = options.texts or examples(RunDirectory(options.run).held_out())
-    unknown = plot(translator(texts), options.out)
+    by_run = [translator(texts) for translator in translators]
+    results = [result for of_text in zip(*by_run, strict=True) for result in of_text]
+    names = [Path(run).resolve().name for run in runs] if options.beside else [""]
+    unknown = plot(results, options.out, names)
     if unknown:
         print(f"warning: no font here has {unknown}; one that has: Noto Sans CJK", file=sys.stderr)
     print(f"Wrote {options.out}")

@@ -58,7 +58,7 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    tags = ("dates", "corpus")  # what pydantic adds after `data`
+    tags = ("dates", "corpus", "pairs")  # what pydantic adds after `data`
     path = [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part in tags)]
     key = ".".join(str(part) for part in path)
     if problem["type"] == "union_tag_invalid":

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from keras_attention import Translator
 from training import dates
-from training.config import CorpusConfig, DataConfig, DatesConfig
+from training.config import CorpusConfig, DataConfig, DatesConfig, PairsConfig
 from training.corpora import Pair, read_corpus
 from training.corpus_report import KINDS
 from training.splits import split_held_out
@@ -77,7 +77,7 @@ class Dates:
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """The fraction that is right to the last character."""
-        return sum(a in known for a, known in zip(outputs, references, strict=True)) / len(outputs)
+        return _exact_match(outputs, references)
 
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
         """Exact match, by locale too, and alignment."""
@@ -88,6 +88,41 @@ class Dates:
         if self.config.order == "source":
             return [example.in_source_order() for example in examples]
         return list(examples)
+
+
+class Pairs:
+    """Pairs in the recipe itself, which are all that there is; see `PairsConfig`."""
+
+    metric = "exact_match"
+
+    def __init__(self, config: PairsConfig) -> None:
+        self.pairs = list(config.pairs)
+        self.dropped: list[str] = []
+
+    def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
+        """Both sides of the pairs."""
+        sources, targets = zip(*self.pairs, strict=True)
+        return sources, targets
+
+    def training_pairs(self, number: int) -> Sequence[Pair]:
+        """All pairs, in each pass the same."""
+        return self.pairs
+
+    def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
+        """Train on those that fit."""
+        self.pairs = fitting(self.pairs)
+
+    def validation_pairs(self) -> list[Pair]:
+        """The same pairs."""
+        return self.pairs
+
+    def held_out_pairs(self) -> list[Pair]:
+        """The same pairs."""
+        return self.pairs
+
+    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """The fraction that is right to the last character."""
+        return _exact_match(outputs, references)
 
 
 class Corpus:
@@ -158,6 +193,10 @@ def _pairs(examples: Iterable[dates.DateExample]) -> list[Pair]:
     return [(example.source, example.target) for example in examples]
 
 
+def _exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    return sum(a in known for a, known in zip(outputs, references, strict=True)) / len(outputs)
+
+
 def task_of(config: DataConfig) -> Task:
     """The task that a configuration describes.
 
@@ -168,4 +207,6 @@ def task_of(config: DataConfig) -> Task:
         return Corpus(config)
     if isinstance(config, DatesConfig):
         return Dates(config)
+    if isinstance(config, PairsConfig):
+        return Pairs(config)
     raise TypeError(f"There is no task for {config!r}")

@@ -29,7 +29,7 @@ class MultiHead(AttentionLayer):
 
     Args:
         attention: An attention layer with a score, not built yet; each head is made like it.
-        num_heads: H.
+        num_heads: How many heads, H.
         head_size: Features of a head's query and keys; None to give each head what there is.
         value_size: Features of a head's values; None for those of the values divided by H, rounded
             up.

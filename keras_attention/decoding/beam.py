@@ -123,7 +123,7 @@ def beam_search(
         end_id: The token that ends a hypothesis.
         max_length: The most tokens of a hypothesis, the end token counted. One that is cut there
             has no end token.
-        width: K.
+        width: How many hypotheses are kept, K.
         length_penalty: The exponent above.
         coverage_penalty: The factor above.
         groups: G, of which K is a multiple.

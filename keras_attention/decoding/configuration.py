@@ -17,7 +17,7 @@ def search_from(
     """The search of these options: a beam of one is greedy.
 
     Args:
-        beam_width: K.
+        beam_width: How many hypotheses are kept, K.
         length_penalty: Of the beam.
         coverage_penalty: Of the beam.
         min_length: The least number of tokens, or None for any.

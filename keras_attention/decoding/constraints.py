@@ -36,6 +36,7 @@ class Written(NamedTuple):
 
 
 Constraint = Callable[[Tensor, Written], Tensor]
+"""`constraint(allowed, written) -> allowed`: booleans (N, V), True for what may follow."""
 
 
 def constrained(log_probs: Tensor, written: Written, constraints: Iterable[Constraint]) -> Tensor:

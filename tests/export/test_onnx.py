@@ -13,7 +13,7 @@ import keras_attention as ka
 from export.onnx import convert, export_onnx
 from export.onnx_passes import op_types
 from export.reference import padded
-from tests.export.toy import GNMT, GROUNDHOG, MECHANISMS, NEMATUS, sources, toy_model
+from tests.export.toy import IN_ONNX, architectures, sources, toy_model
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -129,31 +129,7 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         assert 'name: "attention" data_type: TYPE_FP32 dims: [ -1, ' in config
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"attention_layer_units": 7, "tie_embeddings": "output"},
-        {"attention": "luong", "score": "dot", "decoder_units": 10, "attention_layer_units": 7},
-        {"attention": "luong", "score": "concat", "decoder_cell": "gru", "scale": True},
-        {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5},
-        {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
-        *MECHANISMS.values(),
-        NEMATUS,
-        GNMT,
-        GROUNDHOG,
-    ],
-    ids=[
-        "tied",
-        "dot",
-        "concat-gru",
-        "plain",
-        "stacked",
-        *MECHANISMS,
-        "nematus",
-        "gnmt",
-        "groundhog",
-    ],
-)
+@pytest.mark.parametrize("changes", architectures(IN_ONNX))
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)
     source = sources([7, 1, 5], VOCABULARY, seed=6)

@@ -56,6 +56,20 @@ def model(tie: str | None = None) -> ka.Seq2Seq:
     return made
 
 
+def test_int8_of_a_search_that_needs_no_state_of_the_encoder(tmp_path: Path) -> None:
+    sizes = {"embedding_size": 16, "encoder_units": 16, "decoder_units": 32, "attention_units": 16}
+    made = ka.Seq2Seq(ka.Seq2SeqConfig(23, 29, **sizes, bridge="zeros"))
+    randomize(made, seed=3)
+    source = sources([6, 3], 23, seed=1)
+    found = made.generate(source, max_length=T)
+    (file, _) = export_onnx(
+        with_int8_embeddings(made), tmp_path, max_length=T, search=BEAM, precision="int8"
+    )
+    ids, scores = onnxruntime.InferenceSession(file).run(["ids", "scores"], {"source": source})
+    np.testing.assert_array_equal(ids, to_numpy(found.ids))
+    np.testing.assert_allclose(scores, to_numpy(found.scores), atol=0.3)
+
+
 @pytest.fixture(scope="module")
 def models() -> dict[str, ka.Seq2Seq]:
     whole = model()
@@ -124,6 +138,7 @@ def test_tables_that_a_model_shares_are_in_its_file_once(
         np.testing.assert_array_equal(array, answers[1][name])
 
 
+@pytest.mark.thorough
 def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
     source = sources([9, 4], VOCABULARY, seed=2)
     found: dict[str, np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""What the README tells people to deploy is run as it stands there, on a toy export."""
+"""What the guide tells people to deploy is run as it stands there, on a toy export."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> Non
     )
     code = [
         block.replace("saved_model/dates", "saved_model/toy")
-        for block in blocks("README.md", "python deploy")
+        for block in blocks("docs/guides/deploy.md", "python deploy")
     ]
     code = [re.sub(r"3 May 1979", text, block) for block in code]
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from keras_attention.runs import RunDirectory
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,7 @@ def exported_by_hash_seed(run: RunDirectory, out: Path, seed: int) -> dict[str, 
     return {file.relative_to(out).as_posix(): file.read_bytes() for file in files}
 
 
+@pytest.mark.thorough
 def test_two_processes_write_the_same_bytes(run: RunDirectory, tmp_path: Path) -> None:
     first, second = (exported_by_hash_seed(run, tmp_path / str(i) / "toy", i) for i in (1, 2))
     assert len(first) > 20

@@ -12,13 +12,12 @@ from ai_edge_litert.interpreter import Interpreter
 from export.tflite import export_tflite
 from keras_attention.serving import ServingModule
 from tests.export.toy import (
+    ARCHITECTURES,
     BEAM,
-    GNMT,
-    GROUNDHOG,
+    IN_ONNX,
     MAX_SOURCE,
     MAX_TARGET,
-    MECHANISMS,
-    NEMATUS,
+    architectures,
     sources,
     toy_model,
 )
@@ -104,36 +103,7 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         runners(exported / "tflite" / "model.tflite")["greedy"](source=sources([3, 4], 27, seed=1))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"attention_layer_units": 7, "tie_embeddings": "output"},
-        {
-            "attention": "luong",
-            "decoder_cell": "gru",
-            "decoder_layers": 2,
-            "encoder_layers": 2,
-            "attention_layer_units": 7,
-            "end_bias": 1.5,
-        },
-        {"attention": "luong", "score": "concat", "scale": True, "input_feeding": False},
-        {"attention": None, "encoder": "lstm", "end_bias": 0.9},
-        *MECHANISMS.values(),
-        {**NEMATUS, "end_bias": 1.5},
-        GNMT,
-        GROUNDHOG,
-    ],
-    ids=[
-        "tied",
-        "luong-gru-stacked",
-        "concat-without-feeding",
-        "no-attention",
-        *MECHANISMS,
-        "nematus",
-        "gnmt",
-        "groundhog",
-    ],
-)
+@pytest.mark.parametrize("changes", architectures(ARCHITECTURES.keys() - IN_ONNX))
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
     serving = ServingModule(model, MAX_TARGET, BEAM, batch_size=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 import keras_attention as ka
@@ -20,10 +22,32 @@ ALPHABET = "abcdefgh ijklé0123456789"
 TARGET_ALPHABET = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤ-/_"
 MAX_SOURCE, MAX_TARGET = 13, 11
 BEAM = ka.BeamSearch(3, 0.6)
-NEMATUS = {"query": "between", "decoder_cell": "gru", "bridge": "mean", "readout": "tanh"}
-GNMT = {"query": "bottom", "decoder_layers": 3, "encoder_layers": 2, "residual": True}
-GROUNDHOG = {"decoder_cell": "ln-lstm", "readout": "maxout", "readout_units": 6}
-MECHANISMS: dict[str, dict[str, Any]] = {
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "tied": {"attention_layer_units": 7, "tie_embeddings": "output"},
+    "dot": {
+        "attention": "luong",
+        "score": "dot",
+        "decoder_units": 10,
+        "attention_layer_units": 7,
+    },
+    "concat-gru": {
+        "attention": "luong",
+        "score": "concat",
+        "decoder_cell": "gru",
+        "scale": True,
+        "input_feeding": False,
+    },
+    "plain": {"attention": None, "encoder": "lstm", "end_bias": 0.9},
+    "plain-copy": {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5},
+    "stacked": {"normalize": True, "encoder_layers": 2, "decoder_layers": 2},
+    "luong-gru-stacked": {
+        "attention": "luong",
+        "decoder_cell": "gru",
+        "decoder_layers": 2,
+        "encoder_layers": 2,
+        "attention_layer_units": 7,
+        "end_bias": 1.5,
+    },
     "sparsemax": {"alignment": "sparsemax"},
     "hardmax": {"alignment": "hardmax"},
     "monotonic": {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
@@ -43,7 +67,28 @@ MECHANISMS: dict[str, dict[str, Any]] = {
         "past_options": {"max_fertility": 2.0},
         "attention_heads": 2,
     },
+    "nematus": {
+        "query": "between",
+        "decoder_cell": "gru",
+        "bridge": "mean",
+        "readout": "tanh",
+        "end_bias": 1.5,
+    },
+    "gnmt": {"query": "bottom", "decoder_layers": 3, "encoder_layers": 2, "residual": True},
+    "groundhog": {"decoder_cell": "ln-lstm", "readout": "maxout", "readout_units": 6},
 }
+
+
+IN_ONNX = {"tied", "concat-gru", "plain", "mocha", "coverage-heads", "nematus", "local-m"}
+"""What the core suite exports to ONNX; the others to TFLite. The thorough tests do all to both."""
+
+
+def architectures(core: Iterable[str]) -> list[Any]:
+    """All of them, those out of the core suite marked so."""
+    return [
+        pytest.param(changes, id=name, marks=() if name in core else pytest.mark.thorough)
+        for name, changes in ARCHITECTURES.items()
+    ]
 
 
 def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:

@@ -46,13 +46,14 @@ def test_a_heat_map_for_each_result() -> None:
         (["語"] * 40, "日本" * 20, ["日本"] * 20),
     ],
 )
+@pytest.mark.parametrize("names", [("",), ("softmax", "sparsemax")])
 def test_nothing_is_cut_off_nor_on_top_of_each_other(
-    columns: list[str], text: str, rows: list[str]
+    columns: list[str], text: str, rows: list[str], names: tuple[str, ...]
 ) -> None:
     columns, rows = [*columns, "⏎"], [*rows, "⏎"]
     attention = np.ones((len(rows), len(columns)))
     result = Translation(text, -1.0, rows, columns, attention, is_complete=True)
-    figure = heat_maps([result, result])
+    figure = heat_maps([result, result], names)
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     whole = figure.bbox
     for axis in figure.axes:
@@ -69,6 +70,22 @@ def test_nothing_is_cut_off_nor_on_top_of_each_other(
         assert title.get_text().replace("\n", "").endswith(text[-5:])
         square = axis.get_window_extent()
         assert square.width / len(columns) > 0.29 * figure.dpi
+    first, second = (axis.get_tightbbox() for axis in figure.axes)
+    assert first is not None
+    assert second is not None
+    assert not first.overlaps(second)
+
+
+def test_models_stand_side_by_side_and_texts_below_each_other() -> None:
+    texts = [translation("1979-05-03", "3 may 1979"), translation("ab", "xyz")]
+    figure = heat_maps([text for text in texts for _ in range(3)], ("one", "two", "three"))
+    titles = [axis.get_title("left").split("\n") for axis in figure.axes]
+    assert [title[0] for title in titles] == ["one", "two", "three"] * 2
+    assert [title[1] for title in titles] == ["3 may 1979"] * 3 + ["xyz"] * 3
+    corners = np.array([axis.get_position().corners()[1] for axis in figure.axes]).reshape(2, 3, 2)
+    assert np.all(np.diff(corners[..., 0], axis=1) > 0)  # from left to right
+    assert np.all(np.diff(corners[..., 1], axis=0) < 0)  # from top to bottom
+    np.testing.assert_allclose(corners[:, :1, 1].repeat(3, axis=1), corners[..., 1])
 
 
 def test_large_weights_are_dark_and_the_first_token_is_on_top(tmp_path: Path) -> None:

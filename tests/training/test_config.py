@@ -14,6 +14,7 @@ from training.config import (
     CorpusConfig,
     DatesConfig,
     OptimizationConfig,
+    PairsConfig,
     SamplingConfig,
     SearchConfig,
     TextConfig,
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 SECTIONS = (
     DatesConfig,
     CorpusConfig,
+    PairsConfig,
     TextConfig,
     OptimizationConfig,
     SamplingConfig,
@@ -96,6 +98,12 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["training.learning_rate=fast"], "Key `training.learning_rate`: .*number"),
         (["training.jit_compile=2"], "Key `training.jit_compile`: .*bool"),
         (["data.task=speech"], "Key `data.task`: .*'dates'.* Received: 'speech'"),
+        (["data.task=pairs"], r"Key `data`: Argument `pairs` must hold .*: pairs=\[\]"),
+        (
+            ["data.task=pairs", 'data.pairs=[["to\\ngo", ir]]'],
+            "Key `data`: .* each of one line",
+        ),
+        (["data.task=pairs", "data.pairs=[[ir]]"], "Key `data.pairs.0.1`: Field required"),
         (["text.model_type=syllable"], "Key `text.model_type`: .*'unigram'"),
         (["text.normalization=nfd"], "Key `text.normalization`: .*'nmt_nfkc_cf'"),
         (["training.dtype=float64"], "Key `training.dtype`: .*'mixed_bfloat16'"),

@@ -22,6 +22,14 @@ def test_the_program(
     assert width > 300
 
 
+def test_another_run_beside_it(run: RunDirectory, tmp_path: Path) -> None:
+    alone, beside = tmp_path / "alone.png", tmp_path / "beside.png"
+    assert main([str(run.path), "3 may 1979", "--out", str(alone)]) == 0
+    arguments = [str(run.path), "--beside", str(run.path), "3 may 1979", "--out", str(beside)]
+    assert main(arguments) == 0
+    assert image.imread(beside).shape[1] == pytest.approx(2 * image.imread(alone).shape[1], rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,47 @@
+"""Watch a model decode: `python -m training.animate RUN TEXT --out FILE.gif`.
+
+A picture of attention that grows with the output: a row for each output token when it is written,
+a column for each source token, dark where the weight is large. It starts with the whole picture,
+which is what is seen where animations stand still, and repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.options import loaded
+from training.program import guarded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.animate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("text", metavar="TEXT", help="what to translate")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .gif file")
+    options = parser.parse_intermixed_args(arguments)
+    return guarded(lambda: _animate(options), OSError, ValueError)
+
+
+def _animate(options: argparse.Namespace) -> int:
+    from training.attention_animation import animate
+
+    if options.out.suffix != ".gif":
+        raise ValueError(f"--out must name a file that ends in .gif. Received: {options.out}")
+    (result,) = loaded(options.run)([options.text])
+    unknown = animate(result, options.out)
+    if unknown:
+        print(f"warning: no font here has {unknown}", file=sys.stderr)
+    print(f"Wrote {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
