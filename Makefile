@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15 --durations-min 8
 SPHINX := $(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 RUN := runs/dates
 OUT := exported/dates

@@ -150,7 +150,7 @@ def test_with_attention_gives_what_the_model_and_its_steps_give(attention: Any) 
     assert {id(v) for v in own} == {id(v) for v in shared}
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_fit_learns_the_coverage_loss_of_real_tokens_too(jit_compile: bool) -> None:
     """What `fit` and `evaluate` report is the cross-entropy, and so many times the coverage."""
     made = model(coverage_loss=2.0)

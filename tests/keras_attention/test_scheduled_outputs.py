@@ -84,7 +84,7 @@ def test_steps_are_drawn_by_the_schedule_which_counts_calls_in_training() -> Non
     assert int(layer.steps) == 5
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_model_of_frames_learns_with_it(jit_compile: bool) -> None:
     """Each frame is half of the one before: what it is fed teaches the same as what is true."""
     frames, memory = keras.Input((None, D)), keras.Input((None, M))

@@ -184,7 +184,7 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
     np.testing.assert_array_equal(read[0], own(made, chance, chance))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(jit_compile: bool) -> None:
     made = sampled(schedules.Linear(c=1.0, k=1e-9), temperature=0.0)  # the same whatever is drawn
     made.compile(made.optimizer, ka.MaskedCrossEntropy(), jit_compile=jit_compile)
