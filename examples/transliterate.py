@@ -2,7 +2,7 @@
 
 The pairs are those of the locale data, which has every text in both scripts. Attention is
 monotonic and the encoder reads in one direction, so nothing waits for the end of the word. What has
-to wait is "n": it is н, but with the next letter њ if that is a "j".
+to wait is a letter that may be the first of two: "n" is н, but with a "j" after it њ.
 
     python -m examples.transliterate --picture transliterate.png
 """

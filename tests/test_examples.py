@@ -20,8 +20,8 @@ from examples import (
     two_copies,
     which_language,
 )
+from tests.documents import ROOT, dead_links
 
-ROOT = Path(__file__).parents[1]
 TOY = {
     "correct_names": ["--names", "20", "--copies", "2", "--units", "8"],
     "speak": ["--words", "8", "--units", "8"],
@@ -36,6 +36,7 @@ def test_every_example_is_here_and_described() -> None:
     files = {path.stem for path in (ROOT / "examples").glob("[a-z]*.py")}
     described = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     assert files == set(TOY)
+    assert not dead_links("examples/README.md")
     for name in files:
         assert f"[{name}.py]({name}.py)" in described
         assert f"`python -m examples.{name} --picture " in described
