@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def encoded(texts: list[str]) -> np.ndarray:
 class Restorer:
     """The model, trained as a functional Keras model and searched step by step."""
 
-    def __init__(self, units: int = 64) -> None:
+    def __init__(self, units: int) -> None:
         self.embedding = keras.layers.Embedding(len(SYMBOLS), 32, mask_zero=True)
         self.encoders = [ka.BiLSTMEncoder(units // 2) for _ in range(2)]
         self.bridge = keras.layers.Dense(units, activation="tanh")
@@ -105,8 +106,9 @@ def train(restorer: Restorer, count: int, epochs: int) -> None:
     """Teach it on texts that are made."""
     text, first, second = (encoded(list(x)) for x in zip(*texts_with_copies(count, 1), strict=True))
     given = np.pad(text[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-    restorer.model.compile(keras.optimizers.Adam(0.004, clipnorm=1.0), ka.MaskedCrossEntropy())
-    restorer.model.fit([first, second, given], text, batch_size=128, epochs=epochs, verbose=2)
+    rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * count // 64 + 1)
+    restorer.model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    restorer.model.fit([first, second, given], text, batch_size=64, epochs=epochs, verbose=2)
 
 
 def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) -> None:
@@ -121,17 +123,19 @@ def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) ->
         axis.xaxis.tick_top()
         axis.tick_params(length=0)
     figure.savefig(path, dpi=150)
+    pyplot.close(figure)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train, restore texts that were not seen, draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--texts", type=int, default=20_000, help="to learn from")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--texts", type=int, default=100_000, help="to learn from")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--units", type=int, default=64, help="of the decoder")
     parser.add_argument("--picture", type=Path, help="draw where it looked for one of them")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
-    restorer = Restorer()
+    restorer = Restorer(arguments.units)
     train(restorer, arguments.texts, arguments.epochs)
 
     unseen = texts_with_copies(500, seed=2)
@@ -146,7 +150,8 @@ def main() -> None:
         print(f"{copies[0]:10} {copies[1]:10} -> {its:10} {'' if its == text else text}")
     print(f"{100 * np.mean(right):.1f} % of {len(right)} texts restored")
     if arguments.picture and found.attention is not None:
-        place = next(i for i, one in enumerate(unseen) if right[i] and len(one[1]) != len(one[2]))
+        differ = [i for i, one in enumerate(unseen) if len(one[1]) != len(one[2])]
+        place = max(differ, key=lambda i: right[i])
         weights = ops.convert_to_numpy(found.attention[place, 0])
         draw(unseen[place][1:], texts[place], weights, arguments.picture)
 
