@@ -1,4 +1,7 @@
-"""Small real uses, each one file to read and to run: `python -m examples.NAME`."""
+"""Small real uses, each one file to read and to run: `python -m examples.NAME`.
+
+`docs/examples.md` shows what each does.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,11 @@ def _model(config: TrainConfig, run: RunDirectory, state: TrainingState) -> ka.S
         print(f"Resuming {run.path} after epoch {state.epoch} of {config.training.epochs}.")
         return loaded_model(run.checkpoints / state.file)
     model = compiled_model(config)
-    print(f"{config.name}: {model.count_params():,} weights, {config.training.steps:,} steps.")
+    sizes = config.model.source_vocabulary, config.model.target_vocabulary
+    print(
+        f"{config.name}: {sizes[0]:,} source and {sizes[1]:,} target tokens, "
+        f"{model.count_params():,} weights, {config.training.steps:,} steps."
+    )
     return model
 
 

@@ -20,7 +20,7 @@ from keras_attention.runs import RunDirectory
 from tests import reference
 from tests.arrays import to_numpy
 from tests.export.toy import TARGET_ALPHABET, tokenizer, toy_model, toy_run
-from training import explain, train, translate
+from training import evaluate, explain, train, translate
 from training.explanation import Explanation, Head, Look, Mechanism, Step, Word, readable
 from training.explanation import explain as explained
 from training.explanation_text import as_text
@@ -378,3 +378,7 @@ def test_the_lecture_is_learned(
     assert [step["writes"]["token"] for step in found["steps"]] == ["vamos", "⏎"]
     assert found["source_tokens"] == ["let's", "go", "⏎"]
     assert np.shape(found["encoded"]) == (3, 2)
+    assert evaluate.main([out]) == 0
+    seen = capsysbinary.readouterr()
+    assert b"chrF                  100.00" in seen.out
+    assert b"note: BLEU counts groups of four words" in seen.err
