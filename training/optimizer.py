@@ -50,13 +50,14 @@ class _InOnePass(keras.optimizers.Optimizer):
     """An optimizer that reads and writes each weight once in a step.
 
     Keras's operations for clipping, the moments, the weight and its average each go over all
-    weights, which takes memory's time, not the processor's. XLA makes one loop of them.
+    weights, which takes memory's time, not the processor's. XLA makes one loop of them. It does so
+    when a training is traced: eagerly, each step would be compiled anew.
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Update the variables; arguments as Keras's."""
         apply = super().apply
-        if not self.built or tf.distribute.has_strategy():
+        if not self.built or tf.executing_eagerly() or tf.distribute.has_strategy():
             apply(grads, trainable_variables)
             return
         # A gradient of some rows of an embedding moves all its moments: it may as well be whole.

@@ -229,6 +229,7 @@ class Killed(BaseException):
     """As sudden as a signal."""
 
 
+@pytest.mark.thorough
 def test_all_that_draws_random_numbers_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -76,6 +76,7 @@ def test_what_makes_no_schedule_is_refused(options: list[str], message: str) -> 
         load_config("dates", [f"training.scheduled_sampling.{option}" for option in options])
 
 
+@pytest.mark.thorough
 def test_a_killed_training_goes_on_with_its_schedule_and_its_draws(
     train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

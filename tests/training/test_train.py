@@ -13,12 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_attention as ka
 from keras_attention.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
 from training import beginning
+from training.beginning import check_data, fingerprint
 from training.callbacks import Bar, Pace
 from training.config import OptimizationConfig, TrainConfig
 from training.dates import generate
@@ -31,8 +33,10 @@ from training.optimizer import (
     loaded_model,
     optimizer_of,
 )
-from training.recipe import load_config
+from training.program import RunError
+from training.recipe import config_from, load_config
 from training.state import TrainingState, alone, save_whole
+from training.tasks import task_of
 from training.train import main
 
 
@@ -222,9 +226,11 @@ def test_the_average_forgets_as_it_is_asked_to(weight_decay: float) -> None:
         average_decay=0.75, weight_decay=weight_decay, learning_rate=0.1, warmup_steps=0
     )
     optimizer, kernel = optimizer_of(training), keras.Variable([[2.0]], name="kernel")
+    optimizer.build([kernel])
+    step = tf.function(lambda: optimizer.apply([tf.ones((1, 1))], [kernel]))
     values = []
     for _ in range(200):
-        optimizer.apply([np.ones((1, 1), "float32")], [kernel])
+        step()
         values.append(kernel.numpy().item())
     recent = sum(0.25 * 0.75**age * value for age, value in enumerate(reversed(values[100:])))
     optimizer.finalize_variable_values([kernel])
@@ -247,6 +253,15 @@ def test_weight_decay_is_that_of_adamw_on_matrices_before_and_after_saving(tmp_p
         for variable, value in zip(one.trainable_variables, before, strict=True):
             decayed = value * (1.0 - 0.1 * 0.01) if value.ndim > 1 else value
             np.testing.assert_allclose(variable.numpy(), decayed, rtol=0, atol=1e-7)
+
+
+def test_other_data_than_a_run_was_begun_with(run: RunDirectory) -> None:
+    task = task_of(config_from(run.config()).data)
+    check_data(run, fingerprint(task))
+    first, *others = task.validation_pairs()
+    task.validation_pairs = lambda: [*others, first]
+    with pytest.raises(RunError, match="The data have changed since"):
+        check_data(run, fingerprint(task))
 
 
 def test_training_again_says_so_and_touches_nothing(
