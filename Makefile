@@ -35,7 +35,7 @@ demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates 
 env: $(INSTALLED) ## only .venv, with all that the programs need
 
 test: $(INSTALLED) ## the core suite
-	$(PYTEST)
+	$(PYTEST) --ignore tests/browser --ignore tests/servers
 
 test-all: test ## the core suite, what it leaves to this, and the conformance tests on the other backends
 	@$(MAKE) --no-print-directory test-thorough
