@@ -24,9 +24,12 @@ def guarded(work: Callable[[], int], failed: int) -> int:
         if _was_interrupted(error):
             print("\nInterrupted.", file=sys.stderr)
             return INTERRUPTED
-        if not isinstance(error, OSError | RuntimeError | ValueError):
+        if not isinstance(error, OSError | RuntimeError | ValueError | ModuleNotFoundError):
             raise
-        print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        message = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, ModuleNotFoundError):
+            message += ": the programs need requirements.txt, which `make env` installs into .venv."
+        print(f"error: {message}", file=sys.stderr)
         return failed
 
 

@@ -73,8 +73,8 @@ class Pace(keras.callbacks.Callback):
         self.first = epoch if self.first is None else self.first
         done, epochs = epoch - self.first, self.params["epochs"]
         if done:
-            left = self.minutes_left(epoch)
-            print(f"{epoch} of {epochs} epochs done, about {left:.0f} min left.", flush=True)
+            left = _roughly(self.minutes_left(epoch))
+            print(f"{epoch} of {epochs} epochs done, {left} left.", flush=True)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Say once a minute how far it is; the first steps, which may compile, are no measure."""
@@ -88,7 +88,7 @@ class Pace(keras.callbacks.Callback):
         left = steps * (self.params["epochs"] - self.epoch) - batch - 1
         print(
             f"Step {batch + 1:,} of {steps:,}: {seconds:.2f} s a step, "
-            f"about {seconds * left / 60:.0f} min left.",
+            f"{_roughly(seconds * left / 60)} left.",
             flush=True,
         )
 
@@ -106,6 +106,10 @@ class Pace(keras.callbacks.Callback):
         done = epochs - (self.first or 0)
         minutes = (time.perf_counter() - self.began) / 60
         return minutes / done * (self.params["epochs"] - epochs)
+
+
+def _roughly(minutes: float) -> str:
+    return f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute"
 
 
 class Bar(keras.callbacks.ProgbarLogger):

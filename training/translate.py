@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from keras_attention.ids import UNKNOWN_ID
+
     translator = translator_of(options, *options.run)
     if options.alignments is not None:
         check_attention(translator)
@@ -61,7 +63,11 @@ def _run(options: argparse.Namespace) -> int:
         _align(translator, lines, results, options.alignments)
     rows = (one_line(r.text) for r in results) if count is None else n_best(results, count)
     sys.stdout.buffer.write("".join(f"{row}\n" for row in rows).encode())
-    for number, result in enumerate(results, start=1):
+    for number, (ids, result) in enumerate(zip(translator.encode(lines), results, strict=True), 1):
+        unknown = ids.count(UNKNOWN_ID)
+        if unknown:
+            what = f"the model does not know {unknown} of its {len(ids) - 1} tokens"
+            print(f"warning: line {number}: {what}", file=sys.stderr)
         if not result.is_complete:
             print(f"warning: line {number}: cut at the longest output", file=sys.stderr)
     return 0

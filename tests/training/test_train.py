@@ -454,7 +454,7 @@ def test_a_log_without_a_bar_says_each_minute_how_far_it_is(
     assert list(told) == [(2, 60), (2, 80), (3, 60), (3, 80)]
     # 139 and 19 steps of three seconds are left
     assert told[2, 60] == "Step 61 of 100: 3.00 s a step, about 7 min left."
-    assert told[3, 80] == "Step 81 of 100: 3.00 s a step, about 1 min left."
+    assert told[3, 80] == "Step 81 of 100: 3.00 s a step, less than a minute left."
 
 
 def test_a_training_that_diverges_says_so(

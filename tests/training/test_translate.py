@@ -151,6 +151,15 @@ def test_a_line_that_is_not_utf_8_is_an_error_before_any_output(
     assert err == "error: Line 2 is not UTF-8: invalid continuation byte\n"
 
 
+def test_what_the_model_does_not_know_is_told(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    data = "3 May 1979\n3 ☃☃ 1979\n".encode()
+    code, _, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert code == 0
+    assert err == "warning: line 2: the model does not know 1 of its 8 tokens\n"
+
+
 def test_a_line_that_was_cut_is_told(
     run: RunDirectory,
     translator: Translator,
