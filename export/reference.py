@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.decoding.margin import SearchMargin
 from keras_attention.ids import END_ID
-from keras_attention.seq2seq import Search, Seq2Seq
+from keras_attention.seq2seq import Seq2Seq
 from keras_attention.translator import pad
 
 Rows = list[list[int]]
@@ -42,21 +44,33 @@ def reference(
 
     Returns:
         Arrays named `NNN/source`, `NNN/target` (zeros where there is none), and `NNN/SEARCH/NAME`
-        for the searches greedy and beam and the names ids, lengths, scores and (with attention)
-        attention, with T = `max_length`.
+        for the searches greedy and beam and the names ids, lengths, scores, margin and (with
+        attention) attention, with T = `max_length`.
     """
     arrays: dict[str, np.ndarray] = {}
-    searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": beam}
+    searches: dict[str, GreedySearch | BeamSearch] = {"greedy": GreedySearch(), "beam": beam}
     first = extremes(rows, max_source_length)
     sources, golds = batches([*first, *rows]), batches([*([0] for _ in first), *targets])
     for number, (source, gold) in enumerate(zip(sources, golds, strict=True)):
         arrays[f"{number:03d}/source"], arrays[f"{number:03d}/target"] = source, gold
         for search_name, search in searches.items():
-            found = padded(model.generate(source, search, max_length), max_length)
-            for name, array in found._asdict().items():
-                if array is not None:
-                    arrays[f"{number:03d}/{search_name}/{name}"] = array
+            for name, array in answer(model, source, search, max_length).items():
+                arrays[f"{number:03d}/{search_name}/{name}"] = array
     return arrays
+
+
+def answer(
+    model: Seq2Seq, source: np.ndarray, search: GreedySearch | BeamSearch, max_length: int
+) -> dict[str, np.ndarray]:
+    """The model's answer to a padded batch: its hypotheses, and the margin by which they won."""
+    found = padded(model.generate(source, search, max_length), max_length)
+    arrays = {name: array for name, array in found._asdict().items() if array is not None}
+    is_beam = isinstance(search, BeamSearch)
+    of: Any = SearchMargin(search.width, search.length_penalty) if is_beam else SearchMargin()
+    margin = model.compiled_functions.get(
+        (of, max_length), lambda source: model.search(source, of, max_length)
+    )
+    return arrays | {"margin": ops.convert_to_numpy(margin(ops.convert_to_tensor(source)))}
 
 
 def batches(rows: Rows) -> Iterator[np.ndarray]:

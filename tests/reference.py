@@ -11,7 +11,7 @@ vector (D,), the keys and values of a sentence are matrices (S, D).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -423,6 +423,31 @@ def beam(
     with equal scores the one from the better-ranked hypothesis comes first, then the lower id.
     What `coverage` says of the ids is added to scores.
     """
+    *_, last = _beam_steps(next_log_probs, end_id, max_length, width, length_penalty, coverage)
+    return last[:width]
+
+
+def beam_margin(
+    next_log_probs: NextLogProbs, end_id: int, max_length: int, width: int, length_penalty: float
+) -> float:
+    """The smallest difference of scores that decided what a beam keeps, or in which order."""
+    steps = list(_beam_steps(next_log_probs, end_id, max_length, width, length_penalty))
+    rivals = [candidates[width - 1 : width + 1] for candidates in steps if len(candidates) > width]
+    rivals += pairwise(steps[-1][:width])
+    return min(
+        (a.score(length_penalty) - b.score(length_penalty) for a, b in rivals), default=np.inf
+    )
+
+
+def _beam_steps(
+    next_log_probs: NextLogProbs,
+    end_id: int,
+    max_length: int,
+    width: int,
+    length_penalty: float,
+    coverage: Callable[[tuple[int, ...]], float] = lambda ids: 0.0,
+) -> Iterator[list[Hypothesis]]:
+    """All candidates of each step, the best first; the beam keeps as many as it is wide."""
     hypotheses = [Hypothesis((), 0.0)]
     for _ in range(max_length):
         candidates = []
@@ -435,8 +460,8 @@ def beam(
                     longer = Hypothesis((*hypothesis.ids, token), hypothesis.log_prob + log_prob)
                     candidates.append(longer)
         candidates.sort(key=lambda one: -one.score(length_penalty) - coverage(one.ids))
+        yield candidates
         hypotheses = candidates[:width]
-    return hypotheses
 
 
 def diverse_beams(

@@ -9,7 +9,11 @@ import numpy as np
 
 from export.verify.runner import Arrays
 
+MARGIN = "margin"
+"""By how much an answer was decided, beside the Keras model's answers: see `SearchMargin`."""
 TOLERANCE = 1e-4
+TIE = 2 * TOLERANCE
+"""Scores that are off by `TOLERANCE` find something else where the margin is less than this."""
 MOST_BLEU_LOST, MOST_BLEU_LOST_STRICTLY = 1.0, 0.3
 _EXACT = ("ids", "lengths", "text")
 
@@ -21,8 +25,10 @@ class Comparison:
     Attributes:
         inputs: How many there were.
         equal: For how many all ids and lengths (or texts) of all hypotheses are equal.
-        score_difference: The largest of all scores.
-        attention_difference: The largest of all weights; None without attention.
+        tied: For how many others the Keras model's own margin was less than `TIE`: rounding decides
+            what is found.
+        score_difference: The largest of all scores, but of tied ones.
+        attention_difference: The largest of all weights, but of tied ones; None without attention.
         problem: What makes them incomparable, or None.
         may_lose: How much BLEU may be lost with weights in fewer bits, of which ids need not agree;
             None where they have to.
@@ -32,6 +38,7 @@ class Comparison:
 
     inputs: int
     equal: int = 0
+    tied: int = 0
     score_difference: float | None = None
     attention_difference: float | None = None
     problem: str | None = None
@@ -41,7 +48,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether all is equal, and numbers differ by no more than `TOLERANCE`.
+        """Whether all is equal or tied, and numbers differ by no more than `TOLERANCE`.
 
         With weights in fewer bits: whether no more BLEU is lost than may be.
         """
@@ -50,7 +57,7 @@ class Comparison:
         differences = (self.score_difference, self.attention_difference)
         return (
             self.problem is None
-            and self.inputs == self.equal
+            and self.inputs == self.equal + self.tied
             and all(x is None or x <= TOLERANCE for x in differences)
         )
 
@@ -68,16 +75,24 @@ def compare(expected: Mapping[str, Arrays], found: Mapping[str, Arrays]) -> Comp
         if problem:
             return Comparison(inputs, problem=problem)
     pairs = [(batch, found[number]) for number, batch in expected.items()]
+    equal = [_equal_rows(*pair) for pair in pairs]
+    tied = [
+        ~same & (batch.get(MARGIN, np.inf) < TIE)
+        for same, (batch, _) in zip(equal, pairs, strict=True)
+    ]
     return Comparison(
         inputs,
-        equal=sum(int(_equal_rows(*pair).sum()) for pair in pairs),
-        score_difference=_largest_difference("scores", pairs),
-        attention_difference=_largest_difference("attention", pairs),
+        equal=sum(int(rows.sum()) for rows in equal),
+        tied=sum(int(rows.sum()) for rows in tied),
+        score_difference=_largest_difference("scores", pairs, tied),
+        attention_difference=_largest_difference("attention", pairs, tied),
     )
 
 
 def _mismatch(expected: Arrays, found: Arrays) -> str | None:
     for name, array in expected.items():
+        if name == MARGIN:
+            continue
         if name not in found:
             return f"it has no output `{name}`"
         if found[name].shape != array.shape:
@@ -93,10 +108,14 @@ def _equal_rows(expected: Arrays, found: Arrays) -> np.ndarray:
     return np.logical_and.reduce(equal)
 
 
-def _largest_difference(name: str, pairs: Sequence[tuple[Arrays, Arrays]]) -> float | None:
+def _largest_difference(
+    name: str, pairs: Sequence[tuple[Arrays, Arrays]], tied: Sequence[np.ndarray]
+) -> float | None:
     """Equal infinities do not differ; a NaN differs infinitely."""
     differences = [
-        _difference(expected[name], found[name]) for expected, found in pairs if name in expected
+        _difference(expected[name][~rows], found[name][~rows])
+        for (expected, found), rows in zip(pairs, tied, strict=True)
+        if name in expected
     ]
     return max(differences, default=None)
 

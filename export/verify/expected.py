@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from export.verify.compare import MARGIN
 from export.verify.inputs import (
     SEARCHES,
     VerificationError,
@@ -140,22 +141,16 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict[str, Batches]:
-    from export.reference import padded
+    from export.reference import answer
     from keras_attention.decoding import BeamSearch, GreedySearch
     from keras_attention.runs import RunDirectory
 
     model = RunDirectory(run).require_complete().model()
     beam = BeamSearch(config["beam"]["beam_width"], config["beam"]["length_penalty"])
     length = config["max_target_length"]
-
-    def answer(source: np.ndarray, search: Any) -> Arrays:
-        found = padded(model.generate(source, search, length), length)
-        return {name: x for name, x in found._asdict().items() if x is not None}
-
-    searches = {"greedy": GreedySearch(), "beam": beam}
     return {
-        name: {number: answer(batch["source"], search) for number, batch in sources.items()}
-        for name, search in searches.items()
+        name: {k: answer(model, batch["source"], search, length) for k, batch in sources.items()}
+        for name, search in (("greedy", GreedySearch()), ("beam", beam))
     }
 
 
@@ -199,7 +194,8 @@ def _rows(answers: Mapping[tuple[int, ...], Arrays], source: np.ndarray) -> Arra
     """The answers to sources in a batch of their own: weights as wide as that is."""
     width = source.shape[1]
     found = [answers[_without_padding(row)] for row in source]
-    arrays = {name: np.stack([row[name] for row in found]) for name in ("ids", "scores")}
+    names = [name for name in ("ids", "scores", MARGIN) if name in found[0]]
+    arrays = {name: np.stack([row[name] for row in found]) for name in names}
     if "attention" in found[0]:
         weights = [row["attention"][..., :width] for row in found]
         widened = [np.pad(x, ((0, 0), (0, 0), (0, width - x.shape[2]))) for x in weights]
@@ -210,7 +206,9 @@ def _rows(answers: Mapping[tuple[int, ...], Arrays], source: np.ndarray) -> Arra
 def _translated(batch: Arrays, decode: Callable[[Iterable[int]], str]) -> Arrays:
     """What `translate` gives, of what its search gives."""
     texts = np.array([[decode(ids) for ids in row] for row in batch["ids"]])
-    return {"text": texts} | {k: x for k, x in batch.items() if k in ("scores", "attention")}
+    return {"text": texts} | {
+        k: x for k, x in batch.items() if k in ("scores", "attention", MARGIN)
+    }
 
 
 def _without_padding(source: np.ndarray) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.layout import FLOAT32
-from export.verify.compare import MOST_BLEU_LOST, TOLERANCE
+from export.verify.compare import MOST_BLEU_LOST, TIE, TOLERANCE
 from export.verify.verification import THREADS, Row
 
 _BEGINS, _ENDS = "<!-- verification -->", "<!-- /verification -->"
@@ -29,6 +29,10 @@ _COLUMNS = (
     "result",
 )
 _NUMBERS = slice(3, 10)
+TIED = (
+    f"Tied is an input for which the Keras model itself had hypotheses less than {TIE:g} apart, of "
+    "which rounding takes one."
+)
 _NAMES = {
     "keras": "Keras",
     "saved_model": "SavedModel",
@@ -96,7 +100,8 @@ def problems(rows: Sequence[Row]) -> list[str]:
         elif not comparison.passed:
             found.append(
                 f"{row.file} ({row.signature}) differs from the Keras model: "
-                f"{comparison.inputs - comparison.equal} of {comparison.inputs} inputs, "
+                f"{comparison.inputs - comparison.equal - comparison.tied} of {comparison.inputs} "
+                f"inputs, "
                 f"scores by up to {_difference(comparison.score_difference)}, "
                 f"attention by up to {_difference(comparison.attention_difference)}"
             )
@@ -134,9 +139,9 @@ def _section(rows: Sequence[Row]) -> str:
     may_lose = next((limit for limit in limits if limit is not None), MOST_BLEU_LOST)
     return (
         f"{table(rows)}\n\nEqual means all ids and lengths of all hypotheses (for `translate`: all "
-        f"texts); scores and attention may differ by {TOLERANCE:g}. With weights in fewer bits ids "
-        f"need not be equal, but no more than {may_lose} BLEU may be lost, and `translate` must "
-        f"give what the search in the same bits gives on ids. Time: the median of single "
+        f"texts); scores and attention may differ by {TOLERANCE:g}. {TIED} With weights in fewer "
+        f"bits ids need not be equal, but no more than {may_lose} BLEU may be lost, and "
+        f"`translate` must give what the search in the same bits gives on ids. Time: the median of single "
         f"sentences, batch 1, {threads}, {platform.machine()}."
     )
 
@@ -146,6 +151,8 @@ def _cells(row: Row) -> list[str]:
     ran = comparison.problem is None
     is_exact = comparison.may_lose is None
     verdict = "ok" if comparison.passed else "DIFFERS" if ran else "FAILED"
+    if comparison.tied and is_exact:
+        verdict += f", {comparison.tied} tied"
     return [
         _NAMES[row.format] + (f" {row.precision}" if row.precision != FLOAT32 else ""),
         row.runtime,

@@ -196,6 +196,33 @@ def test_an_altered_reference_differs_unless_keras_answers_anew(
         assert main([str(out), "--run", str(run.path)]) == 0
 
 
+@pytest.mark.parametrize(("margin", "passed"), [(1.9e-4, True), (2.1e-4, False)])
+def test_what_rounding_decides_is_no_difference(
+    out: Path, capsys: pytest.CaptureFixture[str], margin: float, passed: bool
+) -> None:
+    def other(array: np.ndarray) -> np.ndarray:
+        array[3, 0] += 1
+        return array
+
+    def close(array: np.ndarray) -> np.ndarray:
+        assert array.shape == (32,)
+        array[3] = margin
+        return array
+
+    keep(out, "onnx", "onnx/beam.onnx")
+    edit_reference(
+        out, **{"001/beam/ids": other, "001/beam/scores": other, "001/beam/margin": close}
+    )
+    assert main([str(out)]) == (0 if passed else 1)
+    comparison = results(out)["ONNX Runtime", "beam"]["comparison"]
+    assert (comparison["equal"], comparison["tied"]) == (INPUTS - 1, int(passed))
+    assert (comparison["score_difference"] < 1e-4) == passed
+    printed = capsys.readouterr()
+    assert ("| ok, 1 tied |" in printed.out) == passed
+    assert ("note: Tied is an input for which the Keras model itself" in printed.err) == passed
+    assert ("differs from the Keras model: 1 of 56 inputs" in printed.err) != passed
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
