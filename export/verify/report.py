@@ -141,8 +141,8 @@ def _section(rows: Sequence[Row]) -> str:
         f"{table(rows)}\n\nEqual means all ids and lengths of all hypotheses (for `translate`: all "
         f"texts); scores and attention may differ by {TOLERANCE:g}. {TIED} With weights in fewer "
         f"bits ids need not be equal, but no more than {may_lose} BLEU may be lost, and "
-        f"`translate` must give what the search in the same bits gives on ids. Time: the median of single "
-        f"sentences, batch 1, {threads}, {platform.machine()}."
+        f"`translate` must give what the search in the same bits gives on ids. Time: the "
+        f"median of single sentences, batch 1, {threads}, {platform.machine()}."
     )
 
 
