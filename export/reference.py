@@ -65,8 +65,9 @@ def answer(
     """The model's answer to a padded batch: its hypotheses, and the margin by which they won."""
     found = padded(model.generate(source, search, max_length), max_length)
     arrays = {name: array for name, array in found._asdict().items() if array is not None}
-    is_beam = isinstance(search, BeamSearch)
-    of: Any = SearchMargin(search.width, search.length_penalty) if is_beam else SearchMargin()
+    of: Any = SearchMargin()
+    if isinstance(search, BeamSearch):
+        of = SearchMargin(search.width, search.length_penalty)
     margin = model.compiled_functions.get(
         (of, max_length), lambda source: model.search(source, of, max_length)
     )

@@ -28,6 +28,11 @@ def test_the_status_of_the_work_is_the_programs(capsys: pytest.CaptureFixture[st
         (ValueError("one line\n\n  and another"), "error: one line and another\n"),
         (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device\n"),
         (RuntimeError(), "error: RuntimeError\n"),
+        (
+            ModuleNotFoundError("No module named 'keras'"),
+            "error: No module named 'keras': the programs need requirements.txt, which `make env` "
+            "installs into .venv.\n",
+        ),
     ],
 )
 def test_an_error_is_one_line(

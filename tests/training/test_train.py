@@ -255,11 +255,13 @@ def test_weight_decay_is_that_of_adamw_on_matrices_before_and_after_saving(tmp_p
             np.testing.assert_allclose(variable.numpy(), decayed, rtol=0, atol=1e-7)
 
 
-def test_other_data_than_a_run_was_begun_with(run: RunDirectory) -> None:
+def test_other_data_than_a_run_was_begun_with(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = task_of(config_from(run.config()).data)
     check_data(run, fingerprint(task))
     first, *others = task.validation_pairs()
-    task.validation_pairs = lambda: [*others, first]
+    monkeypatch.setattr(task, "validation_pairs", lambda: [*others, first])
     with pytest.raises(RunError, match="The data have changed since"):
         check_data(run, fingerprint(task))
 
