@@ -34,6 +34,11 @@ not_on_torch = pytest.mark.skipif(
     reason="torch.compile takes minutes for each recurrent layer, and is not tested",
 )
 TOLERANCE = 5e-6
+# On JAX whatever is not compiled is the exception; on TensorFlow XLA is a choice, and takes long.
+XLA_MARKS = [] if keras.backend.backend() == "jax" else [not_on_torch, pytest.mark.thorough]
+with_and_without_jit = pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=XLA_MARKS)]
+)
 
 
 def public(kind: type | tuple[type, ...]) -> set[str]:
@@ -124,9 +129,7 @@ def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
 
 
 @each_entry_at_length
-@pytest.mark.parametrize(
-    "jit_compile", [False, pytest.param(True, marks=[not_on_torch, pytest.mark.thorough])]
-)
+@with_and_without_jit
 def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
     layer = entry.make()
@@ -177,7 +180,7 @@ def test_rows_do_not_know_each_other(name: str) -> None:
 
 
 @each_entry_at_length
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=not_on_torch)])
+@with_and_without_jit
 def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, 5, 4)
