@@ -93,7 +93,9 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
     if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
         print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
-    if not report.bleu_lowercase.score and all(len(r.text.split()) < 4 for r in results):
+    if not any(r.text for r in results):
+        print("note: all outputs are empty: the model has learned too little.", file=sys.stderr)
+    elif not report.bleu_lowercase.score and all(len(r.text.split()) < 4 for r in results):
         print(
             "note: BLEU counts groups of four words, and no output has four: look at chrF.",
             file=sys.stderr,

@@ -115,3 +115,31 @@ def test_the_number_of_pairs_is_positive(count: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit, match="2"):
         main(["nowhere", f"--pairs={count}"])
     assert f"--pairs: must be a positive number. Received: '{count}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("output", "note"),
+    [
+        ("", "all outputs are empty: the model has learned too little"),
+        ("vamos ya", "BLEU counts groups of four words, and no output has four"),
+        ("no comas la pizza", None),
+    ],
+)
+def test_why_bleu_is_nothing(
+    run: RunDirectory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: str,
+    note: str | None,
+) -> None:
+    monkeypatch.setattr(
+        Translator, "__call__", lambda _, texts: [translation(output, None) for _ in texts]
+    )
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("3 May 1979\tno comas la pizza\n", encoding="utf-8")
+    assert main([str(run.path), "--tsv", str(pairs)]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert [line.split(": ", 1)[1][: len(note or "")] for line in notes] == [note] * (
+        note is not None
+    )
