@@ -55,8 +55,8 @@ def _verify(options: argparse.Namespace) -> int:
     rows = verify(out, options.run, **given)
     report.write(out, rows)
     print(report.table(rows))
-    if any(row.comparison.tied and row.comparison.may_lose is None for row in rows):
-        print(f"note: {report.TIED}", file=sys.stderr)
+    for line in report.notes(rows):
+        print(f"note: {line}", file=sys.stderr)
     for line in report.problems(rows):
         print(f"error: {line}", file=sys.stderr)
     return 0 if report.passed(rows) else 1

@@ -100,12 +100,16 @@ def problems(rows: Sequence[Row]) -> list[str]:
         elif not comparison.passed:
             found.append(
                 f"{row.file} ({row.signature}) differs from the Keras model: "
-                f"{comparison.inputs - comparison.equal - comparison.tied} of {comparison.inputs} "
-                f"inputs, "
+                f"{comparison.differing} of {comparison.inputs} inputs, "
                 f"scores by up to {_difference(comparison.score_difference)}, "
                 f"attention by up to {_difference(comparison.attention_difference)}"
             )
     return list(dict.fromkeys(found))
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What the table says that needs a word."""
+    return [TIED] if any(map(_ties, rows)) else []
 
 
 def write(out: Path, rows: Sequence[Row]) -> None:
@@ -151,8 +155,8 @@ def _cells(row: Row) -> list[str]:
     ran = comparison.problem is None
     is_exact = comparison.may_lose is None
     verdict = "ok" if comparison.passed else "DIFFERS" if ran else "FAILED"
-    if comparison.tied and is_exact:
-        verdict += f", {comparison.tied} tied"
+    if _ties(row):
+        verdict += f", {_ties(row)} tied"
     return [
         _NAMES[row.format] + (f" {row.precision}" if row.precision != FLOAT32 else ""),
         row.runtime,
@@ -166,6 +170,11 @@ def _cells(row: Row) -> list[str]:
         f"{row.size_bytes / 1e6:.2f} MB",
         verdict,
     ]
+
+
+def _ties(row: Row) -> int:
+    """How many inputs were tied; with weights in fewer bits ids need not be equal anyway."""
+    return row.comparison.tied if row.comparison.may_lose is None else 0
 
 
 def _difference(value: float | None) -> str:
