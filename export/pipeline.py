@@ -121,7 +121,13 @@ def _export(
 
         return export_saved_models(serving, out / kind, out.resolve().name)
     if kind == "tflite":
-        one = ServingModule(model, serving.max_length, serving.beam, batch_size=1)
+        one = ServingModule(
+            model,
+            serving.max_length,
+            serving.beam,
+            max_source_length=serving.max_source_length,
+            batch_size=1,
+        )
         file = with_precision("model.tflite", precision)
         return [export_tflite(one, out / kind / file, precision)]
     from export.onnx import export_onnx

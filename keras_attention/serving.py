@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from keras_attention.attention import Memory
@@ -25,6 +25,7 @@ from keras_attention.types import Tensor
 Outputs = dict[str, Tensor]
 ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
 TEXT_SIGNATURES = ("translate", "translate_search")
+_MOST_PLACES = 128  # in LiteRT's workspace, where no most is known
 
 
 class ServingModule:
@@ -56,7 +57,9 @@ class ServingModule:
         tokenizers: The source's and the target's, for `translate`.
         max_source_length: The most source tokens that `translate` takes, the end token counted; it
             refuses longer texts. None for no limit.
-        batch_size: B, where a runtime needs to know it; None for any.
+        batch_size: B, where a runtime needs to know it; None for any. With 1, which is what TFLite
+            takes, padding is not read, and LiteRT has memory set apart for `max_source_length`
+            tokens (128 where there is no limit), twice over, from the first call on.
         source_length: S, likewise.
 
     Attributes:
@@ -225,9 +228,39 @@ class ServingModule:
             return source, None
         real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
         length = tf.maximum(tf.reduce_sum(real), 1)
+        length = self._with_workspace(length, length)
         return source[:, :length], tf.shape(source)[1] - length
 
+    def _with_workspace(self, x: Tensor, length: Tensor) -> Tensor:
+        """Integers as they are, behind what makes LiteRT set memory apart: see `with_workspace`."""
+        from keras_attention.backend.litert import with_workspace
+
+        places = 2 * (self.max_source_length or _MOST_PLACES)
+        of_place, others = self._numbers
+        return with_workspace(x, length, places, places * of_place + others)
+
+    @cached_property
+    def _numbers(self) -> tuple[int, int]:
+        """More numbers than any part of the graph holds at a time: for a place, and besides.
+
+        As if a part held all that is attended to at once, for each hypothesis, with what is found
+        for each place and step, and all that any layer gives, twice.
+        """
+        import tensorflow as tf
+
+        with tf.init_scope():
+            memory, _ = self.model.encode(tf.fill((1, 1), END_ID), is_padded=False)
+        attended = sum(x.shape[-1] for x in tf.nest.flatten(memory) if x is not None)
+        encoded, given = (
+            sum(max(weight.shape, default=1) for weight in layer.weights)
+            for layer in (self.model.encoder, self.model)
+        )
+        hypotheses = self.beam.width
+        return hypotheses * (attended + self.max_length) + encoded, 2 * hypotheses * given
+
     def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
+        import tensorflow as tf
+
         memory = None
         if "memory" in encoded:
             mask = encoded["memory_mask"] > 0.5
@@ -236,6 +269,8 @@ class ServingModule:
             memory = Memory(
                 encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
             )
+            if self.batch_size == 1 and self.model.decoder.attention.is_stateful:
+                tokens = self._with_workspace(tokens, tf.shape(memory.values)[1])
         state = [encoded[name] for name in _numbered("state", encoded)]
         log_probs, weights, state = self.model.decode_step(tokens, state, memory)
         outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
