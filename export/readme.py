@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from export.layout import FLOAT32, OPSET, QUANTIZED, parts_of
+from keras_attention.serving import ROOM
 
 _TEMPLATE = Path(__file__).with_name("readme_template.md")
 _SECTION = re.compile(r"<!-- format: (\w+) -->\n")
@@ -36,6 +37,7 @@ def readme(config: Mapping[str, Any], text: str) -> str:
         start=config["decoder_start_id"],
         end=config["ids"]["end"],
         max_source=config["max_source_length"],
+        roomy=ROOM * config["max_source_length"],
         max_target=config["max_target_length"],
         width=config["beam"]["beam_width"],
         penalty=config["beam"]["length_penalty"],

@@ -25,7 +25,9 @@ from keras_attention.types import Tensor
 Outputs = dict[str, Tensor]
 ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
 TEXT_SIGNATURES = ("translate", "translate_search")
-_MOST_PLACES = 128  # in LiteRT's workspace, where no most is known
+ROOM = 2
+"""LiteRT's workspace has room for sources so many times as long as the longest."""
+_LONGEST = 128  # where no maximum is known
 
 
 class ServingModule:
@@ -58,8 +60,8 @@ class ServingModule:
         max_source_length: The most source tokens that `translate` takes, the end token counted; it
             refuses longer texts. None for no limit.
         batch_size: B, where a runtime needs to know it; None for any. With 1, which is what TFLite
-            takes, padding is not read, and LiteRT has memory set apart for `max_source_length`
-            tokens (128 where there is no limit), twice over, from the first call on.
+            takes, padding is not read, and LiteRT's workspace has room for `ROOM` times
+            `max_source_length` tokens (times 128 without a limit) from the first call on.
         source_length: S, likewise.
 
     Attributes:
@@ -235,7 +237,7 @@ class ServingModule:
         """Integers as they are, behind what makes LiteRT set memory apart: see `with_workspace`."""
         from keras_attention.backend.litert import with_workspace
 
-        places = 2 * (self.max_source_length or _MOST_PLACES)
+        places = ROOM * (self.max_source_length or _LONGEST)
         of_place, others = self._numbers
         return with_workspace(x, length, places, places * of_place + others)
 
@@ -269,7 +271,8 @@ class ServingModule:
             memory = Memory(
                 encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
             )
-            if self.batch_size == 1 and self.model.decoder.attention.is_stateful:
+            attention = self.model.decoder.attention
+            if self.batch_size == 1 and attention is not None and attention.is_stateful:
                 tokens = self._with_workspace(tokens, tf.shape(memory.values)[1])
         state = [encoded[name] for name in _numbered("state", encoded)]
         log_probs, weights, state = self.model.decode_step(tokens, state, memory)

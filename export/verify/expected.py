@@ -22,7 +22,7 @@ from export.verify.inputs import (
 from export.verify.runner import HOST_LOOP, Arrays, Batches
 from keras_attention.translator import pad
 
-_TIMED = 30
+_TIMED, _GROWING = 30, 8
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,20 @@ class Expected:
             rows = [x[x != 0] for batch in self.ids.values() for x in batch["source"]]
             singles = [{"source": row[None]} for row in _spread(rows)]
         return {f"{i:03d}": single for i, single in enumerate(singles)}
+
+    def growing(self, most: int) -> Batches:
+        """Single sources on ids without padding, each longer than the one before.
+
+        Args:
+            most: How many tokens the last has, the end token counted.
+        """
+        rows = [x[x != 0] for batch in self.ids.values() for x in batch["source"]]
+        by_length = {len(row): row for row in rows}
+        longest = by_length[max(by_length)]
+        tokens, end = longest[:-1], longest[-1:]
+        by_length |= {1: end, most: np.append(np.resize(tokens, most - 1), end)}
+        chosen = _spread([by_length[length] for length in sorted(by_length)], _GROWING)
+        return {f"{i:03d}": {"source": row[None]} for i, row in enumerate(chosen)}
 
 
 def read_expected(
@@ -215,5 +229,7 @@ def _without_padding(source: np.ndarray) -> tuple[int, ...]:
     return tuple(int(x) for x in source if x != 0)
 
 
-def _spread(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return list(rows[:: max(1, len(rows) // _TIMED)][:_TIMED])
+def _spread(rows: Sequence[np.ndarray], count: int = _TIMED) -> list[np.ndarray]:
+    """As many of the rows, from the first to the last, all if there are no more."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return [rows[place] for place in places]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from ai_edge_litert.interpreter import Interpreter
 
@@ -11,8 +12,12 @@ from export.verify.runner import Function, main
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
     """A signature of a TFLite file; it takes one row at a time."""
-    interpreter = Interpreter(path, num_threads=threads)
-    return interpreter.get_signature_runner(signature)
+    return _interpreter(path, threads).get_signature_runner(signature)
+
+
+@cache  # one for all signatures, as an app has it
+def _interpreter(path: str, threads: int) -> Interpreter:
+    return Interpreter(path, num_threads=threads)
 
 
 if __name__ == "__main__":

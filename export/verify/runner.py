@@ -60,7 +60,7 @@ def main(
     one_row_at_a_time: bool = False,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Do the job in the file that the command line names.
+    """Answer all inputs of the job in the file that the command line names.
 
     Args:
         opener: `opener(artefact, signature, threads)` gives a function of named arrays.
@@ -71,10 +71,23 @@ def main(
     Returns:
         0, or `FAILED` after one line on stderr.
     """
+    return do(lambda job: _run(job, opener, one_row_at_a_time), forbidden, arguments)
+
+
+def do(
+    work: Callable[[Job], Arrays], forbidden: Sequence[str], arguments: Sequence[str] | None = None
+) -> int:
+    """Do the job in the file that the command line names; see `main`.
+
+    Args:
+        work: From the job to the arrays that it leaves.
+        forbidden: Modules that it must not need.
+        arguments: The command line.
+    """
     (path,) = sys.argv[1:] if arguments is None else arguments
     job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
     try:
-        outputs = _run(job, opener, one_row_at_a_time)
+        outputs = work(job)
         imported = [name for name in forbidden if name in sys.modules]
         if imported:
             raise RuntimeError(f"the runtime must not need {', '.join(imported)}")
@@ -90,9 +103,7 @@ def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
     outputs: Arrays = {}
     inputs, timed = read_batches(job.inputs), read_batches(job.timed)
     for signature in job.signatures:
-        function = _function(job, signature, opener)
-        if one_row_at_a_time:
-            function(**_longest(inputs))  # LiteRT's beam is not sure of growing lengths
+        function = function_of(job, signature, opener)
         for number, batch in inputs.items():
             found = _row_by_row(function, batch) if one_row_at_a_time else function(**batch)
             outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
@@ -110,7 +121,8 @@ def read_batches(path: str | Path) -> Batches:
     return batches
 
 
-def _function(job: Job, signature: str, opener: Opener) -> Function:
+def function_of(job: Job, signature: str, opener: Opener) -> Function:
+    """A signature of the job's artefact, or the loop on the host over two of them."""
     if signature != HOST_LOOP:
         return opener(job.artefact, signature, job.threads)
     encode, decode_step = (
@@ -143,16 +155,6 @@ def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, 
         carried |= {name.removeprefix("next_"): x for name, x in states.items()}
     attention = {"attention": weights} if "memory" in carried else {}
     return {"ids": ids, "lengths": lengths, "scores": scores, **attention}
-
-
-def _longest(batches: Batches) -> dict[str, np.ndarray]:
-    """The row of all batches whose source has the most tokens."""
-    rows = [
-        {name: x[i : i + 1] for name, x in batch.items()}
-        for batch in batches.values()
-        for i in range(len(batch["source"]))
-    ]
-    return max(rows, key=lambda row: np.count_nonzero(row["source"]))
 
 
 def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:

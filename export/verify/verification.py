@@ -117,6 +117,7 @@ def _verify_one(
                 answers = {signature: _searched(artefact, expected, config, folder)}
             if artefact.format == "tflite":
                 _check_inside(out, path)
+                _check_growing(artefact, expected, config, folder)
         except RuntimeError as error:
             problem = str(error)
     rows = []
@@ -153,10 +154,46 @@ def _searched(
     return expected.translations(_outputs(found, name))
 
 
+def _check_growing(
+    artefact: Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
+) -> None:
+    """No answer of LiteRT may depend on the calls before.
+
+    Raises:
+        RuntimeError: If one does, or may.
+    """
+    sources = expected.growing(config["max_source_length"])
+    found = _run(artefact, sources, {}, config, folder, "grow_litert")
+    calls, wrong, grown = (int(found[name]) for name in ("calls", "wrong", "grown"))
+    if wrong:
+        raise RuntimeError(
+            f"gives wrong answers in LiteRT where sources grow: {wrong} of {calls} calls in new "
+            "interpreters (see docs/litert-workspace.md)"
+        )
+    if grown:
+        raise RuntimeError(
+            "may give wrong answers in LiteRT where sources grow: after the first call XNNPACK's "
+            f"workspace grew to {grown:,} bytes (see docs/litert-workspace.md)"
+        )
+
+
 def _run(
-    artefact: Artefact, inputs: Batches, timed: Batches, config: Mapping[str, Any], folder: Path
+    artefact: Artefact,
+    inputs: Batches,
+    timed: Batches,
+    config: Mapping[str, Any],
+    folder: Path,
+    runner: str | None = None,
 ) -> dict[str, np.ndarray]:
     """What the artefact gives, by `SIGNATURE/NNN/NAME`.
+
+    Args:
+        artefact: What is run.
+        inputs: What it gets.
+        timed: Single inputs, to time it with.
+        config: The export's.
+        folder: For the files of the process that runs it.
+        runner: Its module; None for the runtime's.
 
     Raises:
         RuntimeError: If its runtime does not open it, or does not get through.
@@ -175,7 +212,7 @@ def _run(
         max_length=config["max_target_length"],
     )
     job.write(folder / "job.json")
-    module = f"export.verify.{RUNNERS[artefact.runtime]}"
+    module = f"export.verify.{runner or RUNNERS[artefact.runtime]}"
     command = [sys.executable, "-m", module, str(folder / "job.json")]
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(

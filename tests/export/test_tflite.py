@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks import litert_workspace
 from export.tflite import export_tflite
+from export.verify.grow_litert import watched
+from keras_attention.backend.litert import with_workspace
 from keras_attention.serving import ServingModule
 from tests.export.toy import (
     ARCHITECTURES,
@@ -30,9 +35,32 @@ def runners(path: Path) -> dict[str, Any]:
     }
 
 
-def longest_first(run: dict[str, Any], vocabulary: int = 29) -> None:
-    """What an export's README asks for: LiteRT's beam is not sure of growing lengths."""
-    run["beam"](source=sources([MAX_SOURCE], vocabulary, seed=1))
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="allocations are seen on Linux only")
+
+
+def grown(path: Path, lengths: Sequence[int] = (1, 5, 9, 26), runs_alone: str = "") -> int:
+    """Of how many bytes XNNPACK's workspace is after the first call, where it has grown; else 0.
+
+    Args:
+        path: The file.
+        lengths: Of the sources, in this order.
+        runs_alone: A signature that has an interpreter of its own; all others are called if empty.
+    """
+    encode = runners(path)["encode"]
+    encoded = [encode(source=sources([length], 29, seed=length)) for length in lengths]
+    run = runners(path)
+
+    def call(place: int) -> None:
+        if not runs_alone:
+            for name in ("greedy", "beam", "encode"):
+                run[name](source=sources([lengths[place]], 29, seed=lengths[place]))
+        run["decode_step"](tokens=np.ones(1, "int32"), **encoded[place])
+
+    call(0)
+    with watched() as sizes:
+        for place in range(1, len(lengths)):
+            call(place)
+    return max(sizes, default=0)
 
 
 def operators(path: Path) -> set[int]:
@@ -43,7 +71,6 @@ def operators(path: Path) -> set[int]:
 def test_equals_keras_on_padded_sources_of_all_lengths_interleaved(exported: Path) -> None:
     arrays = np.load(exported / "reference.npz")
     run = runners(exported / "tflite" / "model.tflite")
-    longest_first(run, 27)
     rows = 0
     for number in sorted({key[:3] for key in arrays}):
         for row, source in enumerate(arrays[f"{number}/source"]):
@@ -106,9 +133,9 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
 @pytest.mark.parametrize("changes", architectures(ARCHITECTURES.keys() - IN_ONNX))
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
-    serving = ServingModule(model, MAX_TARGET, BEAM, batch_size=1)
-    run = runners(export_tflite(serving, tmp_path / "model.tflite"))
-    longest_first(run)
+    serving = ServingModule(model, MAX_TARGET, BEAM, None, None, MAX_SOURCE, batch_size=1)
+    path = export_tflite(serving, tmp_path / "model.tflite")
+    run = runners(path)
     for length in (1, 5, 9):
         source = sources([length], 29, seed=length, pad_to=7)
         for name, search in (("greedy", None), ("beam", BEAM)):
@@ -118,6 +145,41 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
             longest = expected.ids.shape[2]
             np.testing.assert_array_equal(found["ids"][:, :, :longest], expected.ids)
             np.testing.assert_allclose(found["scores"], expected.scores, atol=1e-5, rtol=1e-5)
+    assert grown(path) == 0
+    if model.decoder.attention is not None and model.decoder.attention.is_stateful:
+        assert grown(path, runs_alone="decode_step") == 0
+
+
+@on_linux
+@pytest.mark.parametrize("is_limited", [True, False])
+def test_no_later_call_makes_the_workspace_grow(is_limited: bool, tmp_path: Path) -> None:
+    model, most = toy_model(), MAX_SOURCE if is_limited else None
+    serving = ServingModule(model, MAX_TARGET, BEAM, None, None, most, batch_size=1)
+    path = export_tflite(serving, tmp_path / "model.tflite")
+    room = 2 * (most or 128)
+    assert grown(path, lengths=(3, 7, room)) == 0
+    assert grown(path, lengths=(3, 7, room + 1)) > 0
+    assert grown(path, lengths=(room + 1, 2 * room, 5)) == 0
+
+
+@on_linux
+def test_the_reproduction_grows_without_the_way_out(tmp_path: Path) -> None:
+    def reserved(length: Any) -> Any:
+        return with_workspace(length, length, places=9, numbers=9 * 1024)
+
+    ways = {"bare": None, "reproduced": litert_workspace.reserve, "ours": reserved}
+    for name, way in ways.items():
+        path = tmp_path / f"{name}.tflite"
+        litert_workspace.convert(path, way)
+        run = Interpreter(str(path), num_threads=1).get_signature_runner("attend")
+        first, *later = litert_workspace.LENGTHS
+        run(source=np.ones((first, 28), "float32"))
+        with watched() as sizes:
+            for length in later:
+                run(source=np.ones((length, 28), "float32"))
+        assert bool(sizes) == (way is None)
+        if way is not None:
+            assert litert_workspace.wrong_calls(path, 20) == {1: 0, 5: 0, 9: 0}
 
 
 def test_any_batch_size_is_refused(tmp_path: Path) -> None:

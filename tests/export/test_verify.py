@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +14,18 @@ import pytest
 from onnx import numpy_helper
 
 from export import summary
+from export.tflite import attach, export_tflite
 from export.verify.__main__ import main
 from export.verify.compare import compare
+from export.verify.expected import read_expected
+from export.verify.inputs import read_config
 from export.verify.report import with_table
 from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
 from export.verify.runner import main as runner_main
+from keras_attention.backend import litert
 from keras_attention.runs import RunDirectory
+from keras_attention.serving import ServingModule
+from tests.export.toy import BEAM, MAX_TARGET
 
 INPUTS = 53 + 3
 FOREIGN = b'{"artefacts": {"onnx": ["model.onnx"]}, "versions": {"onnx": "1.0"}}'
@@ -152,6 +161,38 @@ def test_a_tflite_file_with_the_tokenizers_of_another_model(
     assert main([str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "error: tflite/model.tflite holds another source.model than lies beside it"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="allocations are seen on Linux only")
+def test_a_tflite_file_whose_workspace_grows(
+    out: Path,
+    run: RunDirectory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep(out, "tflite")
+    path = out / "tflite" / "model.tflite"
+    with zipfile.ZipFile(path) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    monkeypatch.setattr(litert, "with_workspace", lambda x, *_: x)
+    attach(export_tflite(ServingModule(run.model(), MAX_TARGET, BEAM, batch_size=1), path), inside)
+    assert main([str(out)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("FAILED") == 3
+    (line,) = captured.err.splitlines()
+    problem = (
+        "error: tflite/model.tflite (may give|gives) wrong answers in LiteRT where sources grow: "
+    )
+    assert re.match(problem, line)
+
+
+def test_growing_sources_reach_from_the_shortest_to_the_longest(out: Path) -> None:
+    growing = read_expected(out, read_config(out)).growing(17)
+    sources = [batch["source"] for batch in growing.values()]
+    lengths = [source.shape[1] for source in sources]
+    assert lengths == sorted(set(lengths))
+    assert (len(lengths), lengths[0], lengths[-1]) == (8, 1, 17)
+    assert all(source[0, -1] == 2 and (source != 0).all() for source in sources)
 
 
 def test_a_saved_model_without_its_variables(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,111 @@
+"""Runs a TFLite file in new LiteRT interpreters, whose sources grow and whose signatures alternate.
+
+No answer may depend on what an interpreter answered before. It can where XNNPACK's workspace grows
+after the first call (docs/litert-workspace.md): seldom, and on some machines only. So answers are
+compared, and besides it is watched whether the workspace grows at all.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from export.verify.runner import Arrays, Function, Job, do, function_of, read_batches
+
+MOST = 60
+_LEAST, _SECONDS = 6, 8.0
+_TOLERANCE = 1e-5
+
+Call = tuple[str, int]
+"""A signature, and the number of a source."""
+
+
+def try_growing(job: Job) -> Arrays:
+    """Ask `MOST` new interpreters, fewer where that takes too long.
+
+    Args:
+        job: Its inputs are single sources, each longer than the one before.
+
+    Returns:
+        `calls`, how many there were; `wrong`, how many gave another answer than the first call of a
+        new interpreter; `grown`, of how many bytes XNNPACK's workspace was after it had grown, 0
+        where it never did.
+    """
+    sources = [batch["source"] for batch in read_batches(job.inputs).values()]
+    expected = {
+        (name, i): _functions(job)[name](source=source)
+        for name in job.signatures
+        for i, source in enumerate(sources)
+    }
+    rng = np.random.default_rng(0)
+    calls = wrong = grown = 0
+    begin = time.perf_counter()
+    for number in range(MOST):
+        if number >= _LEAST and time.perf_counter() - begin > _SECONDS:
+            break
+        functions = _functions(job)
+        (name, i), *others = _order(rng, job.signatures, len(sources))
+        functions[name](source=sources[i])
+        with watched() as sizes:
+            found = [functions[name](source=sources[i]) for name, i in others]
+        grown = max(grown, *sizes, 0)
+        calls += len(found)
+        wrong += sum(not _equal(x, expected[call]) for x, call in zip(found, others, strict=True))
+    return {"calls": np.array(calls), "wrong": np.array(wrong), "grown": np.array(grown)}
+
+
+def _functions(job: Job) -> dict[str, Function]:
+    """All signatures of one new interpreter."""
+    interpreter = Interpreter(job.artefact, num_threads=job.threads)
+    return {
+        name: function_of(job, name, lambda _, name, __: interpreter.get_signature_runner(name))
+        for name in job.signatures
+    }
+
+
+def _order(rng: np.random.Generator, signatures: Sequence[str], count: int) -> list[Call]:
+    """The shortest source, then others, growing or anyhow, by one signature or by several."""
+    chosen = np.append(0, rng.integers(0, count, 6))
+    if rng.random() < 0.7:
+        chosen = np.sort(chosen)
+    names = rng.permutation(signatures)[: rng.integers(1, len(signatures) + 1)]
+    return [(str(rng.choice(names)), int(i)) for i in chosen]
+
+
+def _equal(found: Arrays, expected: Arrays) -> bool:
+    return all(np.allclose(found[name], x, atol=_TOLERANCE) for name, x in expected.items())
+
+
+@contextmanager
+def watched() -> Iterator[list[int]]:
+    """How many bytes XNNPACK allocates each time, told at the end; nothing where it is not seen.
+
+    On Linux it is alone in calling `posix_memalign`: TensorFlow Lite calls `aligned_alloc`.
+    """
+    sizes: list[int] = []
+    if sys.platform != "linux":
+        yield sizes
+        return
+    import memray
+
+    with tempfile.TemporaryDirectory() as folder:
+        records = Path(folder) / "records"
+        with memray.Tracker(records):
+            yield sizes
+        with memray.FileReader(records) as reader:
+            sizes += [
+                record.size
+                for record in reader.get_allocation_records()
+                if record.allocator == memray.AllocatorType.POSIX_MEMALIGN
+            ]
+
+
+if __name__ == "__main__":
+    sys.exit(do(try_growing, forbidden=("keras", "keras_attention", "tensorflow")))
