@@ -235,7 +235,7 @@ class ServingModule:
 
     def _with_workspace(self, x: Tensor, length: Tensor) -> Tensor:
         """Integers as they are, behind what makes LiteRT set memory apart: see `with_workspace`."""
-        from keras_attention.backend.litert import with_workspace
+        from keras_attention.backend.tensorflow_workspace import with_workspace
 
         places = ROOM * (self.max_source_length or _LONGEST)
         of_place, others = self._numbers

@@ -22,7 +22,7 @@ from export.verify.inputs import read_config
 from export.verify.report import with_table
 from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
 from export.verify.runner import main as runner_main
-from keras_attention.backend import litert
+from keras_attention.backend import tensorflow_workspace
 from keras_attention.runs import RunDirectory
 from keras_attention.serving import ServingModule
 from tests.export.toy import BEAM, MAX_TARGET
@@ -174,7 +174,7 @@ def test_a_tflite_file_whose_workspace_grows(
     path = out / "tflite" / "model.tflite"
     with zipfile.ZipFile(path) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}
-    monkeypatch.setattr(litert, "with_workspace", lambda x, *_: x)
+    monkeypatch.setattr(tensorflow_workspace, "with_workspace", lambda x, *_: x)
     attach(export_tflite(ServingModule(run.model(), MAX_TARGET, BEAM, batch_size=1), path), inside)
     assert main([str(out)]) == 1
     captured = capsys.readouterr()
