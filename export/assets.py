@@ -13,9 +13,9 @@ from typing import Any
 from export.layout import PROJECT
 from export.reference import Rows, greedy_ids
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
-from keras_attention.runs import RunDirectory
-from keras_attention.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
-from keras_attention.translator import Translator
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
+from keras_attention.text.translator import Translator
 
 MOST_EXAMPLES = 100
 _VERSIONED = (

@@ -13,12 +13,12 @@ from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
 from export.onnx_quantize import float16_onnx, int8_onnx
 from export.onnx_text import Text, with_text
 from keras_attention.decoding import BeamSearch, GreedySearch
-from keras_attention.serving import without_cudnn
+from keras_attention.text.serving import without_cudnn
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from keras_attention.seq2seq import Search, Seq2Seq
+    from keras_attention.model.seq2seq import Search, Seq2Seq
 
 _OPEN_DIMENSIONS = {
     "source": {0: "batch", 1: "length"},

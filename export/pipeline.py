@@ -26,10 +26,10 @@ from export.readme import readme
 from export.tflite import attach, export_tflite
 from keras_attention.decoding import BeamSearch
 from keras_attention.ids import END_ID
-from keras_attention.runs import RunDirectory
-from keras_attention.seq2seq import Seq2Seq
-from keras_attention.serving import ServingModule
-from keras_attention.translator import Translator
+from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.serving import ServingModule
+from keras_attention.text.translator import Translator
 
 
 def export_run(

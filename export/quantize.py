@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from export.layout import INT8
-from keras_attention.seq2seq import Seq2Seq
+from keras_attention.model.seq2seq import Seq2Seq
 
 _ALIGNMENT = 16  # of a buffer in a TFLite file
 

@@ -13,8 +13,8 @@ from keras import ops
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.decoding.margin import SearchMargin
 from keras_attention.ids import END_ID
-from keras_attention.seq2seq import Seq2Seq
-from keras_attention.translator import pad
+from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.text.translator import pad
 
 Rows = list[list[int]]
 MOST_ROWS = 512

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_attention.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
+from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
 
 
 def export_saved_models(serving: ServingModule, out: Path, name: str) -> list[Path]:

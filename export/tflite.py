@@ -10,7 +10,7 @@ from pathlib import Path
 from export.layout import FLOAT16, FLOAT32, INT8
 from export.quantize import int8_tflite, with_shared_buffers
 from export.saved_model import check_size, save
-from keras_attention.serving import ID_SIGNATURES, ServingModule
+from keras_attention.text.serving import ID_SIGNATURES, ServingModule
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
 

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from keras_attention import masking, schedules, scores
-from keras_attention.attention import (
+from keras_attention.alignments import (
     Alignment,
+    Hardmax,
+    LocalMonotonic,
+    LocalPredictive,
+    Monotonic,
+    MonotonicChunkwise,
+    Softmax,
+    Sparsemax,
+)
+from keras_attention.attention import (
     Attention,
     BahdanauAttention,
     Coverage,
     FunctionAttention,
-    Hardmax,
-    LocalMonotonic,
-    LocalPredictive,
     Location,
     LuongAttention,
     Memory,
-    Monotonic,
-    MonotonicChunkwise,
     MultiHead,
     MultiSource,
     Past,
-    Softmax,
-    Sparsemax,
 )
+from keras_attention.attention.pooling import AttentionPooling
 from keras_attention.attention_losses import CoverageLoss, GuidedAlignmentLoss
-from keras_attention.bridges import Bridge
-from keras_attention.config import Seq2SeqConfig
-from keras_attention.decoder import AttentionDecoder
+from keras_attention.cells.layer_norm import LayerNormLSTMCell
+from keras_attention.cells.residual import ResidualCell
 from keras_attention.decoding import (
     AllowedTokens,
     BeamSearch,
@@ -43,22 +45,22 @@ from keras_attention.decoding import (
     sample,
     scheduled_decoding,
 )
-from keras_attention.encoders import BiLSTMEncoder, LSTMEncoder
-from keras_attention.ensemble import Ensemble
-from keras_attention.layer_norm import LayerNormLSTMCell
 from keras_attention.losses import MaskedCrossEntropy, sequence_loss
-from keras_attention.maxout import Maxout
 from keras_attention.metrics import MaskedAccuracy
-from keras_attention.pooling import AttentionPooling
-from keras_attention.residual import ResidualCell
-from keras_attention.results import ScoredPair, Translation
-from keras_attention.runs import RunDirectory
-from keras_attention.scheduled_outputs import ScheduledOutputs
-from keras_attention.scheduled_sampling import ScheduledSampling
-from keras_attention.seq2seq import Seq2Seq
-from keras_attention.streaming import stream
-from keras_attention.text import SentencePieceTokenizer
-from keras_attention.translator import Translator
+from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.model.ensemble import Ensemble
+from keras_attention.model.maxout import Maxout
+from keras_attention.model.scheduled_sampling import ScheduledSampling
+from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.model.streaming import stream
+from keras_attention.recurrent.bridges import Bridge
+from keras_attention.recurrent.decoder import AttentionDecoder
+from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.recurrent.scheduled_outputs import ScheduledOutputs
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.tokenizer import SentencePieceTokenizer
+from keras_attention.text.translation import ScoredPair, Translation
+from keras_attention.text.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = [

@@ -14,8 +14,8 @@ import keras
 from keras import ops
 
 from keras_attention.backend import trained_scan
+from keras_attention.backend.linear import linear
 from keras_attention.dtypes import at_least_float32, floating
-from keras_attention.linear import linear
 from keras_attention.types import Nest, Tensor
 
 _register = keras.saving.register_keras_serializable(package="keras_attention.scores")

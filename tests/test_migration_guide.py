@@ -16,7 +16,7 @@ from keras_attention.migration import load_tfa_weights
 from tests.arrays import to_numpy, uniform
 from tests.documents import ROOT, all_blocks, run
 from tests.golden import CASES, Case, mask_of, named_by_tfa, names
-from tests.keras_attention.test_golden import attention_of
+from tests.keras_attention.migration.test_golden import attention_of
 
 GUIDE = "docs/migration.md"
 BLOCKS = {info.removeprefix("python "): code for info, code in all_blocks(GUIDE)}

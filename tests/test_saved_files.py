@@ -15,7 +15,7 @@ import pytest
 
 import keras_attention as ka
 from export.verify.verification import verify
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.conformance.registry import REGISTRY
 from tests.conformance.test_conformance import predict

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from keras_attention.ids import UNKNOWN_ID
-from keras_attention.runs import RunDirectory
-from keras_attention.text import Normalization
-from keras_attention.text import SentencePieceTokenizer as Tokenizer
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.tokenizer import Normalization
+from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
 from training.config import Part, TextConfig, TrainConfig
 from training.corpora import Pair, places
 from training.corpus_report import first_few

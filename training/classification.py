@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import keras_attention as ka
 from keras_attention.ids import UNKNOWN_ID
-from keras_attention.translator import pad
+from keras_attention.text.translator import pad
 from training.colours import Labelled
 
 Pooling = Literal["attention", "mean", "last"]

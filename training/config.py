@@ -11,9 +11,9 @@ from pydantic import Field
 
 from keras_attention import schedules
 from keras_attention.checks import check_dropout, check_positive
-from keras_attention.config import Seq2SeqConfig
 from keras_attention.ids import UNKNOWN_ID
-from keras_attention.text import ModelType, Normalization
+from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.text.tokenizer import ModelType, Normalization
 from training.corpora import CorpusFiles
 
 Part = Literal["train", "dev", "held_out"]

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from keras_attention.ids import END_ID
-from keras_attention.text import SentencePieceTokenizer
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
 from training.config import OptimizationConfig
 from training.corpora import Pair

@@ -14,7 +14,7 @@ from keras import ops
 from keras_attention import scores
 from keras_attention.attention import MultiHead
 from keras_attention.ids import END_ID, UNKNOWN_ID
-from keras_attention.translator import pad
+from keras_attention.text.translator import pad
 
 if TYPE_CHECKING:
     from keras_attention import SentencePieceTokenizer, Seq2Seq, Translator

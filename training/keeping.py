@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_attention import Seq2Seq
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.config import OptimizationConfig
 from training.optimizer import averaged_weights
 from training.state import TrainingState, save_whole, sweep, write_whole

@@ -10,7 +10,7 @@ import keras
 
 import keras_attention as ka
 from keras_attention.decoding import search_from
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.attention_picture import examples
 from training.beginning import (
     begin,

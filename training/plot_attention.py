@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from keras_attention.runs import RunDirectory
+    from keras_attention.text.runs import RunDirectory
     from training.attention_picture import examples, plot
 
     runs = [options.run, *options.beside]

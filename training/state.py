@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.program import RunError
 
 

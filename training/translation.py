@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keras_attention import Translation
-from keras_attention.seq2seq import Search
+from keras_attention.model.seq2seq import Search
 from training.corpora import Pair
 from training.lengths import length_buckets
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from export.layout import BROWSER, FLOAT32, QUANTIZED, parts_of
 from export.verify.runner import HOST_LOOP
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 
 RUNNERS = {
     "Keras": "run_keras",

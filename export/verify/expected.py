@@ -20,7 +20,7 @@ from export.verify.inputs import (
     read_tokenizer,
 )
 from export.verify.runner import HOST_LOOP, Arrays, Batches
-from keras_attention.translator import pad
+from keras_attention.text.translator import pad
 
 _TIMED, _GROWING = 30, 8
 
@@ -157,7 +157,7 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
 def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict[str, Batches]:
     from export.reference import answer
     from keras_attention.decoding import BeamSearch, GreedySearch
-    from keras_attention.runs import RunDirectory
+    from keras_attention.text.runs import RunDirectory
 
     model = RunDirectory(run).require_complete().model()
     beam = BeamSearch(config["beam"]["beam_width"], config["beam"]["length_penalty"])

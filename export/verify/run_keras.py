@@ -13,7 +13,7 @@ import tensorflow as tf
 from export.reference import padded
 from export.verify.runner import Arrays, Function, main
 from keras_attention.decoding import BeamSearch, GreedySearch
-from keras_attention.translator import Translator
+from keras_attention.text.translator import Translator
 
 
 @functools.cache

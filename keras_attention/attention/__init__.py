@@ -1,40 +1,33 @@
-"""Attention layers: one mechanism a file, over one base layer."""
+"""Attention layers: one mechanism a file.
+
+`base` is how all of them are called, `scored` what those share that score every place, align and
+sum. `past` puts what of the weights has been into the next score, `pooling` attends without a query,
+and `registry` has the names that configurations use.
+"""
 
 from __future__ import annotations
 
-from keras_attention.attention.alignment import Alignment
-from keras_attention.attention.alignments import Hardmax, Softmax
 from keras_attention.attention.bahdanau import BahdanauAttention
 from keras_attention.attention.base import AttentionLayer, Memory
-from keras_attention.attention.chunkwise import MonotonicChunkwise
 from keras_attention.attention.function import FunctionAttention
-from keras_attention.attention.local import LocalMonotonic, LocalPredictive
 from keras_attention.attention.luong import LuongAttention
-from keras_attention.attention.monotonic import Monotonic
 from keras_attention.attention.multi_head import MultiHead
 from keras_attention.attention.multi_source import MultiSource
 from keras_attention.attention.past import Coverage, Location, Past
+from keras_attention.attention.pooling import AttentionPooling
 from keras_attention.attention.scored import Attention
-from keras_attention.attention.sparsemax import Sparsemax
 
 __all__ = [
-    "Alignment",
     "Attention",
     "AttentionLayer",
+    "AttentionPooling",
     "BahdanauAttention",
     "Coverage",
     "FunctionAttention",
-    "Hardmax",
-    "LocalMonotonic",
-    "LocalPredictive",
     "Location",
     "LuongAttention",
     "Memory",
-    "Monotonic",
-    "MonotonicChunkwise",
     "MultiHead",
     "MultiSource",
     "Past",
-    "Softmax",
-    "Sparsemax",
 ]

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.attention.alignment import State
+from keras_attention.alignments.base import State
 from keras_attention.backend import has_own_gradient, trained_scan
+from keras_attention.backend.stateless import constants_of, given
 from keras_attention.checks import check_rank, check_shape
-from keras_attention.pure import constants_of, given
 from keras_attention.types import Nest, Shape, Tensor
 
 

@@ -9,12 +9,12 @@ import keras
 from keras import ops
 
 from keras_attention import scores
-from keras_attention.attention.alignment import Alignment
+from keras_attention.alignments.base import Alignment
 from keras_attention.attention.past import Past
 from keras_attention.attention.scored import Attention
+from keras_attention.backend.linear import linear
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.dtypes import at_least_float32
-from keras_attention.linear import linear
 from keras_attention.types import Tensor
 
 Score = Literal["dot", "scaled_dot", "cosine", "general", "concat"]

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention.alignment import State
+from keras_attention.alignments.base import State
 from keras_attention.attention.base import AttentionLayer, Memory, draw_each, drawn_of
 from keras_attention.attention.scored import Attention
+from keras_attention.backend.linear import linear
 from keras_attention.checks import check_positive
-from keras_attention.linear import linear
 from keras_attention.types import Shape, Tensor
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.attention.alignment import Alignment, State
-from keras_attention.attention.alignments import Softmax
+from keras_attention.alignments.base import Alignment, State
+from keras_attention.alignments.softmax import Softmax
 from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
+from keras_attention.backend.linear import linear
 from keras_attention.checks import check_dropout, check_rank, check_shape
-from keras_attention.linear import linear
 from keras_attention.types import Shape, Tensor
 
 

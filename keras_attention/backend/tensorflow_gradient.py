@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from keras_attention.backend.linear import LinearMap, watched
 from keras_attention.backend.tensorflow import first_order, scan
-from keras_attention.linear import LinearMap, watched
 from keras_attention.types import Nest
 
 Step = Callable[[Nest, Nest, Nest], tuple[Nest, Nest]]

@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, check_constraints
-from keras_attention.decoding.follow import follow
+from keras_attention.decoding.single_loop import follow
 from keras_attention.decoding.types import Hypotheses, StepFunction, described
 from keras_attention.types import Nest, Tensor
 

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_attention.checks import check_positive
 from keras_attention.decoding.constraints import Constraint, check_constraints
-from keras_attention.decoding.follow import follow
+from keras_attention.decoding.single_loop import follow
 from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,

@@ -14,7 +14,7 @@ import pytest
 from export.pipeline import export_run
 from export.verify.__main__ import main as verify
 from keras_attention import GreedySearch, Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, toy_run
 
 HERE = Path(__file__).parent

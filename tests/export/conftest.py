@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from export.pipeline import export_run
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import toy_run
 
 

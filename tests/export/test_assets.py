@@ -17,8 +17,8 @@ from export.__main__ import main
 from export.assets import write_json
 from export.pipeline import export_run
 from export.reference import extremes
-from keras_attention.runs import RunDirectory
-from keras_attention.translator import pad
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.translator import pad
 from tests.export.toy import BEAM, MAX_SOURCE, MAX_TARGET, fresh_python, texts
 
 

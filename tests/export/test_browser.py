@@ -11,7 +11,7 @@ import pytest
 import sentencepiece
 
 from export.browser import tokenizer_of
-from keras_attention.text import SentencePieceTokenizer
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.hard_text import HARD_TEXT, LEARNED
 
 TOKENIZER = Path(__file__).parents[2] / "export" / "page" / "tokenizer.js"

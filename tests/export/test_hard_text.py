@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import keras_attention as ka
 from export.saved_model import save
-from keras_attention.serving import ServingModule
+from keras_attention.text.serving import ServingModule
 from tests.export.toy import toy_model
 from tests.hard_text import HARD_TEXT, LEARNED
 

@@ -11,7 +11,7 @@ from export.__main__ import main
 from export.layout import check_places, make_room
 from export.pipeline import export_run
 from export.verify.__main__ import main as verify
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 
 OURS = {"artefacts": {}, "versions": {"keras-seq2seq-attention": "0.1.0"}}
 

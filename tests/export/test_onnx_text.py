@@ -12,7 +12,7 @@ import pytest
 import keras_attention as ka
 from export.onnx import convert
 from export.onnx_text import Text, lengths_of, with_text
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import (
     BEAM,
     MAX_SOURCE,

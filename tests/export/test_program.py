@@ -12,7 +12,7 @@ import pytest
 
 from export.layout import check_places
 from export.program import guarded
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,8 +22,8 @@ from export.verify.__main__ import main as verify
 from export.verify.compare import Comparison
 from export.verify.report import problems
 from export.verify.verification import Row
-from keras_attention.runs import RunDirectory
-from keras_attention.serving import ServingModule
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.serving import ServingModule
 from tests.arrays import randomize, to_numpy
 from tests.export.toy import sources
 

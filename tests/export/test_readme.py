@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import keras_attention as ka
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.documents import blocks
 from tests.export.toy import fresh_python
 

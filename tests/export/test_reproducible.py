@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from export.saved_model import save
-from keras_attention.runs import RunDirectory
-from keras_attention.serving import ServingModule
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.serving import ServingModule
 from tests.export.toy import fresh_python, texts, toy_model
 
 LOAD = """

@@ -17,7 +17,7 @@ import tensorflow_text  # noqa: F401  (registers its ops, which TensorFlow Servi
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import keras_attention as ka
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, MAX_SOURCE, fresh_python
 
 TEXTS = ["abc 12", "", "é", "ｅ１", "zzz", "0123456789ab"]

@@ -15,7 +15,7 @@ from benchmarks import litert_workspace
 from export.tflite import export_tflite
 from export.verify.grow_litert import watched
 from keras_attention.backend.tensorflow_workspace import with_workspace
-from keras_attention.serving import ServingModule
+from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     ARCHITECTURES,
     BEAM,

@@ -23,8 +23,8 @@ from export.verify.report import with_table
 from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
 from export.verify.runner import main as runner_main
 from keras_attention.backend import tensorflow_workspace
-from keras_attention.runs import RunDirectory
-from keras_attention.serving import ServingModule
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.serving import ServingModule
 from tests.export.toy import BEAM, MAX_TARGET
 
 INPUTS = 53 + 3

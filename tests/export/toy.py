@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import keras_attention as ka
-from keras_attention.runs import RunDirectory
-from keras_attention.text import SentencePieceTokenizer
+from keras_attention.text.runs import RunDirectory
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.arrays import randomize
 
 ALPHABET = "abcdefgh ijklé0123456789"

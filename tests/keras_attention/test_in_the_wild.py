@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.cells.stack import dropout_in_training_only
 from keras_attention.masking import masked_softmax
-from keras_attention.recurrence import dropout_in_training_only
 from tests.arrays import to_numpy, uniform
 
 B, T, S, D, M = 3, 5, 7, 2, 4

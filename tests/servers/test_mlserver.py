@@ -16,7 +16,7 @@ import pytest
 
 import keras_attention as ka
 from export.pipeline import export_run
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, MAX_SOURCE, texts, toy_run
 from tests.servers.mlserver_process import PROGRAMS, PROTOCOLS, Server, of_texts, run, serving
 

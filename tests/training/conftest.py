@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_attention import Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.train import main
 
 # Small enough for seconds; dropout, since resuming has to find its random numbers again.

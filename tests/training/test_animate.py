@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from keras_attention import Translation
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import toy_run
 from training.animate import main
 from training.attention_animation import animate, so_far

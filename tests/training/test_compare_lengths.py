@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from keras_attention import Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import compare_lengths, evaluate, score, train
 from training.translation import bleu

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_attention import SentencePieceTokenizer
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import train
 from training.config import CorpusConfig

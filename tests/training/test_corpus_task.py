@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_attention import SentencePieceTokenizer, Seq2Seq, Seq2SeqConfig, Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize, to_numpy
 from tests.training.conftest import SMALL_CORPUS
 from training import evaluate, train

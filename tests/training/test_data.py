@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
-from keras_attention.text import SentencePieceTokenizer
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.config import DatesConfig, OptimizationConfig
 from training.corpora import CorpusFiles, Pair, places
 from training.data import (

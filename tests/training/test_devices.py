@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_attention.ids import END_ID, START_ID
-from keras_attention.text import SentencePieceTokenizer
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.training.conftest import TOY, Train
 from training.config import OptimizationConfig
 from training.data import Passes, training_batches

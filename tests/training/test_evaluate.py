@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_attention import Translation, Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.dates import DateExample, DatesReport, evaluate_dates, generate
 from training.evaluate import main
 

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_attention as ka
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests import reference
 from tests.arrays import to_numpy
 from tests.export.toy import TARGET_ALPHABET, tokenizer, toy_model, toy_run

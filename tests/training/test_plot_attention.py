@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from matplotlib import image
 
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.plot_attention import main
 
 

@@ -13,7 +13,7 @@ import yaml
 
 import keras_attention as ka
 from keras_attention import schedules
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.training.conftest import Train
 from training.config import SamplingConfig
 from training.optimizer import loaded_model

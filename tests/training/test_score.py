@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_attention import Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.score import main
 
 PAIRS = [("3 May 1979", "1979-05-03"), ("4 May 1980", "1980-05-04"), ("3 May 1979", "1979-05-30")]

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_attention as ka
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
 from training import beginning

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keras_attention import BeamSearch, GreedySearch, MinLength, NoRepeatedNgram, Translator
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training.translate import decoded_lines, main, one_line
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keras_attention import BeamSearch, Translation
-from keras_attention.runs import RunDirectory
+from keras_attention.text.runs import RunDirectory
 from training import evaluate
 from training.translation import references_by_source, report_translation
 

@@ -1,0 +1,160 @@
+"""Local attention (Luong et al. 2015, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.alignments.base import Alignment, State
+from keras_attention.backend.linear import linear
+from keras_attention.checks import check_positive
+from keras_attention.dtypes import at_least_float32
+from keras_attention.masking import masked_softmax
+from keras_attention.types import Shape, Tensor
+
+
+class _Local(Alignment):
+    """Base of the local alignments: a softmax over a window around a center."""
+
+    def __init__(self, window: int = 10, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_positive("window", window)
+        self.window = window
+
+    def _softmax(self, scores: Tensor, mask: Tensor | None, distance: Tensor) -> Tensor:
+        """Weights (B, T, S) of the places whose distance (B, T, S) is within the window."""
+        is_near = ops.abs(distance) <= self.window
+        if mask is not None:
+            is_near = ops.logical_and(is_near, ops.expand_dims(ops.cast(mask, "bool"), 1))
+        return masked_softmax(scores, ops.broadcast_to(is_near, ops.shape(scores)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "window": self.window}
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class LocalMonotonic(_Local):
+    """A softmax over a window that moves on by one place at each step: local-m.
+
+    Formula: `weights_tj = softmax_j(score_tj)` over the places `|j - p_t| <= D`, 0 elsewhere, with
+    the center `p_t = t`, counted from 0, or the last place that may be attended once t is past it
+    (where the paper would soon have nothing to attend).
+
+    For targets that follow their source place by place. A wide window is `Softmax`.
+
+    Args:
+        window: D, in places to each side (10 in the paper).
+
+    Raises:
+        ValueError: If `window` is not positive.
+
+    Reference: Luong, Pham and Manning 2015, section 3.2, "monotonic alignment", equation 7.
+    """
+
+    is_stateful = True
+
+    def state_shapes(self, batch: Any, length: Any) -> tuple[tuple[Any, Any], ...]:
+        """The number of steps so far, (B, 1)."""
+        return ((batch, 1),)
+
+    def align(
+        self,
+        scores: Tensor,
+        value_mask: Tensor | None = None,
+        state: State = (),
+        **given: Any,
+    ) -> tuple[Tensor, State]:
+        """Weigh; see `Alignment`."""
+        (step,) = state
+        last = ops.cast(_lengths(scores, value_mask) - 1.0, step.dtype)
+        center = ops.expand_dims(ops.minimum(step, ops.maximum(last, 0.0)), 1)
+        weights = self._softmax(scores, value_mask, _places(scores) - at_least_float32(center))
+        return weights, (step + 1.0,)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class LocalPredictive(_Local):
+    """A softmax over a window whose center the query predicts: local-p.
+
+    Formula: `p_t = L sigmoid(v_p . tanh(W_p q_t))`, with L the number of places that may be
+    attended, and `weights_tj = softmax_j(score_tj) exp(-(j - p_t)^2 / (2 s^2))` over the places
+    `|j - p_t| <= D`, 0 elsewhere, with `s = D / 2`. Weights sum to at most one.
+
+    Args:
+        window: D, in places to each side (10 in the paper).
+        units: Rows of W_p; None for as many as the query has features.
+
+    Raises:
+        ValueError: If an argument is not positive, or no query is given.
+
+    Attributes:
+        position_kernel: W_p, (D, U).
+        position_v: v_p, (U,).
+
+    Reference: Luong, Pham and Manning 2015, section 3.2, "predictive alignment", equations 9 and
+    10.
+    """
+
+    def __init__(self, window: int = 10, units: int | None = None, **kwargs: Any) -> None:
+        super().__init__(window, **kwargs)
+        if units is not None:
+            check_positive("units", units)
+        self.units = units
+
+    def build(
+        self,
+        scores_shape: Shape | None = None,
+        query_shape: Shape | None = None,
+        key_shape: Shape | None = None,
+    ) -> None:
+        """Make W_p and v_p."""
+        if query_shape is None:
+            raise ValueError("Argument `query` must be given: it predicts. Received: query=None")
+        units = self.units or query_shape[-1]
+        self.position_kernel = self.add_weight(
+            name="position_kernel", shape=(query_shape[-1], units)
+        )
+        self.position_v = self.add_weight(
+            name="position_v", shape=(units,), initializer="glorot_uniform"
+        )
+        self.built = True
+
+    def align(
+        self,
+        scores: Tensor,
+        value_mask: Tensor | None = None,
+        state: State = (),
+        *,
+        query: Tensor | None = None,
+        **given: Any,
+    ) -> tuple[Tensor, State]:
+        """Weigh; see `Alignment`."""
+        if query is None:
+            raise ValueError("Argument `query` must be given: it predicts. Received: query=None")
+        hidden = linear(query, ops.cast(self.position_kernel, query.dtype))
+        v = at_least_float32(self.position_v)
+        relative = ops.sigmoid(ops.sum(ops.tanh(at_least_float32(hidden)) * v, axis=-1))
+        center = _lengths(scores, value_mask) * ops.cast(relative, "float32")
+        distance = _places(scores) - ops.expand_dims(center, -1)
+        weights = self._softmax(scores, value_mask, distance)
+        near = ops.exp(-2.0 * ops.square(distance / self.window))
+        return ops.cast(at_least_float32(weights) * near, weights.dtype), state
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "units": self.units}
+
+
+def _places(scores: Tensor) -> Tensor:
+    """The places, counted from 0, (S,) float32."""
+    return ops.cast(ops.arange(ops.shape(scores)[-1]), "float32")
+
+
+def _lengths(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """How many places may be attended, (B, 1) or () float32."""
+    if mask is None:
+        return ops.cast(ops.shape(scores)[-1], "float32")
+    return ops.sum(ops.cast(mask, "float32"), axis=-1, keepdims=True)

@@ -1,0 +1,84 @@
+"""From scores to weights, each step by itself: softmax and hardmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.alignments.base import Alignment, State
+from keras_attention.dtypes import floating
+from keras_attention.masking import aligned_mask, masked_softmax
+from keras_attention.types import Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Softmax(Alignment):
+    """Weights by a softmax over the places that may be attended.
+
+    Formula: `weights = softmax(scores / temperature)`, see `keras_attention.masking`.
+
+    Args:
+        temperature: Positive number; below 1 sharpens, above 1 flattens.
+
+    Raises:
+        ValueError: If `temperature` is not positive.
+    """
+
+    def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not temperature > 0:
+            raise ValueError(
+                f"Argument `temperature` must be positive. Received: temperature={temperature}"
+            )
+        self.temperature = temperature
+
+    def align(
+        self,
+        scores: Tensor,
+        value_mask: Tensor | None = None,
+        state: State = (),
+        **given: Any,
+    ) -> tuple[Tensor, State]:
+        """Weigh; see `Alignment`."""
+        if self.temperature != 1.0:
+            scores = scores / self.temperature
+        return masked_softmax(scores, value_mask), state
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "temperature": self.temperature}
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Hardmax(Alignment):
+    """All weight on the place with the largest score, the first of several.
+
+    Formula: `weights_j = 1` for `j = argmax_i score_i`, else 0: what a softmax tends to as its
+    temperature falls to zero. It has no gradient to the scores: train with another alignment, which
+    has the same weights, and put this in its place.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> weights = ka.Hardmax()(np.array([[[0.2, 1.5, -1.0]]]))
+        >>> weights[0, 0].numpy().tolist()
+        [0.0, 1.0, 0.0]
+    """
+
+    def align(
+        self,
+        scores: Tensor,
+        value_mask: Tensor | None = None,
+        state: State = (),
+        **given: Any,
+    ) -> tuple[Tensor, State]:
+        """Weigh; see `Alignment`."""
+        scores = floating(scores)
+        may = None if value_mask is None else aligned_mask(value_mask, scores)
+        allowed = scores if may is None else ops.where(may, scores, -float("inf"))
+        places = ops.arange(ops.shape(scores)[-1])
+        _, best = ops.top_k(allowed, 1)  # Keras's argmax has operations that ONNX has not
+        weights = ops.cast(ops.equal(places, ops.cast(best, places.dtype)), scores.dtype)
+        return (weights if may is None else ops.where(may, weights, 0.0)), state

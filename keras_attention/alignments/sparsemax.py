@@ -1,0 +1,71 @@
+"""Sparsemax (Martins and Astudillo 2016)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.alignments.base import Alignment, State
+from keras_attention.dtypes import at_least_float32, floating
+from keras_attention.masking import aligned_mask
+from keras_attention.types import Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Sparsemax(Alignment):
+    """Weights by the projection of the scores onto the simplex: many are exactly zero.
+
+    Formula: `weights_j = max(score_j - tau, 0)`, with tau so that the weights sum to one; for the
+    scores in falling order it is `tau = (score_(1) + ... + score_(k) - 1) / k` with the largest k
+    for which `1 + k score_(k) > score_(1) + ... + score_(k)`.
+
+    Computed in at least float32, returned in the type of `scores`.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> weights = ka.Sparsemax()(np.array([[[0.2, 0.6, -1.0]]]))
+        >>> [round(w, 2) for w in weights[0, 0].numpy().tolist()]
+        [0.3, 0.7, 0.0]
+
+    Reference: Martins and Astudillo 2016, equations 2 to 4 and algorithm 1.
+    """
+
+    def align(
+        self,
+        scores: Tensor,
+        value_mask: Tensor | None = None,
+        state: State = (),
+        **given: Any,
+    ) -> tuple[Tensor, State]:
+        """Weigh; see `Alignment`."""
+        scores = floating(scores)
+        dtype = keras.backend.standardize_dtype(scores.dtype)
+        may = None if value_mask is None else aligned_mask(value_mask, scores)
+        z = at_least_float32(scores)
+        z = z if may is None else ops.where(may, z, _LOWEST)
+        z = z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))
+        z = ops.maximum(z, _FAR_OUT)
+        is_in = z > ops.stop_gradient(_threshold(z))
+        count = ops.sum(ops.cast(is_in, z.dtype), axis=-1, keepdims=True)
+        tau = (ops.sum(ops.where(is_in, z, 0.0), axis=-1, keepdims=True) - 1.0) / count
+        weights = ops.where(is_in, z - tau, 0.0)
+        weights = weights if may is None else ops.where(may, weights, 0.0)
+        return ops.cast(weights, dtype), state
+
+
+_LOWEST = -3.4e38
+_FAR_OUT = -2.0
+"""Of a score beside the largest: from one below it on none has a weight."""
+
+
+def _threshold(z: Tensor) -> Tensor:
+    """Sparsemax's tau, (..., 1), for scores of which the largest is zero."""
+    falling = ops.flip(ops.sort(z, axis=-1), axis=-1)
+    counts = ops.cast(ops.arange(1, ops.shape(z)[-1] + 1), z.dtype)
+    sums = ops.cumsum(falling, axis=-1)
+    is_in = ops.cast(1.0 + counts * falling > sums, z.dtype)
+    count = ops.sum(is_in, axis=-1, keepdims=True)
+    return (ops.sum(is_in * falling, axis=-1, keepdims=True) - 1.0) / count

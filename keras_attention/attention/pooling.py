@@ -1,0 +1,161 @@
+"""Pooling by attention: one vector for a sequence, by a query that is learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention import scores
+from keras_attention.alignments import Alignment, Softmax
+from keras_attention.backend.linear import linear
+from keras_attention.checks import check_dropout, check_positive, check_rank, check_shape
+from keras_attention.dtypes import at_least_float32
+from keras_attention.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class AttentionPooling(keras.layers.Layer):
+    """The weighted mean of a sequence, by weights that tell what matters for the task at hand.
+
+    Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the places that may be
+    attended, `pooled = sum_j weights_j x_j`. In the paper's letters `u_it = tanh(W_w h_it + b_w)`
+    and `alpha_it = softmax(u_it . u_w)`: u_w, here v, is a query that asks the same of every
+    sequence, and is learned. It takes the place of `keras.layers.GlobalAveragePooling1D`.
+
+    Args:
+        units: Size U of the hidden layer.
+        dropout: Fraction of the weights that are dropped in training.
+        alignment: How scores become weights; None for a softmax.
+        seed: Seed of the dropout, or None.
+
+    Call arguments:
+        inputs: (B, S, M), for example what an encoder gives.
+        mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask that
+            `inputs` carries. The result carries none: it is no sequence.
+        return_attention_scores: Also return the weights (Keras calls them scores), those before
+            dropout.
+        training: Whether to drop weights.
+
+    Returns:
+        Pooled (B, M), with the weights (B, S) if asked for. A row with nothing to attend gets zero
+        weights and a zero vector.
+
+    Raises:
+        ValueError: If `units` or `dropout` is out of range, or shapes do not fit together.
+
+    Attributes:
+        memory_kernel: W, (M, U).
+        b: (U,).
+        v: (U,).
+
+    Example:
+        >>> import keras
+        >>> import keras_attention as ka
+        >>> words = keras.Input((None,), dtype="int32")
+        >>> embedded = keras.layers.Embedding(1000, 16, mask_zero=True)(words)
+        >>> encoded, *_ = ka.BiLSTMEncoder(24)(embedded)
+        >>> pooled, weights = ka.AttentionPooling(32)(encoded, return_attention_scores=True)
+        >>> pooled.shape, weights.shape
+        ((None, 48), (None, None))
+
+    Reference: Yang et al. 2016, "Hierarchical attention networks for document classification",
+    equations 5 to 7.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        dropout: float = 0.0,
+        alignment: Alignment | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive("units", units)
+        check_dropout("dropout", dropout)
+        self.units = units
+        self.dropout = dropout
+        self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.supports_masking = True
+
+    def build(self, inputs_shape: Shape) -> None:
+        """Make W, b and v for inputs (B, S, M)."""
+        check_rank("inputs", inputs_shape, "(batch, length, features)")
+        kernel_shape = (inputs_shape[-1], self.units)
+        self.memory_kernel = self.add_weight(name="memory_kernel", shape=kernel_shape)
+        self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
+        self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+        if not self.alignment.built:
+            self.alignment.build(None, (None, None, self.units), (None, None, inputs_shape[-1]))
+        self.built = True
+
+    def call(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Pool; see the class for arguments and results."""
+        _check_inputs(inputs, mask)
+        inputs = ops.cast(inputs, self.compute_dtype)
+        mask = None if mask is None else ops.cast(mask, "bool")
+        keys = ops.matmul(inputs, ops.cast(self.memory_kernel, inputs.dtype))
+        b, v = at_least_float32(self.b), at_least_float32(self.v)
+        query = ops.broadcast_to(b, (ops.shape(keys)[0], 1, self.units))
+        score = scores.additive(query, keys, v)
+        state = self.alignment.initial_state(*ops.shape(inputs)[:2])
+        prepared = self.alignment.prepare(inputs)
+        weights, _ = self.alignment.align(score, mask, state, query=query, prepared=prepared)
+        weights = ops.cast(weights, self.compute_dtype)
+        kept = weights
+        if training and self.seed_generator is not None:
+            kept = keras.random.dropout(weights, self.dropout, seed=self.seed_generator)
+        pooled = ops.squeeze(linear(kept, inputs), 1)
+        return (pooled, ops.squeeze(weights, 1)) if return_attention_scores else pooled
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
+        """None: what was pooled is no sequence any more."""
+        return
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        """Symbolic results: (B, M), and (B, S) if the weights are asked for."""
+        _check_inputs(inputs, mask)
+        batch, length, features = inputs.shape
+        pooled = keras.KerasTensor((batch, features), dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return pooled
+        return pooled, keras.KerasTensor((batch, length), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "dropout": self.dropout,
+            "alignment": keras.saving.serialize_keras_object(self.alignment),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> AttentionPooling:
+        """A layer like the one that `get_config` described."""
+        alignment = keras.saving.deserialize_keras_object(config.get("alignment"))
+        return cls(**{**config, "alignment": alignment})
+
+
+def _check_inputs(inputs: Tensor, mask: Tensor | None) -> None:
+    check_rank("inputs", inputs.shape, "(batch, length, features)")
+    if mask is not None:
+        check_rank("mask", mask.shape, "(batch, length)")
+        check_shape("mask", mask.shape, "inputs", inputs.shape[:2])

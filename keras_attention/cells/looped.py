@@ -1,0 +1,309 @@
+"""Layers in a loop: what does not depend on the step before is computed outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.backend.linear import linear
+from keras_attention.backend.stateless import constants_of, dropout_masks, dropped_by, given
+from keras_attention.cells.layer_norm import LayerNormLSTMCell
+from keras_attention.cells.protocol import state_sizes, training_option
+from keras_attention.cells.residual import ResidualCell
+from keras_attention.dtypes import at_least_float32
+from keras_attention.types import Nest, Tensor
+
+
+class LoopedCell:
+    """Any Keras cell, its weights among the constants of a loop.
+
+    On the way back the loop's steps run once more, when the layer's call is over: training or not,
+    and the dropout that was drawn, are what they were when this was made.
+
+    Args:
+        cell: The cell, its dropout drawn.
+        constants: Its weights, or nothing if it is to look at them itself.
+        training: Whether it is called for training.
+
+    Attributes:
+        constants: What `step` needs of the weights.
+    """
+
+    def __init__(self, cell: Any, constants: Nest, training: bool | None) -> None:
+        self.cell, self.constants = cell, constants
+        self.options = training_option(cell, training)
+        self.masks = dropout_masks(cell)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Known inputs (T, B, D) as `step` takes them, (T, B, .)."""
+        return inputs
+
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        """What `project_one` needs of the weights."""
+        return ()
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        """As `project`, inside the loop: inputs (B, D) of one step, which no one knew before it."""
+        return inputs
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step.
+
+        Args:
+            projected: A step of what `project` gave, (B, .), or None where nothing is known.
+            inputs: The other inputs, (B, .) each.
+            states: The cell's states.
+            constants: Those of `constants`, as the loop hands them to each step.
+
+        Returns:
+            Output (B, U), next states.
+        """
+        known = [] if projected is None else [projected]
+        x = ops.concatenate([*known, *inputs], axis=-1)
+        with given([self.cell], [constants]), dropped_by(self.cell, self.masks):
+            output, after = self.cell(x, list(states), **self.options)
+        return output, list(after) if isinstance(after, list | tuple) else [after]
+
+
+class LoopedResidualCell(LoopedCell):
+    """A residual connection around a cell that is in the loop as it would be without.
+
+    Args:
+        cell: The cell with its residual connection.
+        inner: The cell within.
+    """
+
+    def __init__(self, cell: ResidualCell, inner: LoopedCell) -> None:
+        self.cell, self.inner, self.constants = cell, inner, inner.constants
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        known = [] if projected is None else [projected]
+        dtype = self.inner.cell.compute_dtype
+        x = ops.cast(ops.concatenate([*known, *inputs], axis=-1), dtype)
+        output, after = self.inner.step(None, [x], _cast(states, dtype), constants)
+        return self.cell.add(x, output), after
+
+
+class _GatedCell(LoopedCell):
+    """A cell of Keras whose gates are linear in inputs and state.
+
+    Args:
+        cell: The cell, its dropout drawn.
+        known: How many of its input features are known before the loop: the first ones, or none.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, (), None)
+        self.known = known
+        kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
+        self.kernel, self.unknown = ops.split(kernel, [known], axis=0)
+        self.mask = self.masks["_dropout_mask"]
+
+    def project(self, inputs: Tensor) -> Tensor:
+        if self.mask is not None:
+            inputs = inputs * self.mask[:, : self.known]
+        return _biased(ops.matmul(inputs, self.kernel), self.bias)
+
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        return [self.kernel, *self.bias]
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        kernel, *bias = projecting
+        if self.mask is not None:
+            inputs = inputs * self.mask[:, : self.known]
+        return _biased(linear(inputs, kernel), bias)
+
+    def _dropped(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        if self.mask is None or not inputs:
+            return list(inputs)
+        return [ops.concatenate(inputs, axis=-1) * self.mask[:, self.known :]]
+
+
+class LoopedLSTMCell(_GatedCell):
+    """Keras's LSTM cell, its gates one product with `[K; R]`.
+
+    Formula: `i, f, g, o = [x_t; h_{t-1}] [K; R] + b`, `c_t = s(f) c_{t-1} + s(i) tanh(g)`,
+    `h_t = s(o) tanh(c_t)`.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, known)
+        joined = ops.concatenate([self.unknown, self.recurrent], axis=0)
+        self.constants = [joined] if known else [joined, *self.bias]
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        h, c = states[0], at_least_float32(states[1])
+        kernel, *bias = constants
+        gates = _linear(ops.concatenate([*self._dropped(inputs), h], axis=-1), kernel)
+        gates = _biased(gates, bias) if projected is None else gates + at_least_float32(projected)
+        i, f, g, o = ops.split(gates, 4, axis=-1)
+        gate, squash = self.cell.recurrent_activation, self.cell.activation
+        c = gate(f) * c + gate(i) * squash(g)
+        h = ops.cast(gate(o) * squash(c), self.cell.compute_dtype)
+        return h, [h, c]
+
+
+class LoopedGRUCell(_GatedCell):
+    """Keras's GRU cell that resets after the product, all gates one product.
+
+    Formula: `z, r, g = x_t K + b` and `z', r', g' = h_{t-1} R + b'`, `z_t = s(z + z')`,
+    `h_t = z_t h_{t-1} + (1 - z_t) tanh(g + s(r + r') g')`.
+    """
+
+    def __init__(self, cell: Any, known: int) -> None:
+        super().__init__(cell, known)
+        recurrent_bias = [bias[1] for bias in self.bias]
+        self.bias = [bias[0] for bias in self.bias]
+        self.constants = {
+            "kernel": [self.unknown] if self.unknown.shape[0] else [],
+            "bias": [] if known else self.bias,
+            "recurrent": self.recurrent,
+            "recurrent_bias": recurrent_bias,
+        }
+
+    def step(
+        self,
+        projected: Tensor | None,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        constants: Nest,
+    ) -> tuple[Tensor, list[Tensor]]:
+        (h,) = states
+        read = [] if projected is None else [at_least_float32(projected)]
+        for kernel in constants["kernel"]:
+            unknown = _linear(ops.concatenate(self._dropped(inputs), axis=-1), kernel)
+            read.append(_biased(unknown, constants["bias"]))
+        update, reset, candidate = ops.split(sum(read[1:], read[0]), 3, axis=-1)
+        recurrent = _biased(_linear(h, constants["recurrent"]), constants["recurrent_bias"])
+        own_update, own_reset, own_candidate = ops.split(recurrent, 3, axis=-1)
+        gate, squash = self.cell.recurrent_activation, self.cell.activation
+        z = gate(update + own_update)
+        g = squash(candidate + gate(reset + own_reset) * own_candidate)
+        h = z * at_least_float32(h) + (1.0 - z) * g
+        h = ops.cast(h, self.cell.compute_dtype)
+        return h, [h]
+
+
+class LoopedStack:
+    """A stack of cells in a loop.
+
+    Args:
+        cells: From the bottom to the top.
+        known: How many input features of the first are known before the loop.
+        pure: Whether weights may be constants of the loop, which no call changes.
+        training: Whether the cells are called for training.
+
+    Attributes:
+        constants: What `step` needs of all weights.
+    """
+
+    def __init__(self, cells: Sequence[Any], known: int, pure: bool, training: bool | None) -> None:
+        self.cells = [
+            _looped(cell, 0 if i else known, pure, training) for i, cell in enumerate(cells)
+        ]
+        self.constants = [cell.constants for cell in self.cells]
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Known inputs (T, B, D) as the first cell takes them."""
+        first = self.cells[0]
+        return first.project(ops.cast(inputs, first.cell.compute_dtype))
+
+    @property
+    def projecting(self) -> Sequence[Tensor]:
+        """What `project_one` needs of the weights."""
+        return self.cells[0].projecting
+
+    def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
+        """Inputs (B, D) of one step as the first cell takes them, inside the loop."""
+        first = self.cells[0]
+        return first.project_one(ops.cast(inputs, first.cell.compute_dtype), projecting)
+
+    def step(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        which: slice = slice(None),
+        beside: Sequence[Tensor] = (),
+        *,
+        constants: Sequence[Nest],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step of all cells or of some, to the top output and flat states.
+
+        Args:
+            inputs: What the first of them reads; where that is the bottom, projected inputs first.
+            states: Their flat states.
+            which: Which cells run.
+            beside: What each of them reads besides, (B, .) each.
+            constants: Those of `constants`, of all cells.
+        """
+        projected, *others = inputs if not which.start else (None, *inputs)
+        remaining, after = list(states), []
+        for cell, own_constants in zip(self.cells[which], constants[which], strict=True):
+            count = len(state_sizes(cell.cell))
+            own, remaining = remaining[:count], remaining[count:]
+            dtype = cell.cell.compute_dtype
+            others, own = _cast([*others, *beside], dtype), _cast(own, dtype)
+            output, new = cell.step(projected, others, own, own_constants)
+            after += new
+            projected, others = None, [output]
+        return output, after
+
+
+def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedCell:
+    if isinstance(cell, ResidualCell):
+        return LoopedResidualCell(cell, _looped(cell.cell, 0, pure, training))
+    if getattr(cell, "implementation", 1) == 2:
+        if type(cell) is keras.layers.LSTMCell:
+            return LoopedLSTMCell(cell, known)
+        if type(cell) is keras.layers.GRUCell and cell.reset_after:
+            return LoopedGRUCell(cell, known)
+    dtype = cell.compute_dtype if type(cell) is LayerNormLSTMCell else None
+    return LoopedCell(cell, constants_of(cell, dtype) if pure else [], training)
+
+
+def dense(layer: Any, inputs: Tensor) -> Tensor:
+    """A layer in a loop; exactly Keras's Dense, unless it does more than that, by a linear map."""
+    is_dense = type(layer) is keras.layers.Dense
+    if not is_dense or layer.lora_enabled or layer.quantization_mode or layer.activity_regularizer:
+        return layer(inputs)
+    inputs, kernel = (ops.cast(x, layer.compute_dtype) for x in (inputs, layer.kernel))
+    outputs = linear(inputs, kernel)
+    if layer.use_bias:
+        outputs = outputs + ops.cast(layer.bias, layer.compute_dtype)
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:
+    return [ops.cast(tensor, dtype) for tensor in tensors]
+
+
+def _linear(x: Tensor, kernel: Tensor) -> Tensor:
+    """The product in the type of its factors; what follows it is more exact."""
+    return at_least_float32(linear(x, kernel))
+
+
+def _biased(x: Tensor, bias: Sequence[Tensor]) -> Tensor:
+    return sum((ops.cast(b, x.dtype) for b in bias), x)

@@ -1,0 +1,108 @@
+"""The weights of `tfa.seq2seq`'s decoder in one of ours; see docs/migration.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_attention.migration.names import wanted_of
+from keras_attention.recurrent.decoder import AttentionDecoder
+
+_IN_CHECKPOINT = "/.ATTRIBUTES/VARIABLE_VALUE"
+_BOOKKEEPING = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".OPTIMIZER_SLOT/")
+
+
+def load_tfa_weights(
+    decoder: AttentionDecoder, weights: Mapping[str, Any], partial: bool = False
+) -> dict[str, np.ndarray]:
+    """Copy the weights of a `tfa.seq2seq.AttentionWrapper` into a decoder that is built like it.
+
+    They are found by the ends of their names: `_cell/kernel`, `memory_layer/kernel`, `attention_v`
+    and so on. Where several names end alike, the shape decides; where that does not decide either,
+    nothing is loaded. A cell, or the layer over cell output and context, is taken where all of its
+    weights lie, and no others. Nothing is assigned before everything was found.
+
+    Args:
+        decoder: With a cell like the wrapped one, `query="current"`, and an attention layer where
+            the wrapper had one; built, by a call or by `build(inputs_shape, memory_shape)`.
+        weights: Arrays by name: of a checkpoint (`tf.train.load_checkpoint`), or of
+            `layer.weights`. A checkpoint's object graph and optimizer slots are passed over.
+        partial: Whether there may be more than the decoder takes, as in the checkpoint of a whole
+            model.
+
+    Returns:
+        The arrays that the decoder did not take, by name, without TensorFlow's endings
+        (`/.ATTRIBUTES/VARIABLE_VALUE`, `:0`).
+
+    Raises:
+        ValueError: If a weight is missing, has another shape, or could be one of several; if
+            something is left over and `partial` is False; if the decoder is not built, or queries
+            with the previous state, which TensorFlow Addons' never does.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> import keras_attention as ka
+        >>> from keras_attention.migration.weights import load_tfa_weights
+        >>> decoder = ka.AttentionDecoder(keras.layers.GRUCell(2), ka.LuongAttention("general"))
+        >>> decoder.build((None, None, 3), (None, None, 5))
+        >>> weights = {
+        ...     "decoder/_cell/kernel": np.ones((8, 6)),
+        ...     "decoder/_cell/recurrent_kernel": np.ones((2, 6)),
+        ...     "decoder/_cell/bias": np.ones((2, 6)),
+        ...     "decoder/_attention_mechanisms/0/memory_layer/kernel": np.ones((5, 2)),
+        ...     "output_layer/kernel": np.ones((7, 11)),
+        ... }
+        >>> list(load_tfa_weights(decoder, weights, partial=True))
+        ['output_layer/kernel']
+    """
+    _check_decoder(decoder)
+    arrays = _arrays(weights)
+    wanted = wanted_of(decoder, arrays)
+    problems = [problem for want in wanted if (problem := want.problem(arrays))]
+    taken = Counter(name for want in wanted for name in want.chosen(arrays))
+    problems += [f"{name!r} could be more than one of these" for name, n in taken.items() if n > 1]
+    rest = {name: array for name, array in arrays.items() if name not in taken}
+    if rest and not partial and not problems:
+        problems = [f"nothing takes {name!r}, {array.shape}" for name, array in rest.items()]
+        problems += ["partial=True allows that, and returns them"]
+    if problems:
+        raise ValueError(
+            "Argument `weights` must hold what the decoder needs:\n- "
+            + "\n- ".join(problems)
+            + f"\nReceived: weights={ {name: array.shape for name, array in arrays.items()} }"
+        )
+    for want in wanted:
+        for variable, name in zip(want.variables, want.chosen(arrays), strict=True):
+            variable.assign(arrays[name])
+    return rest
+
+
+def _check_decoder(decoder: AttentionDecoder) -> None:
+    if not decoder.built:
+        raise ValueError(
+            "Argument `decoder` must be built: call it once, or call "
+            f"`build(inputs_shape, memory_shape)`. Received: decoder={decoder}"
+        )
+    if decoder.attention is not None and decoder.query != "current":
+        raise ValueError(
+            "Argument `decoder` must query as `tfa.seq2seq.AttentionWrapper` does, with the new "
+            f"output of the cell: query='current'. Received: query={decoder.query!r}"
+        )
+
+
+def _arrays(weights: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays under names without TensorFlow's endings."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, array in weights.items():
+        if any(part in name for part in _BOOKKEEPING):
+            continue
+        short = name.removesuffix(_IN_CHECKPOINT).removesuffix(":0")
+        if short in arrays:
+            raise ValueError(
+                f"Argument `weights` must name each weight once. Received: {short!r} twice"
+            )
+        arrays[short] = np.asarray(array)
+    return arrays

@@ -1,0 +1,227 @@
+"""What a sequence-to-sequence model is made of, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any, Literal
+
+from keras_attention.attention.luong import SCORES, Score
+from keras_attention.attention.registry import ALIGNMENTS, PASTS, AlignmentName, PastName
+from keras_attention.checks import check_dropout, check_one_of, check_positive
+from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
+from keras_attention.recurrent.bridges import BRIDGES, BridgeKind
+from keras_attention.recurrent.query_times import INSIDE, QUERIES, Query
+
+DecoderCell = Literal["lstm", "gru", "ln-lstm"]
+DECODER_CELLS: tuple[DecoderCell, ...] = ("lstm", "gru", "ln-lstm")
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """Architecture of a `Seq2Seq` model.
+
+    Args:
+        source_vocabulary: Number of source tokens, ids 0 to 3 (padding, start, end, unknown)
+            included.
+        target_vocabulary: Number of target tokens, likewise.
+        embedding_size: Features of the embedded tokens.
+        encoder: `"bilstm"`, or `"lstm"` for one direction.
+        encoder_units: Units of the encoder's LSTMs, of each direction.
+        encoder_layers: How many are stacked.
+        decoder_cell: `"lstm"`, `"gru"`, or `"ln-lstm"` (with layer normalization).
+        decoder_units: Units of the decoder's cells.
+        decoder_layers: How many are stacked.
+        residual: Whether each layer above the first, of encoder and decoder, adds its inputs to its
+            outputs.
+        bridge: How the decoder's first state comes from the encoder's last: `"dense"`, `"copy"` or
+            `"zeros"`; or from the `"mean"` of all that it encoded.
+        attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
+        score: The score of `"luong"`; not used otherwise.
+        attention_units: Hidden units of the additive and concat scores.
+        alignment: How scores become weights: `"softmax"`, `"sparsemax"`, `"hardmax"` (which does
+            not train the scores), `"monotonic"`, `"mocha"` (monotonic chunkwise), `"local-m"` or
+            `"local-p"`.
+        alignment_options: Arguments of the alignment's class, for example `{"window": 5}`.
+        past: What of the weights so far enters the next score: `"location"`, `"coverage"`, or None.
+        past_options: Arguments of its class, for example `{"kernel_size": 11}`.
+        attention_heads: How many attentions there are side by side.
+        head_size: Features of a head's query and keys; None for all that there are.
+        normalize: Weight normalization of the additive score.
+        scale: A learned scale of Luong's scores.
+        query: When attention queries: `"previous"` or `"current"` state, `"between"` two
+            transitions of the lowest layer (a conditional GRU, or LSTM), or with the `"bottom"` of
+            two or more layers (GNMT); None for the usual choice, previous for `"bahdanau"`, current
+            for `"luong"`.
+        input_feeding: Whether the attention vector joins the next input; None for the usual choice.
+        attention_layer_units: Units of the tanh layer over state and context; None for no layer.
+        readout: A layer between decoder and logits that also reads the target's embedding, `"tanh"`
+            or `"maxout"` (deep output); None for no layer.
+        readout_units: Its units; None for `embedding_size`.
+        tie_embeddings: `"output"` uses the target embedding as the weights of the logits (without
+            bias), `"all"` the same matrix for the source too; what the logits are computed from,
+            the attention layer or the readout, must have `embedding_size` units then. None for
+            matrices of their own.
+        dropout: Fraction of the features that is dropped in training: of embeddings, between
+            layers, and of what the logits are computed from.
+        embedding_dropout: The fraction of embeddings' features, where it is another; None for
+            `dropout`.
+        word_dropout: Fraction of the tokens, source and target, that are dropped with all their
+            features in training, each by itself.
+        recurrent_dropout: Fraction of the recurrent states' features that is dropped in training,
+            the same ones at each step (variational dropout).
+        attention_dropout: Fraction of the attention's weights that is dropped in training.
+        start_id: The token that starts the decoder: 1, or 2 for the end token itself.
+        coverage_loss: What the coverage loss is multiplied by before it joins what the model
+            learns, see `CoverageLoss`; 0 for none.
+
+    Raises:
+        ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
+            asked for where the sizes differ.
+
+    Reference: Sennrich et al. 2017 and Wu et al. 2016 (`query`, `residual`); Ba, Kiros and Hinton
+    2016 (`"ln-lstm"`); Pascanu et al. 2014 and Bahdanau, Cho and Bengio 2015, appendix A.2.2
+    (`readout`); Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational
+    dropout; their dropout of words drops a word wherever it occurs); Sennrich and Zhang 2019 (what
+    small corpora need).
+    """
+
+    source_vocabulary: int
+    target_vocabulary: int
+    embedding_size: int = 256
+    encoder: Literal["bilstm", "lstm"] = "bilstm"
+    encoder_units: int = 256
+    encoder_layers: int = 1
+    decoder_cell: DecoderCell = "lstm"
+    decoder_units: int = 512
+    decoder_layers: int = 1
+    residual: bool = False
+    bridge: BridgeKind = "dense"
+    attention: Literal["bahdanau", "luong"] | None = "bahdanau"
+    score: Score = "general"
+    attention_units: int = 512
+    alignment: AlignmentName = "softmax"
+    alignment_options: dict[str, Any] = field(default_factory=dict)
+    past: PastName | None = None
+    past_options: dict[str, Any] = field(default_factory=dict)
+    attention_heads: int = 1
+    head_size: int | None = None
+    normalize: bool = False
+    scale: bool = False
+    query: Query | None = None
+    input_feeding: bool | None = None
+    attention_layer_units: int | None = None
+    readout: Literal["tanh", "maxout"] | None = None
+    readout_units: int | None = None
+    tie_embeddings: Literal["output", "all"] | None = None
+    dropout: float = 0.0
+    embedding_dropout: float | None = None
+    word_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    attention_dropout: float = 0.0
+    start_id: int = START_ID
+    coverage_loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("source_vocabulary", "target_vocabulary"):
+            check_positive(name, getattr(self, name))
+            if getattr(self, name) <= UNKNOWN_ID:
+                raise ValueError(
+                    f"Argument `{name}` must be above {UNKNOWN_ID}, the last special id. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        for name in ("embedding_size", "encoder_units", "encoder_layers"):
+            check_positive(name, getattr(self, name))
+        for name in ("decoder_units", "decoder_layers", "attention_units"):
+            check_positive(name, getattr(self, name))
+        if self.attention_layer_units is not None:
+            check_positive("attention_layer_units", self.attention_layer_units)
+        check_one_of("query", self.query, (*QUERIES, None))
+        check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
+        check_one_of("decoder_cell", self.decoder_cell, DECODER_CELLS)
+        check_one_of("bridge", self.bridge, BRIDGES)
+        check_one_of("attention", self.attention, ("bahdanau", "luong", None))
+        check_one_of("score", self.score, SCORES)
+        self._check_mechanisms()
+        self._check_arrangement()
+        check_one_of("start_id", self.start_id, (START_ID, END_ID))
+        check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
+        self._check_tied()
+        for name in ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"):
+            check_dropout(name, getattr(self, name))
+        if self.embedding_dropout is not None:
+            check_dropout("embedding_dropout", self.embedding_dropout)
+        self._check_coverage_loss()
+
+    def _check_mechanisms(self) -> None:
+        check_one_of("alignment", self.alignment, tuple(ALIGNMENTS))
+        check_one_of("past", self.past, (*PASTS, None))
+        check_positive("attention_heads", self.attention_heads)
+        kinds = {"alignment": ALIGNMENTS[self.alignment], "past": PASTS.get(self.past or "")}
+        for name, kind in kinds.items():
+            options = getattr(self, f"{name}_options")
+            known = [] if kind is None else list(signature(kind).parameters)
+            unknown = [option for option in options if option not in known or option == "kwargs"]
+            if unknown:
+                raise ValueError(
+                    f"Argument `{name}_options` must hold arguments of "
+                    f"{None if kind is None else kind.__name__}. "
+                    f"Received: {name}={getattr(self, name)!r}, {name}_options={options}"
+                )
+            if kind is not None:
+                kind(**options)  # which says what is wrong with them
+
+    def _check_coverage_loss(self) -> None:
+        if not 0.0 <= self.coverage_loss < float("inf"):
+            raise ValueError(
+                "Argument `coverage_loss` must not be negative. "
+                f"Received: coverage_loss={self.coverage_loss}"
+            )
+        if self.coverage_loss and self.attention is None:
+            raise ValueError(
+                "Argument `coverage_loss` needs an attention. "
+                f"Received: coverage_loss={self.coverage_loss}, attention=None"
+            )
+
+    def _check_arrangement(self) -> None:
+        check_one_of("readout", self.readout, ("tanh", "maxout", None))
+        if self.readout_units is not None:
+            check_positive("readout_units", self.readout_units)
+        if self.readout_units is not None and self.readout is None:
+            raise ValueError(
+                "Argument `readout_units` needs a `readout`. "
+                f"Received: readout_units={self.readout_units}, readout=None"
+            )
+        if self.residual and self.encoder_layers == self.decoder_layers == 1:
+            raise ValueError(
+                "Argument `residual=True` needs a layer above the first. "
+                "Received: encoder_layers=1, decoder_layers=1"
+            )
+        if self.query in INSIDE and self.attention is None:
+            raise ValueError(
+                f"Argument `query={self.query!r}` needs an attention. Received: attention=None"
+            )
+        if self.query == "bottom" and self.decoder_layers < 2:
+            raise ValueError(
+                "Argument `query='bottom'` needs a layer above the one that queries. "
+                f"Received: decoder_layers={self.decoder_layers}"
+            )
+
+    def _check_tied(self) -> None:
+        name = "attention_layer_units" if self.readout is None else "readout_units"
+        units = getattr(self, name)
+        if self.readout and units is None:
+            units = self.embedding_size
+        if self.tie_embeddings and units != self.embedding_size:
+            raise ValueError(
+                f"Argument `{name}` must be `embedding_size` where `tie_embeddings` "
+                "is given: the logits are products with embeddings. "
+                f"Received: {name}={units}, "
+                f"embedding_size={self.embedding_size}, tie_embeddings={self.tie_embeddings!r}"
+            )
+        if self.tie_embeddings == "all" and self.source_vocabulary != self.target_vocabulary:
+            raise ValueError(
+                "Argument `tie_embeddings='all'` needs one vocabulary for both sides. "
+                f"Received: source_vocabulary={self.source_vocabulary}, "
+                f"target_vocabulary={self.target_vocabulary}"
+            )

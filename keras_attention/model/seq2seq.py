@@ -1,0 +1,269 @@
+"""The whole model: source ids in, target logits out, and the search for the best target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import keras
+from keras import ops
+
+from keras_attention.attention import Memory
+from keras_attention.attention_losses import AddCoverageLoss
+from keras_attention.decoding import Hypotheses, TargetScores
+from keras_attention.ids import PADDING_ID
+from keras_attention.model import generation
+from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.model.layers import (
+    decoder_of,
+    dropped,
+    embeddings_of,
+    encoder_of,
+    project,
+    read_out,
+    readout_of,
+)
+from keras_attention.recurrent.bridges import Bridge
+from keras_attention.types import Tensor
+
+Search: TypeAlias = generation.Search
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class Seq2Seq(keras.Model):
+    """A recurrent encoder-decoder with attention, as a functional Keras model.
+
+    `{"source": (B, S), "target": (B, T)}` ids to logits (B, T, V), float32. The source ends with
+    the end token, the target (the decoder's input) starts with the start token; both are padded
+    with 0 on the right. Labels are the target without start and with end token.
+
+    Args:
+        config: The architecture.
+        dtype: Keras's dtype policy of all layers, or its name; None for the global one. Logits are
+            float32 under each.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> model = ka.Seq2Seq(
+        ...     ka.Seq2SeqConfig(
+        ...         source_vocabulary=11,
+        ...         target_vocabulary=13,
+        ...         embedding_size=4,
+        ...         encoder_units=3,
+        ...         decoder_units=6,
+        ...         attention_units=5,
+        ...     )
+        ... )
+        >>> source, target = np.array([[5, 6, 2]]), np.array([[1, 7]])
+        >>> tuple(model({"source": source, "target": target}).shape)
+        (1, 2, 13)
+        >>> result = model.generate(source, max_length=4)
+        >>> result.ids.shape[:2], result.attention.shape[-1]
+        ((1, 1), 3)
+
+    Reference: Bahdanau, Cho and Bengio 2015; Luong, Pham and Manning 2015.
+    """
+
+    def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        source_embedding, target_embedding = embeddings_of(config, policy)
+        encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
+        bridge = Bridge(decoder.state_sizes, config.bridge, dtype=policy, name="bridge")
+        logits = None
+        if not config.tie_embeddings:
+            logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")
+
+        source = keras.Input((None,), dtype="int32", name="source")
+        target = keras.Input((None,), dtype="int32", name="target")
+        mask = ops.not_equal(source, PADDING_ID)
+        encoded, *states = encoder(dropped(source_embedding(source), config, policy), mask=mask)
+        attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
+        embedded = dropped(target_embedding(target), config, policy)
+        start = bridge(states, memory=encoded, memory_mask=mask)
+        wants = config.attention is not None
+        outputs = decoder(embedded, initial_state=start, return_attention_scores=wants, **attended)
+        outputs, weights = outputs if wants else (outputs, None)
+        readout = readout_of(config, policy)
+        outputs = read_out(outputs, embedded, readout)
+        outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
+        results = project(outputs, logits or target_embedding)
+        if config.coverage_loss:
+            covered = AddCoverageLoss(config.coverage_loss, name="coverage_loss")
+            results = covered(results, weights, target)
+        super().__init__({"source": source, "target": target}, results, **kwargs)
+
+        self.config = config
+        self.policy = self.dtype_policy = policy  # by which Keras decides whether to scale the loss
+        self.source_embedding, self.target_embedding = source_embedding, target_embedding
+        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.readout = readout
+        self.logits: Any = logits
+        self.compiled_functions = generation.CompiledFunctions()
+        self._attention_weights = weights
+
+    def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
+        """Read the source, once for all steps.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            is_padded: Whether it may have padding; where it has none, masks cost nothing.
+
+        Returns:
+            What the decoder attends to (None without attention), and its state before the first
+            step, a flat list.
+        """
+        mask = ops.not_equal(source, PADDING_ID) if is_padded else None
+        encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
+        attended = (encoded, mask) if self.config.attention else (None, None)
+        memory = self.decoder.prepare(*attended)
+        start = self.bridge(states, memory=encoded, memory_mask=mask)
+        return memory, self.decoder.initial_state(memory, start)
+
+    def decode_step(
+        self, tokens: Tensor, state: Sequence[Tensor], memory: Memory | None
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """Decode one step.
+
+        Args:
+            tokens: The tokens before, (B,).
+            state: From `encode` or the step before.
+            memory: From `encode`.
+
+        Returns:
+            Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
+        """
+        embedded = self.target_embedding(tokens)
+        output, weights, state = self.decoder.step(embedded, state, memory)
+        output = read_out(output, embedded, self.readout)
+        logits = project(output, self.logits or self.target_embedding)
+        return ops.log_softmax(logits, axis=-1), weights, state
+
+    def with_attention(self) -> keras.Model:
+        """The same model, all of its weights shared, with attention as a further output.
+
+        For losses of where it looks: training it trains this one.
+
+        Returns:
+            A functional Keras model with the inputs of this one, and as outputs a dictionary of
+            `"logits"` (B, T, V) and `"attention"` (B, T, S), float32, not zero where the target is
+            padding.
+
+        Raises:
+            ValueError: If the model has no attention.
+
+        Example:
+            >>> import numpy as np
+            >>> import keras_attention as ka
+            >>> model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13))
+            >>> guided = model.with_attention()
+            >>> losses = {"logits": ka.MaskedCrossEntropy(), "attention": ka.GuidedAlignmentLoss()}
+            >>> guided.compile("adam", losses, loss_weights={"logits": 1.0, "attention": 0.5})
+            >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
+            >>> alignment = np.array([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+            >>> labels = {"logits": np.array([[7, 2]]), "attention": alignment}
+            >>> _ = guided.fit(inputs, labels, verbose=0)
+        """
+        if self._attention_weights is None:
+            raise ValueError(
+                "`with_attention` needs a model with attention. Received: attention=None"
+            )
+        attention = ops.cast(self._attention_weights, "float32")
+        model = keras.Model(self.input, {"logits": self.output, "attention": attention})
+        model.dtype_policy = self.policy
+        return model
+
+    def search(
+        self,
+        source: Tensor,
+        search: Search,
+        max_length: int,
+        is_padded: bool = True,
+        *,
+        prefix: Tensor | None = None,
+        allowed: Tensor | None = None,
+        uniform: Tensor | None = None,
+    ) -> Hypotheses:
+        """Search for the best targets, in the graph; `generate` is the same for arrays.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`.
+            max_length: T, the most tokens of a hypothesis, the end token counted.
+            is_padded: Whether the source may have padding.
+            prefix: As in `generate`.
+            allowed: As in `generate`, (B, V).
+            uniform: Random numbers (B, K, T) for `Sampling`, at least 0 and below 1.
+
+        Returns:
+            Hypotheses of T tokens, best first.
+
+        Raises:
+            ValueError: If the search is a sampling and has no random numbers.
+        """
+        given = {"prefix": prefix, "allowed": allowed, "uniform": uniform}
+        return generation.find(self, source, search, max_length, is_padded, **given)
+
+    def generate(
+        self,
+        source: Any,
+        search: Search | None = None,
+        max_length: int = 60,
+        *,
+        prefix: Any = None,
+        allowed: Any = None,
+    ) -> Hypotheses:
+        """Search for the best targets of a batch of sources.
+
+        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call
+        compiles its loop anew.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`; None for greedy.
+            max_length: The most tokens of a hypothesis, the end token counted. One that is cut
+                there has no end token.
+            prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
+                of them, padded with 0 on the right; None for none.
+            allowed: Boolean (V,) or (B, V), True where a token may be written, the end token too;
+                None for everywhere.
+
+        Returns:
+            Hypotheses as NumPy arrays, best first; T is the longest of them. A row for which the
+            constraints leave nothing has none: score -inf, length 0.
+
+        Raises:
+            ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+                anywhere but on the right; if `prefix` or `allowed` has another shape; or if the
+                model's own numbers are not finite.
+            TypeError: If `search` is not a search.
+        """
+        return generation.generate(self, source, search, max_length, prefix, allowed)
+
+    def score(self, source: Any, target: Any) -> TargetScores:
+        """How likely given targets are, token by token; compiled as `generate` is.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            target: Ids (B, T) without the start token, padded with 0 on the right. The end token
+                counts where it is given.
+
+        Returns:
+            Log-probabilities and attention of the targets' tokens as NumPy arrays.
+
+        Raises:
+            ValueError: If ids are not as in `generate`, or there are not as many targets as
+                sources; or if the model's own numbers are not finite.
+        """
+        return generation.score(self, source, target)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        policy = keras.dtype_policies.serialize(self.policy)
+        return {"name": self.name, "config": asdict(self.config), "dtype": policy}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
+        """A model like the one that `get_config` described."""
+        return cls(**{**config, "config": Seq2SeqConfig(**config["config"])})

@@ -1,0 +1,157 @@
+"""Decoding while the source is still being read, by hard monotonic attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.alignments import Monotonic
+from keras_attention.attention import Attention, Memory
+from keras_attention.cells.protocol import zero_states
+from keras_attention.cells.stack import run_stack
+from keras_attention.checks import check_positive, checked_ids
+from keras_attention.ids import END_ID
+from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.recurrent.encoders import LSTMEncoder
+from keras_attention.types import Tensor
+
+
+def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Iterator[int]:
+    """Greedy search for one source, each target token as soon as it is certain.
+
+    Hard monotonic attention stops at the first place that its score chooses, so a step needs of the
+    source no more than up to there. As long as no place that was read is chosen, one more token is
+    read. The tokens are those of `model.generate` for the whole source.
+
+    Args:
+        model: A model with `encoder="lstm"`, `bridge="zeros"` and an alignment `"monotonic"` or
+            `"mocha"` with `mode="hard"`: nothing in it waits for the end of the source.
+        source: Source ids, one after the other, the end token last. It is read no further than
+            needed.
+        max_length: The most target tokens, the end token counted.
+
+    Yields:
+        Target ids, the end token last unless `max_length` cuts it off.
+
+    Raises:
+        ValueError: If the model waits for the end of the source, or an id is out of its vocabulary.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> model = ka.Seq2Seq(
+        ...     ka.Seq2SeqConfig(
+        ...         11,
+        ...         13,
+        ...         embedding_size=4,
+        ...         encoder="lstm",
+        ...         bridge="zeros",
+        ...         encoder_units=3,
+        ...         decoder_units=6,
+        ...         alignment="monotonic",
+        ...         alignment_options={"mode": "hard"},
+        ...     )
+        ... )
+        >>> tokens = list(ka.stream(model, iter([5, 6, 2]), max_length=4))
+        >>> tokens == model.generate([[5, 6, 2]], max_length=4).ids[0, 0].tolist()
+        True
+
+    Reference: Raffel et al. 2017, section 2.2 and algorithm 1.
+    """
+    _check_streamable(model)
+    check_positive("max_length", max_length)
+    reader = _Reader(model, source)
+    reader.read()
+    state = model.decoder.initial_state(reader.memory)
+    token = ops.full((1,), model.config.start_id, dtype="int32")
+    for _ in range(max_length):
+        while True:
+            state = _widened(state, reader.memory)
+            log_probs, weights, after = model.decode_step(token, state, reader.memory)
+            if np.any(ops.convert_to_numpy(weights)) or not reader.read():
+                break
+        state = after
+        _, best = ops.top_k(log_probs, 1)
+        token = ops.cast(best[:, 0], "int32")
+        chosen = int(ops.convert_to_numpy(token)[0])
+        yield chosen
+        if chosen == END_ID:
+            return
+
+
+class _Reader:
+    """What of a source was read so far.
+
+    Attributes:
+        memory: Values and keys of the places that were read.
+    """
+
+    memory: Memory
+
+    def __init__(self, model: Seq2Seq, source: Iterable[int]) -> None:
+        self.model, self.source = model, iter(source)
+        self.cells = [layer["forward"].cell for layer in model.encoder.layers]
+        self.state: Sequence[Tensor] = zero_states(self.cells, 1, model.encoder.compute_dtype)
+        self.has_ended = False
+
+    def read(self) -> bool:
+        """Read one token more; whether there was one."""
+        if self.has_ended:
+            return False
+        token = next(self.source, END_ID)
+        self.has_ended = token == END_ID
+        checked_ids(np.array([[token]]), self.model.config.source_vocabulary)
+        value, self.state = self._encoded(ops.full((1,), token, dtype="int32"))
+        place = self.model.decoder.prepare(ops.expand_dims(value, 1))
+        assert place is not None
+        if hasattr(self, "memory"):
+            place = keras.tree.map_structure(
+                lambda before, new: ops.concatenate([before, new], axis=1),
+                self.memory._replace(mask=()),
+                place._replace(mask=()),
+            )._replace(mask=None)
+        self.memory = place
+        return True
+
+    def _encoded(self, token: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """One more step of the encoder's cells, whose last feature says that it is no padding."""
+        value, remaining, after = self.model.source_embedding(token), list(self.state), []
+        for cell in self.cells:
+            own, remaining = remaining[:2], remaining[2:]
+            value = ops.cast(value, cell.compute_dtype)
+            inputs = ops.concatenate([value, ops.zeros_like(value[:, :1])], axis=-1)
+            value, new = run_stack([cell], inputs, own)
+            after += new
+        return value, after
+
+
+def _widened(state: Sequence[Tensor], memory: Memory) -> list[Tensor]:
+    """The decoder's state, its last weights with zeros for the places that were read since."""
+    *others, weights = state
+    missing = memory.values.shape[1] - weights.shape[1]
+    return [*others, ops.pad(weights, [[0, 0], [0, missing]])]
+
+
+def _check_streamable(model: Seq2Seq) -> None:
+    attention = model.decoder.attention
+    alignment = attention.alignment if isinstance(attention, Attention) else None
+    waits = [
+        what
+        for what, is_so in {
+            "an encoder in two directions": not isinstance(model.encoder, LSTMEncoder),
+            "residual connections in the encoder": model.config.residual,
+            "a bridge from the encoder's last state": model.config.bridge != "zeros",
+            "an alignment that is not monotonic and hard": not (
+                isinstance(alignment, Monotonic) and alignment.mode == "hard"
+            ),
+            "scores with a past": getattr(attention, "past", None) is not None,
+        }.items()
+        if is_so
+    ]
+    if waits:
+        raise ValueError(
+            "Argument `model` must not wait for the end of the source, nor be residual. "
+            f"Received: a model with {', '.join(waits)}"
+        )

@@ -1,0 +1,21 @@
+"""Encoders, the decoder with attention in its loop, and the bridge between them.
+
+`decoder_step` has the equations of a step, `query_times` says which cells run before attention and
+what each reads, `decoder` makes a Keras layer of them, `decoder_arguments` checks what it is given,
+and `decoder_loop` runs it over a target. `scheduled_outputs` feeds a decoder its own outputs.
+"""
+
+from __future__ import annotations
+
+from keras_attention.recurrent.bridges import Bridge
+from keras_attention.recurrent.decoder import AttentionDecoder
+from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.recurrent.scheduled_outputs import ScheduledOutputs
+
+__all__ = [
+    "AttentionDecoder",
+    "BiLSTMEncoder",
+    "Bridge",
+    "LSTMEncoder",
+    "ScheduledOutputs",
+]

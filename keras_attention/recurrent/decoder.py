@@ -1,0 +1,414 @@
+"""The attention decoder: recurrent cells with attention in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.attention.base import shape_of
+from keras_attention.cells.protocol import output_size, state_sizes, symbolic_states, zero_states
+from keras_attention.cells.stack import (
+    as_stack,
+    build_stack,
+    dropout_drawn_before,
+    dropout_in_training_only,
+    run_stack,
+    sequence_layer,
+)
+from keras_attention.recurrent.decoder_arguments import (
+    check_call,
+    check_feedback,
+    check_memory,
+    check_reads_output,
+)
+from keras_attention.recurrent.decoder_loop import run_loop
+from keras_attention.recurrent.decoder_step import DecoderStep
+from keras_attention.recurrent.query_times import (
+    Query,
+    check_query,
+    input_sizes,
+    kept_cells,
+    query_size,
+)
+from keras_attention.types import Nest, Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class AttentionDecoder(keras.layers.Layer):
+    """Recurrent cells that attend to a memory at every step.
+
+    Formula, with x_t the step's input, s_t the cells' output, c_t the context, o_t the step's
+    output and f the attention layer (or none):
+
+    - `query="previous"` (Bahdanau): `c_t = attend(s_{t-1})`, `s_t = cell([x_t; c_t], s_{t-1})`
+    - `query="current"` (Luong): `s_t = cell([x_t; a_{t-1}], s_{t-1})`, `c_t = attend(s_t)`, where
+      the fed-back a_t is o_t if there is an attention layer, c_t if not, and a_0 is zero
+    - `query="between"` (conditional GRU; Sennrich): `s'_t = cell_1(x_t, s_{t-1})`,
+      `c_t = attend(s'_t)`, `s_t = cell_2(c_t, s'_t)`: the two cells at the bottom share one state
+    - `query="bottom"` (GNMT; Wu): `y_t^1 = cell_1(x_t, .)`, `c_t = attend(y_t^1)` and
+      `y_t^n = cell_n([y_t^{n-1}; c_t], .)`: the bottom layer asks, all above read what it gets
+    - all: `o_t = f([s_t; c_t])`, or `[s_t; c_t]` without an attention layer
+
+    Without attention it is a plain decoder: `o_t = f(s_t)`.
+
+    The state is a flat list of tensors: the cells' states from the bottom to the top (of two cells
+    that share a state, that one), then what is fed back (if anything is), then the alignment's
+    state (if it has one). Nothing of a batch is kept on the layer.
+
+    Args:
+        cell: A Keras RNN cell, or a list of them (or `StackedRNNCells`), the first at the bottom.
+        attention: An attention layer, or None for a decoder without attention.
+        query: `"current"` queries with the new output of the top cell, `"previous"` with the first
+            state of the top cell before the step, `"between"` and `"bottom"` with the new output of
+            the bottom cell, before the others run. Those need two cells or more; cells above the
+            two of `"between"` are a stack on top of them.
+        input_feeding: Whether the previous attention vector is concatenated to the next input. None
+            for the usual choice: True for `"current"`, False where c_t enters a cell anyway. With
+            `"previous"` only the output of an attention layer can be fed back in addition.
+        attention_layer: A layer over `[s_t; c_t]`, for example
+            `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
+            None. In a loop on JAX it cannot draw random numbers, as a dropout layer would.
+
+    Call arguments:
+        inputs: (B, T, D).
+        memory: (B, S, M), what is attended to, or a list of such for `MultiSource`; not given
+            without attention.
+        inputs_mask: Boolean (B, T). Where it is False the state stays as it is and the output and
+            the weights are zero. Keras fills it from the mask that `inputs` carries.
+        memory_mask: Boolean (B, S), True where a place may be attended, or a list of such. Keras
+            fills it from the mask that `memory` carries.
+        initial_state: The cells' states, or a full state; None for zeros.
+        reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
+            in the place of its input, and the gradient goes through it; the first step never does
+            (see `ScheduledOutputs`). Outputs need the inputs' size then.
+        return_attention_scores: Also return the weights (B, T, S).
+        return_state: Also return the state after the last step, as further results.
+        training: Whether dropout is applied.
+
+    Returns:
+        Outputs (B, T, .), followed by the weights and the state if asked for.
+
+    Raises:
+        ValueError: If arguments do not fit together: no memory for the attention, or a memory
+            without attention; weights asked for without attention; a state of another length;
+            `input_feeding=True` where there is nothing to feed back; fewer cells than `query`
+            needs, or two that cannot share a state.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> import keras_attention as ka
+        >>> decoder = ka.AttentionDecoder(
+        ...     keras.layers.LSTMCell(8), ka.BahdanauAttention(units=5), query="previous"
+        ... )
+        >>> inputs, memory = np.ones((2, 3, 4), "float32"), np.ones((2, 7, 6), "float32")
+        >>> outputs, weights = decoder(inputs, memory=memory, return_attention_scores=True)
+        >>> tuple(outputs.shape), tuple(weights.shape)
+        ((2, 3, 14), (2, 3, 7))
+
+    Reference: Bahdanau, Cho and Bengio 2015, section 3.1 and appendix A.2; Luong, Pham and Manning
+    2015, sections 3 (equation 5) and 3.3 (input feeding); Sennrich et al. 2017 ("Nematus"), section
+    2 and Firat and Cho's conditional GRU that it describes; Wu et al. 2016, section 3 and figure 1
+    (there without c_t in o_t).
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        attention: AttentionLayer | None,
+        query: Query = "current",
+        input_feeding: bool | None = None,
+        attention_layer: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_query(query, as_stack(cell), attention)
+        check_feedback(query, input_feeding, attention, attention_layer)
+        self.cell = list(cell) if isinstance(cell, list | tuple) else cell
+        self.attention = attention
+        self.query = query
+        self.input_feeding = input_feeding
+        self.attention_layer = attention_layer
+        self.supports_masking = True
+        self.cells = as_stack(cell)
+        if attention is not None and not isinstance(attention, AttentionLayer):
+            raise TypeError(
+                "Argument `attention` must be an attention layer of this package or None. "
+                f"Received: {attention!r}"
+            )
+        if self._runs_over_sequence:
+            self.recurrent_layers = [sequence_layer(c, dtype=c.dtype_policy) for c in self.cells]
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether the state holds an attention vector that joins the next input."""
+        if self.attention is None:
+            return False
+        return self.query == "current" if self.input_feeding is None else self.input_feeding
+
+    @property
+    def state_sizes(self) -> list[list[int]]:
+        """The sizes of the cells' states, cell by cell, as `Bridge` takes them."""
+        return [state_sizes(cell) for cell in self._kept_cells]
+
+    @property
+    def _kept_cells(self) -> list[Any]:
+        return kept_cells(self.query, self.cells)
+
+    @property
+    def _runs_over_sequence(self) -> bool:
+        """Whether no cell's state depends on attention to its own output: no loop is needed."""
+        if self.attention is None:
+            return True
+        waits = self.feeds_back or self.attention.is_stateful
+        return self.query in ("current", "bottom") and not waits
+
+    def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
+        """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
+        check_memory(memory_shape, self.attention)
+        self.context_size = 0
+        if self.attention is not None and memory_shape is not None:
+            self.context_size = self.attention.context_size(memory_shape, "memory")
+            if not self.attention.built:
+                size = query_size(self.query, self.cells)
+                self.attention.build((None, None, size), memory_shape)
+        self.units = output_size(self.cells[-1]) + self.context_size
+        if self.attention_layer is not None:
+            if not self.attention_layer.built:
+                self.attention_layer.build((None, self.units))
+            self.units = self.attention_layer.compute_output_shape((None, self.units))[-1]
+        sizes = (inputs_shape[-1], self.context_size, self._feed_size)
+        self.input_sizes = tuple(input_sizes(self.query, self.cells, *sizes))
+        build_stack(self.cells, self.input_sizes)
+        self.built = True
+
+    @property
+    def _feed_size(self) -> int:
+        if not self.feeds_back:
+            return 0
+        return self.context_size if self.attention_layer is None else self.units
+
+    def call(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        initial_state: Sequence[Tensor] | None = None,
+        return_attention_scores: bool = False,
+        return_state: bool = False,
+        reads_output: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Decode a whole target at once (teacher forcing); see the class."""
+        check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        )
+        self._check_features(memory)
+        check_reads_output(inputs, reads_output, self.units, self.attention)
+        if inputs_mask is not None:
+            inputs_mask = ops.cast(inputs_mask, "bool")
+        prepared = self.prepare(memory, memory_mask)
+        state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
+        steps = inputs.shape[1] or ops.shape(inputs)[1]
+        drawn = {}
+        if self.attention is not None and prepared is not None:
+            drawn = self.attention.draw(prepared, steps, training)
+        run = partial(self._loop, reads_output)
+        if self._runs_over_sequence and reads_output is None:
+            run = partial(self._equations.at_once, self.recurrent_layers)
+        with dropout_in_training_only(self.cells, training):
+            outputs, weights, state = run(inputs, inputs_mask, prepared, state, drawn, training)
+        results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
+        """What `step` attends to: keys projected once. None without attention."""
+        self._check_built()
+        check_memory(memory, self.attention)
+        if self.attention is None:
+            return None
+        return self.attention.prepare(memory, value_mask=memory_mask)
+
+    def initial_state(
+        self,
+        memory: Memory | None = None,
+        cell_states: Sequence[Tensor] | None = None,
+        batch_size: int | Tensor | None = None,
+    ) -> list[Tensor]:
+        """The full state before the first step.
+
+        Args:
+            memory: From `prepare`; None without attention.
+            cell_states: The cells' states from the bottom to the top (or a full state, which is
+                returned as it is); None for zeros.
+            batch_size: B, where it follows neither from `memory` nor from `cell_states`.
+
+        Returns:
+            A flat list of tensors, each with B rows.
+
+        Raises:
+            ValueError: If the number or the shapes of the states are not what the cells (and the
+                feedback) need.
+        """
+        self._check_built()
+        check_memory(memory, self.attention)
+        if cell_states is not None and not isinstance(cell_states, list | tuple):
+            cell_states = [cell_states]
+        known = [x for x in (cell_states or [])[:1] if x is not None]
+        known += [] if memory is None else keras.tree.flatten(memory.values)
+        if batch_size is None and not known:
+            raise ValueError(
+                "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
+                "Received: batch_size=None"
+            )
+        if batch_size is None:
+            batch_size = ops.shape(known[0])[0]
+        cells = zero_states(self._kept_cells, batch_size, self.compute_dtype)
+        feed = [ops.zeros((batch_size, self._feed_size), self.compute_dtype)] * self.feeds_back
+        alignment: list[Tensor] = []
+        if self.attention is not None and memory is not None:
+            alignment = list(self.attention.initial_state(memory))
+        return self._equations.layout.completed(cell_states, cells + feed + alignment)
+
+    def step(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor],
+        memory: Memory | None = None,
+        drawn: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """Decode one step; the cells drop nothing.
+
+        Args:
+            inputs: (B, D).
+            state: From `initial_state` or the step before.
+            memory: From `prepare`; None without attention.
+            drawn: What the attention's `draw` gave for this step; None outside training.
+
+        Returns:
+            Output (B, .), weights (B, S) or None without attention, next state.
+
+        Raises:
+            ValueError: If the layer is not built, the memory is missing, or the state is not the
+                decoder's.
+        """
+        self._check_built()
+        self._equations.layout.check(state)
+        with dropout_in_training_only(self.cells, training=False):
+            inputs = ops.cast(inputs, self.compute_dtype)
+            return self._equations(inputs, state, memory, drawn or {}, self._run_cells)
+
+    def _run_cells(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        which: slice = slice(None),
+        beside: Sequence[Tensor] = (),
+    ) -> tuple[Tensor, list[Tensor]]:
+        return run_stack(self.cells[which], inputs, states, beside)
+
+    @property
+    def _equations(self) -> DecoderStep:
+        return DecoderStep(
+            self.cells,
+            self.attention,
+            self.query,
+            self.feeds_back,
+            self.attention_layer,
+            self.compute_dtype,
+        )
+
+    def _loop(
+        self,
+        reads_output: Tensor | None,
+        inputs: Tensor,
+        mask: Tensor | None,
+        memory: Memory | None,
+        state: list[Tensor],
+        drawn: dict[str, Tensor],
+        training: bool | None,
+    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """The recurrence step by step: what a step attends to enters the next one."""
+        assert memory is not None
+        batch = ops.shape(inputs)[0]
+        xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
+        if mask is not None:
+            xs["mask"] = ops.cast(mask, self.compute_dtype)
+        if reads_output is not None:
+            has_before = ops.arange(ops.shape(inputs)[1]) > 0
+            own = ops.logical_and(ops.cast(reads_output, "bool"), has_before)
+            xs["own"] = ops.cast(own, self.compute_dtype)
+        with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
+            return run_loop(self._equations, xs, state, memory, training)
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        initial_state: Sequence[Tensor] | None = None,
+        return_attention_scores: bool = False,
+        return_state: bool = False,
+        reads_output: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Symbolic results of `call`."""
+        check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        )
+        self._check_features(memory)
+        check_reads_output(inputs, reads_output, self.units, self.attention)
+        batch, steps = inputs.shape[:2]
+        dtype = self.compute_dtype
+        results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
+        attention = self.attention
+        if return_attention_scores and attention is not None:
+            shape = (batch, steps, attention.weights_length(memory))
+            results.append(keras.KerasTensor(shape, dtype=attention.compute_dtype))
+        if return_state:
+            results += symbolic_states(self._kept_cells, batch, dtype)
+            results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
+            results += [] if attention is None else attention.state_spec(memory)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "cell": serialize(self.cell),
+            "attention": serialize(self.attention),
+            "query": self.query,
+            "input_feeding": self.input_feeding,
+            "attention_layer": serialize(self.attention_layer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> AttentionDecoder:
+        """A decoder like the one that `get_config` described."""
+        parts = {name: config.get(name) for name in ("cell", "attention", "attention_layer")}
+        made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
+        return cls(**{**config, **made})
+
+    def _check_features(self, memory: Tensor | None) -> None:
+        if self.attention is None or not self.built:
+            return
+        shape = shape_of(memory)
+        if self.attention.context_size(shape, "memory") not in (None, self.context_size):
+            raise ValueError(
+                f"Argument `memory` must have the {self.context_size} features that the layer "
+                f"was built for. Received: memory.shape={shape}"
+            )
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"Layer `{self.name}` has no weights yet: call it once, or call "
+                "`build(inputs_shape, memory_shape)`, before `prepare`, `initial_state` and `step`."
+            )

@@ -1,0 +1,96 @@
+"""The decoder's recurrence over a whole target: one step after the other, and trained so."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.backend import has_own_gradient, scan, trained_scan
+from keras_attention.backend.stateless import constants_of, given
+from keras_attention.cells.looped import LoopedStack
+from keras_attention.recurrent.decoder_step import DecoderStep
+from keras_attention.types import Nest, Tensor
+
+
+def run_loop(
+    step: DecoderStep,
+    xs: dict[str, Nest],
+    state: list[Tensor],
+    memory: Memory,
+    training: bool | None,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """All steps of a decoder, where a step needs what the one before attended to.
+
+    What no step changes leaves the loop: products with the target's inputs, and the weights, which
+    become constants of the loop, so that their gradients are formed once for all steps.
+
+    Args:
+        step: One step of the decoder, the dropout of its cells drawn.
+        xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
+            only where there is padding, and "drawn", what the attention drew, (B, T, S) each. Where
+            "own" (B, T) is given and 1, a step reads the output before in the place of its input.
+        state: The decoder's state before the first step.
+        memory: What is attended to.
+        training: Whether the cells are called for training.
+
+    Returns:
+        Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
+    """
+    layers = step.layers
+    is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*step.cells, *layers))
+    stack = LoopedStack(step.cells, xs["inputs"].shape[-1], is_trained, training)
+    constants = {
+        "cells": stack.constants,
+        "layers": [_constants(layer) for layer in layers] if is_trained else [],
+        "memory": memory._replace(mask=()),
+    }
+    if "own" in xs:
+        constants["projecting"] = list(stack.projecting)
+        state = [*state, ops.zeros_like(xs["inputs"][:, 0])]
+
+    def body(carry: list[Tensor], x: dict[str, Nest], constants: Nest) -> tuple[Nest, Nest]:
+        state, inputs = carry, x["inputs"]
+        if "own" in x:
+            *state, before = carry
+            read = stack.project_one(before, constants["projecting"])
+            inputs = ops.where(ops.expand_dims(x["own"], 1) > 0.0, read, inputs)
+        run_cells = partial(stack.step, constants=constants["cells"])
+        with given(layers, constants["layers"]):
+            own = constants["memory"]._replace(mask=memory.mask)
+            output, weights, new = step(inputs, state, own, x["drawn"], run_cells)
+        if "own" in x:
+            new = [*new, output]
+        if "mask" in x:
+            valid = ops.expand_dims(x["mask"], 1) > 0.0
+            new = [ops.where(valid, after, old) for after, old in zip(new, carry, strict=True)]
+            output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
+        return new, (output, weights)
+
+    xs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), xs)
+    xs["inputs"] = stack.project(xs["inputs"])
+    if is_trained:
+        state, results = trained_scan(body, state, xs, constants)
+    else:
+        state, results = scan(partial(body, constants=constants), state, xs)
+    outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
+    return outputs, weights, state[:-1] if "own" in xs else state
+
+
+def _constants(layer: Any) -> list[Tensor]:
+    """The weights of a layer, cast once where that is certain to be right, not at each step."""
+    is_whole = isinstance(layer, AttentionLayer) or type(layer) is keras.layers.Dense
+    return constants_of(layer, layer.compute_dtype if is_whole else None)
+
+
+def _is_pure(layer: Any) -> bool:
+    """Whether a call leaves the layer as it is, which a random generator, for example, does not.
+
+    The dropout of Keras's cells and of attention is drawn before the loop.
+    """
+    if isinstance(layer, AttentionLayer) or hasattr(layer, "get_dropout_mask"):
+        return True
+    return type(layer) is keras.layers.Dense or not layer.non_trainable_variables

@@ -1,0 +1,394 @@
+"""The exportable translator: fixed signatures over a Seq2Seq, for TensorFlow.
+
+A SavedModel of a Keras model object works in Python, but not where a session loads it (as
+TensorFlow Serving does), and not in a converter. So what is saved is a plain `tf.Module` with the
+raw variables and the tokenizers; the Keras model lives only in the functions, which are traced
+before saving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+from keras_attention.attention import Memory
+from keras_attention.checks import check_positive
+from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.ids import END_ID, PADDING_ID, START_ID
+from keras_attention.model.seq2seq import Search, Seq2Seq
+from keras_attention.text.tokenizer import SentencePieceTokenizer
+from keras_attention.types import Tensor
+
+Outputs = dict[str, Tensor]
+ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
+TEXT_SIGNATURES = ("translate", "translate_search")
+ROOM = 2
+"""LiteRT's workspace has room for sources so many times as long as the longest."""
+_LONGEST = 128  # where no maximum is known
+
+
+class ServingModule:
+    """Traces the functions that an export offers, with the same names in every format.
+
+    - `greedy`, `beam`: `source` (B, S) int32 to `ids` (B, K, T) int32, `lengths` (B, K) int32,
+      `scores` (B, K) and `attention` (B, K, T, S).
+    - `encode`: `source` to `memory` (B, S, M), `keys` (B, S, U), `memory_mask` (B, S) as float32,
+      what some mechanisms need besides, `prepared_0`, ... (B, S, ...), and the first state,
+      `state_0`, `state_1`, ...
+    - `decode_step`: `tokens` (B,) int32 and all that `encode` gives to `log_probs` (B, V),
+      `weights` (B, S) and the next state, `next_state_0`, `next_state_1`, ...
+    - `translate`: `text` (B,) strings to `text` (B, K), `scores` (B, K) and `attention`
+      (B, K, T, S).
+    - `search`, `translate_search`: beam search on ids, and on strings, with its options as further
+      inputs: `beam_width` () int32, which is K; `length_penalty` () float32; `max_length` () int32,
+      which is T. The defaults, for a server that knows of defaults, are those of `beam` and of
+      `translate`; a width of 1 with a penalty of 0 is greedy search.
+
+    The source is padded with 0 on the right and ends with the end token. K is 1 for `greedy`; the
+    best hypothesis comes first. A model without attention has neither `memory`, `keys` and
+    `memory_mask` nor `weights` and `attention`.
+
+    Args:
+        model: The model, on the TensorFlow backend.
+        max_length: T, the most tokens of a hypothesis, the end token counted.
+        beam: The search of `beam`.
+        search: The search of `translate`; None for greedy.
+        tokenizers: The source's and the target's, for `translate`.
+        max_source_length: The most source tokens that `translate` takes, the end token counted; it
+            refuses longer texts. None for no limit.
+        batch_size: B, where a runtime needs to know it; None for any. With 1, which is what TFLite
+            takes, padding is not read, and LiteRT's workspace has room for `ROOM` times
+            `max_source_length` tokens (times 128 without a limit) from the first call on.
+        source_length: S, likewise.
+
+    Attributes:
+        weights: The model's variables, as TensorFlow knows them.
+
+    Raises:
+        ValueError: If Keras runs on another backend, the model's dtype policy is not float32, a
+            size is not positive, or a tokenizer has another number of tokens than the model.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        max_length: int,
+        beam: BeamSearch | None = None,
+        search: Search | None = None,
+        tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None = None,
+        max_source_length: int | None = None,
+        batch_size: int | None = None,
+        source_length: int | None = None,
+    ) -> None:
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "Serving needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
+                f"Received: backend={keras.backend.backend()!r}"
+            )
+        if model.policy.name != "float32":
+            raise ValueError(
+                "Argument `model` must compute in float32, as `RunDirectory(...).model()` does. "
+                f"Received: a model of the dtype policy {model.policy.name!r}"
+            )
+        check_positive("max_length", max_length)
+        for name, size in (("batch_size", batch_size), ("source_length", source_length)):
+            if size is not None:
+                check_positive(name, size)
+        _check_vocabularies(model, tokenizers)
+        self.model, self.max_length = model, max_length
+        self.beam, self.search = beam or BeamSearch(), search or GreedySearch()
+        self.max_source_length = max_source_length
+        self.batch_size, self.source_length = batch_size, source_length
+        self.weights = [variable.value for variable in model.weights]
+        self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
+        self._traced: dict[str, Any] = {}
+        self._prepared_for_past = 0
+
+    def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
+        """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
+        import tensorflow as tf
+
+        module = tf.Module(name="translator")
+        module.weights = self.weights
+        module.tokenizers = self._tokenizers if set(TEXT_SIGNATURES) & set(names) else []
+        return module
+
+    def functions(self, names: Sequence[str] = ID_SIGNATURES) -> dict[str, Any]:
+        """Functions by name, each traced once; all but those with defaults are concrete.
+
+        Args:
+            names: Which; those on strings need tokenizers.
+
+        Raises:
+            ValueError: If a name is unknown, or one on strings is asked for without tokenizers.
+        """
+        source, text = {"source": self._source_spec()}, {"text": self._text_spec()}
+        searched = partial(self._searched, max_length=self.max_length)
+        translated = partial(self._translated, max_length=self.max_length)
+        known: dict[str, Callable[[], Any]] = {
+            "greedy": lambda: _trace(partial(searched, search=GreedySearch()), **source),
+            "beam": lambda: _trace(partial(searched, search=self.beam), **source),
+            "encode": lambda: _trace(self._encode, **source),
+            "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
+            "translate": lambda: _trace(partial(translated, search=self.search), **text),
+            "search": lambda: self._with_options(self._searched, self.beam, **source),
+            "translate_search": lambda: self._with_options(self._translated, self.search, **text),
+        }
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"Argument `names` must be of {tuple(known)}. Received: {unknown}")
+        on_strings = [name for name in names if name in TEXT_SIGNATURES]
+        if on_strings and not self._tokenizers:
+            raise ValueError(
+                f"The function `{on_strings[0]}` needs tokenizers. Received: tokenizers=None"
+            )
+        for name in names:
+            if name not in self._traced:
+                with without_cudnn(self.model):
+                    self._traced[name] = known[name]()
+        return {name: self._traced[name] for name in names}
+
+    def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
+        """A function of beam search whose options are inputs, with those of another as defaults.
+
+        Args:
+            searched: The function of what is given, a search and a maximum length.
+            search: Has the default options.
+            **given: The spec of what is given.
+        """
+        import tensorflow as tf
+
+        width, length = tf.constant(search.width), tf.constant(self.max_length)
+        penalty = tf.constant(getattr(search, "length_penalty", 0.0))
+        is_beam = isinstance(search, BeamSearch)
+        beam = search if is_beam else BeamSearch(constraints=search.constraints)
+
+        def run(
+            given: Tensor,
+            beam_width: Tensor = width,
+            length_penalty: Tensor = penalty,
+            max_length: Tensor = length,
+        ) -> Outputs:
+            checks = [
+                tf.debugging.assert_positive(beam_width, "beam_width must be positive"),
+                tf.debugging.assert_non_negative(length_penalty, "length_penalty is negative"),
+                tf.debugging.assert_positive(max_length, "max_length must be positive"),
+            ]
+            with tf.control_dependencies(checks):
+                given = tf.identity(given)
+            asked = replace(beam, width=beam_width, length_penalty=length_penalty)
+            return searched(given, asked, max_length)
+
+        names = ("beam_width", "length_penalty", "max_length")
+        defaults = zip(names, (width, penalty, length), strict=True)
+        options = [tf.TensorSpec((), default.dtype, name=name) for name, default in defaults]
+        function = tf.function(run, input_signature=[*given.values(), *options], autograph=False)
+        function.get_concrete_function()
+        return function
+
+    def _searched(self, source: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
+        read, missing = self._without_padding(source)
+        outputs = _named(self.model.search(read, search, max_length, missing is None))
+        if "attention" in outputs:
+            outputs["attention"] = _padded(outputs["attention"], 3, missing)
+        return outputs
+
+    def _encode(self, source: Tensor) -> Outputs:
+        import tensorflow as tf
+
+        read, missing = self._without_padding(source)
+        memory, state = self.model.encode(read, missing is None)
+        outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
+        attention = self.model.decoder.attention
+        if attention is not None and memory is not None:
+            shapes = attention.state_shapes("B", "S")
+            for i, shape in enumerate(shapes, start=len(state) - len(shapes)):
+                if "S" in shape:
+                    outputs[f"state_{i}"] = _padded(state[i], 1, missing)
+            mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
+            attended = {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
+            prepared = enumerate((*memory.past, *memory.alignment))
+            attended |= {f"prepared_{i}": x for i, x in prepared}
+            outputs |= {name: _padded(x, 1, missing) for name, x in attended.items()}
+            self._prepared_for_past = len(memory.past)
+        return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
+
+    def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A single source without its padding, and how much that was; more than one as they are.
+
+        A model that need not know of padding computes nothing for it, and has no numbers for it
+        that are too large to be quantized.
+        """
+        import tensorflow as tf
+
+        if self.batch_size != 1:
+            return source, None
+        real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
+        length = tf.maximum(tf.reduce_sum(real), 1)
+        length = self._with_workspace(length, length)
+        return source[:, :length], tf.shape(source)[1] - length
+
+    def _with_workspace(self, x: Tensor, length: Tensor) -> Tensor:
+        """Integers as they are, behind what makes LiteRT set memory apart: see `with_workspace`."""
+        from keras_attention.backend.tensorflow_workspace import with_workspace
+
+        places = ROOM * (self.max_source_length or _LONGEST)
+        of_place, others = self._numbers
+        return with_workspace(x, length, places, places * of_place + others)
+
+    @cached_property
+    def _numbers(self) -> tuple[int, int]:
+        """More numbers than any part of the graph holds at a time: for a place, and besides.
+
+        As if a part held all that is attended to at once, for each hypothesis, with what is found
+        for each place and step, and all that any layer gives, twice.
+        """
+        import tensorflow as tf
+
+        with tf.init_scope():
+            memory, _ = self.model.encode(tf.fill((1, 1), END_ID), is_padded=False)
+        attended = sum(x.shape[-1] for x in tf.nest.flatten(memory) if x is not None)
+        encoded, given = (
+            sum(max(weight.shape, default=1) for weight in layer.weights)
+            for layer in (self.model.encoder, self.model)
+        )
+        hypotheses = self.beam.width
+        return hypotheses * (attended + self.max_length) + encoded, 2 * hypotheses * given
+
+    def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
+        import tensorflow as tf
+
+        memory = None
+        if "memory" in encoded:
+            mask = encoded["memory_mask"] > 0.5
+            prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
+            of_past = self._prepared_for_past
+            memory = Memory(
+                encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
+            )
+            attention = self.model.decoder.attention
+            if self.batch_size == 1 and attention is not None and attention.is_stateful:
+                tokens = self._with_workspace(tokens, tf.shape(memory.values)[1])
+        state = [encoded[name] for name in _numbered("state", encoded)]
+        log_probs, weights, state = self.model.decode_step(tokens, state, memory)
+        outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
+        outputs["log_probs"] = log_probs
+        if weights is not None:
+            outputs["weights"] = weights
+        return outputs
+
+    def _translated(self, text: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
+        """Strings in and out; as in Python's `Translator`, an empty text gives an empty one."""
+        import tensorflow as tf
+
+        source_tokenizer, target_tokenizer = self._tokenizers
+        rows = source_tokenizer.tokenize(text)
+        ends = tf.fill([tf.shape(text)[0], 1], END_ID)
+        rows = tf.concat([rows, ends], axis=1)
+        checks = [] if self.max_source_length is None else [self._check_length(rows)]
+        with tf.control_dependencies(checks):
+            source = rows.to_tensor(default_value=PADDING_ID)
+        no_rows = tf.maximum(1 - tf.shape(source)[1], 0)
+        source = tf.pad(source, [[0, 0], [0, no_rows]], constant_values=PADDING_ID)
+        found = self.model.search(source, search, max_length)
+        ids = tf.reshape(found.ids, [-1, max_length])
+        special = [tf.equal(ids, token) for token in (PADDING_ID, START_ID, END_ID)]
+        kept = tf.ragged.boolean_mask(ids, tf.logical_not(tf.reduce_any(special, axis=0)))
+        texts = tf.reshape(target_tokenizer.detokenize(kept), tf.shape(found.scores))
+        is_empty = tf.equal(rows.row_lengths(), 1)[:, None]
+        outputs = {
+            "text": tf.where(is_empty, "", texts),
+            "scores": tf.where(is_empty, 0.0, found.scores),
+        }
+        if found.attention is not None:
+            outputs["attention"] = tf.where(is_empty[:, :, None, None], 0.0, found.attention)
+        return outputs
+
+    def _check_length(self, rows: Any) -> Any:
+        import tensorflow as tf
+
+        longest = tf.reduce_max(tf.concat([[0], tf.cast(rows.row_lengths(), tf.int32)], axis=0))
+        return tf.debugging.Assert(
+            longest <= self.max_source_length,
+            [
+                f"A text must have at most {self.max_source_length} tokens, its end token counted. "
+                "Received a text whose number of tokens is:",
+                longest,
+            ],
+        )
+
+    def _source_spec(self) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec((self.batch_size, self.source_length), tf.int32, name="source")
+
+    def _text_spec(self) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec((self.batch_size,), tf.string, name="text")
+
+    def _step_spec(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        encoded = self.functions(["encode"])["encode"].structured_outputs
+        specs = {
+            name: tf.TensorSpec((self.batch_size, *output.shape[1:]), output.dtype, name=name)
+            for name, output in encoded.items()
+        }
+        return {"tokens": tf.TensorSpec((self.batch_size,), tf.int32, name="tokens")} | specs
+
+
+def _trace(function: Callable[..., Outputs], **specs: Any) -> Any:
+    """A concrete function of named arguments."""
+    import tensorflow as tf
+
+    traced = tf.function(lambda **given: function(**given), autograph=False)
+    return traced.get_concrete_function(**specs)
+
+
+def _check_vocabularies(
+    model: Seq2Seq, tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None
+) -> None:
+    expected = (model.config.source_vocabulary, model.config.target_vocabulary)
+    received = tuple(tokenizer.vocabulary_size for tokenizer in tokenizers or ())
+    if received and received != expected:
+        raise ValueError(
+            f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
+            f"tokens, as the model has. Received: vocabulary sizes {received}"
+        )
+
+
+@contextmanager
+def without_cudnn(model: Seq2Seq) -> Iterator[None]:
+    """On a machine with a GPU, Keras would trace cuDNN's recurrence, which runs nowhere else."""
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    before = [layer.use_cudnn for layer in layers]
+    try:
+        for layer in layers:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
+
+
+def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
+    """A tensor with zeros, at the end of an axis, for the padding that was not read."""
+    import tensorflow as tf
+
+    if missing is None:
+        return x
+    return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
+
+
+def _numbered(name: str, names: Any) -> list[str]:
+    return [f"{name}_{i}" for i in range(sum(n.startswith(f"{name}_") for n in names))]
+
+
+def _named(found: Hypotheses) -> Outputs:
+    return {name: value for name, value in found._asdict().items() if value is not None}

@@ -1,0 +1,137 @@
+"""The options of `Seq2Seq.generate`: they mean for a model what they mean for a step function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from tests import reference
+from tests.keras_attention.model.test_seq2seq import (
+    END,
+    SOURCE,
+    TARGET_VOCABULARY,
+    new,
+    next_log_probs,
+)
+
+ALLOWED = np.array(
+    [[0, 0, 1, 1, 1, 1, 0], [0, 0, 1, 1, 0, 0, 1], [0, 1, 1, 0, 1, 1, 1]], dtype=bool
+)
+PREFIX = np.array([[5, 6], [3, 0], [0, 0]])
+SEARCHES = [
+    ka.GreedySearch((ka.MinLength(3),)),
+    ka.BeamSearch(3, 0.6, constraints=(ka.MinLength(3), ka.NoRepeatedNgram(1))),
+    ka.BeamSearch(4, 0.6, coverage_penalty=0.3, groups=2, diversity=0.5),
+    ka.Sampling(seed=3, num_samples=3, constraints=(ka.NoRepeatedNgram(2),)),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return new("bahdanau")
+
+
+def test_a_beam_under_constraints_follows_the_model_as_it_is_trained(model: Any) -> None:
+    found = model.generate(SOURCE, SEARCHES[1], 4, prefix=PREFIX, allowed=ALLOWED)
+    for row, source in enumerate(SOURCE):
+        logs = next_log_probs(model, source)
+
+        def allowed(ids: tuple[int, ...], row: int = row, logs: Any = logs) -> np.ndarray:
+            fine = ALLOWED[row].copy()
+            fine[list(ids)] = False
+            fine[END] &= len(ids) >= 2
+            if len(ids) < 2 and PREFIX[row, len(ids)]:
+                fine = np.arange(TARGET_VOCABULARY) == PREFIX[row, len(ids)]
+            return np.where(fine, logs(ids), -np.inf)
+
+        expected = reference.beam(allowed, END, 4, 3, 0.6)
+        for place, one in enumerate(expected):
+            assert tuple(found.ids[row, place, : len(one.ids)]) == one.ids
+            assert found.scores[row, place] == pytest.approx(one.score(0.6), abs=1e-4)
+        assert np.all(np.isneginf(found.scores[row, len(expected) :]))
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_padded_batch_equals_each_sentence_alone(model: Any, search: Any) -> None:
+    together = model.generate(SOURCE, search, 5, prefix=PREFIX, allowed=ALLOWED)
+    for row, source in enumerate(SOURCE[:1] if isinstance(search, ka.Sampling) else SOURCE):
+        given = {"prefix": PREFIX[row : row + 1], "allowed": ALLOWED[row]}
+        alone = model.generate(source[None, source != 0], search, 5, **given)
+        longest = alone.ids.shape[2]
+        np.testing.assert_array_equal(alone.ids[0], together.ids[row, :, :longest])
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
+
+
+def test_samples_have_the_scores_of_the_model(model: Any) -> None:
+    found = model.generate(SOURCE, ka.Sampling(1.5, 6, 0.95, seed=3, num_samples=4), 5)
+    assert found.ids.shape == (3, 4, 5)
+    for k in range(4):
+        ids = np.where(found.ids[:, k] == 0, 0, found.ids[:, k])
+        if np.any((ids[:, 1:] != 0) & (ids[:, :-1] == 0)):
+            continue  # a model with random weights writes padding, which no target may have
+        scored = model.score(SOURCE, ids).log_probs.sum(axis=1)
+        np.testing.assert_allclose(scored, found.scores[:, k], atol=1e-4)
+
+
+def test_another_seed_is_not_compiled_anew(model: Any) -> None:
+    known = model.compiled_functions.by_key
+    first, second, again = (
+        model.generate(SOURCE, ka.Sampling(seed=seed, num_samples=5), 5) for seed in (1, 2, 1)
+    )
+    assert sum(isinstance(key[0], ka.Sampling) and key[0].width == 5 for key in known) == 1
+    np.testing.assert_array_equal(first.ids, again.ids)
+    assert np.any(first.scores != second.scores)
+
+
+def test_a_row_without_hypotheses(model: Any) -> None:
+    nothing = np.ones((3, TARGET_VOCABULARY), bool)
+    nothing[1] = False
+    for search in (ka.GreedySearch(), ka.BeamSearch(2)):
+        found = model.generate(SOURCE, search, 5, allowed=nothing)
+        assert np.all(found.lengths[1] == 0)
+        assert np.all(np.isneginf(found.scores[1]))
+        assert np.all(found.lengths[[0, 2], 0] > 0)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_model_whose_numbers_went_wrong_is_told_under_constraints_too(search: Any) -> None:
+    model = new("bahdanau")
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="log-probabilities that are not numbers"):
+        model.generate(SOURCE, search, 4)
+
+
+def test_coverage_needs_a_model_with_attention() -> None:
+    with pytest.raises(ValueError, match=r"`coverage_penalty` needs attention weights"):
+        new("without").generate(SOURCE, ka.BeamSearch(2, coverage_penalty=0.2))
+
+
+def test_a_graph_that_samples_needs_random_numbers(model: Any) -> None:
+    with pytest.raises(ValueError, match=r"`uniform`.*Received: search=Sampling\("):
+        model.search(SOURCE, ka.Sampling(), 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"prefix": [[5, 6]]}, r"`prefix`.*rows.*Received: 3 sources, prefix of \(1, 2\)"),
+        ({"prefix": [[7], [0], [0]]}, r"`prefix`.*0 to 6.*Received: prefix\[0, 0\]=7"),
+        ({"prefix": [[0, 5]] * 3}, r"`prefix` must be padded with 0 on the right"),
+        ({"allowed": [True] * 6}, r"`allowed`.*= \(3, 7\).*Received: shape=\(6,\), dtype=bool"),
+        ({"allowed": [1] * 7}, r"`allowed`.*boolean.*Received: shape=\(7,\), dtype=int64"),
+    ],
+)
+def test_constraints_of_rows_that_cannot_be_are_refused(
+    model: Any, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.generate(SOURCE, **given)
+
+
+@pytest.mark.parametrize("search", [3, "beam", ka.BeamSearch])
+def test_what_is_no_search_is_refused(model: Any, search: Any) -> None:
+    with pytest.raises(TypeError, match=r"`search` must be GreedySearch\(\).*Received: search="):
+        model.generate(SOURCE, search)
