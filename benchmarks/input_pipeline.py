@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from training.files import use_data_folder
+    from training.corpora.files import use_data_folder
 
     if options.data is not None:
         use_data_folder(options.data)
@@ -60,11 +60,11 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
-    from training.beginning import fitting, learned_tokenizers, with_sizes
-    from training.data import Passes, pass_statistics, training_batches
-    from training.optimizer import compiled_model
-    from training.recipe import load_config
-    from training.tasks import task_of
+    from training.fitting.optimizer import compiled_model
+    from training.fitting.pipeline import Passes, pass_statistics, training_batches
+    from training.fitting.start import fitting, learned_tokenizers, with_sizes
+    from training.fitting.tasks import task_of
+    from training.recipes.reading import load_config
 
     config = load_config(options.recipe, options.overrides)
     task = task_of(config.data)

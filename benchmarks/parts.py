@@ -21,7 +21,7 @@ import tensorflow as tf
 import keras_attention as ka
 from benchmarks.machine import description
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, VOCABULARY
-from training.optimizer import Adam
+from training.fitting.optimizer import Adam
 
 Run = Callable[[], object]
 _BATCH, _LENGTH = 64, 15

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.documents import DOCUMENTS, ROOT
-from training.recipe import load_config
+from training.recipes.reading import load_config
 
 WITH_COMMANDS = [name for name in DOCUMENTS if name not in ("CHANGELOG.md", "docs/speed.md")]
 """The changelog's are as they were, and benchmarks of speed work as soon as they are called."""

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> int:
-    from training.attention_animation import animate
+    from training.pictures.animation import animate
 
     if options.out.suffix != ".gif":
         raise ValueError(f"--out must name a file that ends in .gif. Received: {options.out}")

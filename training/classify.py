@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.attention_picture import FORMATS
+from training.pictures.heat_maps import FORMATS
 from training.program import ConfigError, guarded
 
 if TYPE_CHECKING:
-    from training.classification import Answer, ClassifierConfig
-    from training.colours import Labelled
+    from training.classification.classifier import Answer, ClassifierConfig
+    from training.corpora.colours import Labelled
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,14 +53,14 @@ def _classify(options: argparse.Namespace) -> int:
             f"The picture must be one of {', '.join(FORMATS)}. Received: {options.out}"
         )
 
-    from training.colours import colours
-    from training.files import use_data_folder
+    from training.corpora.colours import colours
+    from training.corpora.files import use_data_folder
 
     if options.data is not None:
         use_data_folder(options.data)
     examples, unseen = colours("train"), colours("test_*")
 
-    from training.classification import ClassifierConfig
+    from training.classification.classifier import ClassifierConfig
 
     answers = compare(
         examples,
@@ -91,7 +91,7 @@ def compare(
     Returns:
         The answers, with weights, of the one that pools by attention.
     """
-    from training.classification import POOLINGS, Alphabets, classify, train
+    from training.classification.classifier import POOLINGS, Alphabets, classify, train
 
     alphabets = Alphabets.of(examples)
     print(f"{len(examples):,} texts to learn from, {len(unseen):,} others, ", end="")
@@ -115,7 +115,7 @@ def _tell_where(unseen: Sequence[Labelled], answers: Sequence[Answer]) -> None:
     """
     import numpy as np
 
-    from training.colours import word_of
+    from training.corpora.colours import word_of
 
     shares = [
         float(np.sum(answer.weights[max(word.start - 1, 0) : word.stop + 1]))
@@ -128,7 +128,7 @@ def _tell_where(unseen: Sequence[Labelled], answers: Sequence[Answer]) -> None:
 
 
 def _draw(unseen: Sequence[Labelled], answers: Sequence[Answer], out: Path) -> None:
-    from training.pooling_picture import rows, to_show
+    from training.classification.picture import rows, to_show
 
     places = to_show(unseen)
     if not places:

@@ -16,15 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.attention_picture import FORMATS
 from training.options import add_search, add_test_set, names_test_set, test_pairs, translator_of
+from training.pictures.heat_maps import FORMATS
 from training.program import guarded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from training.comparison import Comparison
-    from training.corpora import Pair
+    from training.corpora.pairs import Pair
+    from training.evaluation.comparison import Comparison
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,8 +58,8 @@ def _compare(options: argparse.Namespace) -> int:
     names = options.name or names
     pairs = _same_pairs(options)
 
-    from training.comparison import compare
-    from training.translation import references_by_source
+    from training.evaluation.comparison import compare
+    from training.evaluation.translation import references_by_source
 
     targets = references_by_source(pairs)
     outputs = [

@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from keras_attention import RunDirectory
-    from training.config import DatesConfig
-    from training.recipe import config_from
+    from training.recipes.config import DatesConfig
+    from training.recipes.reading import config_from
 
     run = RunDirectory(options.run[0]).require_complete()
     data = config_from(run.config()).data
@@ -64,7 +64,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
     """Exact match, of dates made on the fly."""
-    from training.tasks import Dates
+    from training.fitting.tasks import Dates
 
     if options.out is not None:
         raise ValueError("--out is for a test set: --source and --target, or --tsv.")
@@ -73,8 +73,8 @@ def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
 
 def _evaluate_pairs(options: argparse.Namespace) -> Any:
     """BLEU and chrF of a test set."""
+    from training.evaluation.translation import references_by_source, report_translation
     from training.translate import one_line
-    from training.translation import references_by_source, report_translation
 
     every = test_pairs(options, options.run[0])
     pairs = every[: options.pairs]

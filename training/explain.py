@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from training.explanation import explain
-    from training.explanation_text import as_text
+    from training.explanation.steps import explain
+    from training.explanation.text import as_text
 
     if options.svg is not None and options.svg.suffix != ".svg":
         raise ValueError(f"--svg must name a file that ends in .svg. Received: {options.svg}")
@@ -51,7 +51,7 @@ def _explain(options: argparse.Namespace) -> int:
     if options.step is not None:
         explanation = explanation.only(options.step)
     if options.svg is not None:
-        from training.explanation_picture import plot
+        from training.explanation.picture import plot
 
         unknown = plot(explanation, options.svg, options.rows)
         if unknown:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_attention import Translator
-    from training.corpora import Pair
+    from training.corpora.pairs import Pair
 
 _FILES = ("source", "target", "tsv")
 _SEARCH = ("beam_width", "length_penalty", "coverage_penalty", "min_length", "no_repeat_ngram")
@@ -39,7 +39,7 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
         ValueError: If the options do not go together, or a line is not a pair, or there is none.
     """
     from keras_attention import RunDirectory
-    from training.corpora import CorpusFiles, read_corpus
+    from training.corpora.pairs import CorpusFiles, read_corpus
 
     if names_test_set(options):
         if bool(options.source) != bool(options.target) or bool(options.source and options.tsv):

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plot(options: argparse.Namespace) -> int:
     from keras_attention.text.runs import RunDirectory
-    from training.attention_picture import examples, plot
+    from training.pictures.heat_maps import examples, plot
 
     runs = [options.run, *options.beside]
     translators = [loaded(run) for run in runs]

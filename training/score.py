@@ -20,7 +20,7 @@ from training.program import guarded
 
 if TYPE_CHECKING:
     from keras_attention import ScoredPair, Translator
-    from training.corpora import Pair
+    from training.corpora.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,12 @@ def _score(options: argparse.Namespace) -> int:
 def _align(
     translator: Translator, pairs: Sequence[Pair], scores: Sequence[ScoredPair], out: Path
 ) -> None:
-    from training.alignments import align_words, text_tokens, weights_of, write_alignments
+    from training.evaluation.word_alignments import (
+        align_words,
+        text_tokens,
+        weights_of,
+        write_alignments,
+    )
 
     sources = text_tokens(translator.source_tokenizer, [source for source, _ in pairs])
     targets = text_tokens(translator.target_tokenizer, [target for _, target in pairs])

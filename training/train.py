@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from training.files import use_data_folder
-    from training.loop import train
-    from training.recipe import load_config
+    from training.corpora.files import use_data_folder
+    from training.fitting.loop import train
+    from training.recipes.reading import load_config
 
     if options.data is not None:
         use_data_folder(options.data)

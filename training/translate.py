@@ -106,7 +106,7 @@ def one_line(text: str) -> str:
 def _align(
     translator: Translator, lines: Sequence[str], results: Sequence[Translation], out: Path
 ) -> None:
-    from training.alignments import align_translation, text_tokens, write_alignments
+    from training.evaluation.word_alignments import align_translation, text_tokens, write_alignments
 
     sources = text_tokens(translator.source_tokenizer, lines)
     pairs = zip(results, sources, strict=True)

@@ -12,7 +12,7 @@ from benchmarks.own_model import model_of, search_of
 from benchmarks.worker import Run, serve
 from benchmarks.workers.tensorflow_training import set_threads, token_ids, training_step
 from benchmarks.workloads import DECODED_STEPS, Case
-from training.optimizer import Adam
+from training.fitting.optimizer import Adam
 
 
 def prepare(case: Case) -> Run:

@@ -1,8 +1,8 @@
 """Attention layers: one mechanism a file.
 
 `base` is how all of them are called, `scored` what those share that score every place, align and
-sum. `past` puts what of the weights has been into the next score, `pooling` attends without a query,
-and `registry` has the names that configurations use.
+sum. `past` lets earlier weights into the next score, `pooling` attends without a query, and
+`registry` has the names that configurations use.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from keras_attention import Translation
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import toy_run
 from training.animate import main
-from training.attention_animation import animate, so_far
+from training.pictures.animation import animate, so_far
 
 RESULT = Translation("7-", -1.0, ["7", "-", "⏎"], ["a", "␣", "⏎"], np.eye(3), is_complete=True)
 SQUARE = 30 * 30  # dots

@@ -7,8 +7,7 @@ import pytest
 from matplotlib import image
 
 from keras_attention.ids import UNKNOWN_ID
-from training.attention_picture import FORMATS
-from training.classification import (
+from training.classification.classifier import (
     POOLINGS,
     Alphabets,
     Answer,
@@ -18,9 +17,10 @@ from training.classification import (
     classify,
     train,
 )
+from training.classification.picture import rows, to_show
 from training.classify import main
-from training.colours import GERMAN, Labelled, colours, labelled, word_of
-from training.pooling_picture import rows, to_show
+from training.corpora.colours import GERMAN, Labelled, colours, labelled, word_of
+from training.pictures.heat_maps import FORMATS
 
 WORDS = {"red": "rotes", "blue": "blaues", "green": "grünes"}
 THINGS = ("Haus", "Auto", "Boot", "Hemd", "Tuch", "Rad", "Zelt")

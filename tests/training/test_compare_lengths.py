@@ -13,7 +13,7 @@ from keras_attention import Translator
 from keras_attention.text.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import compare_lengths, evaluate, score, train
-from training.translation import bleu
+from training.evaluation.translation import bleu
 
 WORDS = {
     "red": "rojo",

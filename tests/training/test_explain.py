@@ -21,11 +21,11 @@ from tests import reference
 from tests.arrays import to_numpy
 from tests.export.toy import TARGET_ALPHABET, tokenizer, toy_model, toy_run
 from training import evaluate, explain, train, translate
-from training.explanation import Explanation, Head, Look, Mechanism, Step, Word, readable
-from training.explanation import explain as explained
-from training.explanation_text import as_text
-from training.recipe import load_config
-from training.tasks import task_of
+from training.explanation.steps import Explanation, Head, Look, Mechanism, Step, Word, readable
+from training.explanation.steps import explain as explained
+from training.explanation.text import as_text
+from training.fitting.tasks import task_of
+from training.recipes.reading import load_config
 
 TEXT = "abc 12 é"
 KINDS: dict[str, dict[str, Any]] = {

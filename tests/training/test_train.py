@@ -19,13 +19,11 @@ import keras_attention as ka
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
-from training import beginning
-from training.beginning import check_data, fingerprint
-from training.callbacks import Bar, Pace
-from training.config import OptimizationConfig, TrainConfig
 from training.dates import generate
-from training.keeping import KeepBest, LeaveTrace
-from training.optimizer import (
+from training.fitting import start
+from training.fitting.callbacks import Bar, Pace
+from training.fitting.checkpoints import KeepBest, LeaveTrace
+from training.fitting.optimizer import (
     TokenCount,
     averaged_weights,
     compiled_model,
@@ -33,10 +31,12 @@ from training.optimizer import (
     loaded_model,
     optimizer_of,
 )
+from training.fitting.start import check_data, fingerprint
+from training.fitting.state import TrainingState, alone, save_whole
+from training.fitting.tasks import task_of
 from training.program import RunError
-from training.recipe import config_from, load_config
-from training.state import TrainingState, alone, save_whole
-from training.tasks import task_of
+from training.recipes.config import OptimizationConfig, TrainConfig
+from training.recipes.reading import config_from, load_config
 from training.train import main
 
 
@@ -120,7 +120,7 @@ def test_the_environment_is_written(run: RunDirectory) -> None:
 
 def test_git_need_not_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert beginning._environment(load_config("dates"), "")["commit"] is None
+    assert start._environment(load_config("dates"), "")["commit"] is None
 
 
 def test_the_toy_task_is_learned(run: RunDirectory) -> None:
@@ -300,7 +300,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
 
     out = tmp_path / "killed"
     with monkeypatch.context() as patch:
-        patch.setattr("training.keeping.save_whole", killed)
+        patch.setattr("training.fitting.checkpoints.save_whole", killed)
         assert train_toy(out) == 130
     assert "The same command resumes" in capsys.readouterr().err
     resumed = RunDirectory(out)
@@ -412,7 +412,7 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     """Two epochs of four steps: 20 tokens and 3 seconds each step."""
     clock = [0.0]
     stopped = SimpleNamespace(perf_counter=lambda: clock[0])
-    monkeypatch.setattr("training.callbacks.time", stopped)
+    monkeypatch.setattr("training.fitting.callbacks.time", stopped)
     shown: list[dict[str, float]] = []
     monkeypatch.setattr(
         keras.callbacks.ProgbarLogger, "on_train_batch_end", lambda _, __, logs: shown.append(logs)
@@ -440,7 +440,7 @@ def test_a_log_without_a_bar_says_each_minute_how_far_it_is(
     """The third and fourth epoch of four, of 100 steps each; the first ten steps are slow."""
     clock = [0.0]
     stopped = SimpleNamespace(perf_counter=lambda: clock[0])
-    monkeypatch.setattr("training.callbacks.time", stopped)
+    monkeypatch.setattr("training.fitting.callbacks.time", stopped)
     pace = Pace(has_bar=False)
     pace.set_params({"epochs": 4, "steps": 100, "verbose": 2})
     pace.on_train_begin()

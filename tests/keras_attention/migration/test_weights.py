@@ -15,7 +15,7 @@ from keras_attention.migration.weights import load_tfa_weights
 from tests.arrays import randomize, to_numpy, uniform
 from tests.golden import CASES, Case, decoder_of, mask_of, named_by_tfa, names
 
-CHECKPOINT = Path(__file__).parents[1] / "data" / "tfa_checkpoint"
+CHECKPOINT = Path(__file__).parents[2] / "data" / "tfa_checkpoint"
 
 
 def check(decoder: ka.AttentionDecoder, case: Case) -> None:

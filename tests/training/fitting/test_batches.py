@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from training.fitting.batches import Budget, Lengths, plan_pass, planned, statistics
+
+
+def lengths_of(count: int, seed: int = 0) -> list[Lengths]:
+    """Targets about as long as their sources."""
+    draw = random.Random(seed)
+    sources = [draw.randint(1, 37) for _ in range(count)]
+    return [(source, max(1, source + draw.randint(-5, 5))) for source in sources]
+
+
+def test_a_plan_typed_out() -> None:
+    """Eight tokens a batch: two pairs of width 4, or one of width 8."""
+    lengths = [(3, 2), (7, 8), (4, 4), (1, 3), (2, 6)]
+    batches = plan_pass(lengths, Budget(tokens=8), "1")
+    assert sorted(len(batch.pairs) for batch in batches) == [1, 1, 1, 2]
+    assert ([4], (4, 8)) in batches
+    assert ([1], (8, 8)) in batches
+    assert {batch.widths for batch in batches if batch.pairs not in ([1], [4])} == {(4, 4)}
+
+
+@pytest.mark.parametrize("budget", [Budget(pairs=13), Budget(tokens=256), Budget(tokens=11)])
+def test_every_pair_is_in_one_batch_that_holds_it(budget: Budget) -> None:
+    lengths = lengths_of(997)
+    batches = plan_pass(lengths, budget, "1")
+    assert sorted(i for batch in batches for i in batch.pairs) == list(range(997))
+    for batch in batches:
+        for side in (0, 1):
+            longest = max(lengths[i][side] for i in batch.pairs)
+            assert longest <= batch.widths[side] < longest + 4
+        assert budget.holds(len(batch.pairs), batch.widths)
+        if budget.tokens is not None and len(batch.pairs) > 1:
+            assert len(batch.pairs) * max(batch.widths) <= budget.tokens
+    if budget.pairs is not None:
+        assert sorted(len(batch.pairs) for batch in batches) == [997 % 13] + [13] * (997 // 13)
+
+
+def test_there_is_little_padding_and_there_are_few_shapes() -> None:
+    lengths = lengths_of(7919)
+    found = statistics(lengths, Budget(tokens=1024))
+    assert found.pairs == 7919
+    assert found.source_tokens == sum(source for source, _ in lengths)
+    assert found.target_tokens == sum(target for _, target in lengths)
+    assert found.padding < 0.12
+    assert found.shapes < found.batches / 2
+    batches = plan_pass(lengths, Budget(tokens=1024), "0:0")
+    places = sum(len(batch.pairs) * sum(batch.widths) for batch in batches)
+    assert found.padding == pytest.approx(1 - (found.source_tokens + found.target_tokens) / places)
+    assert "7,919 pairs" in str(found)
+
+
+def test_larger_multiples_make_fewer_shapes_and_more_padding() -> None:
+    lengths = lengths_of(1999)
+    fine, coarse = (statistics(lengths, Budget(tokens=512, multiple=m)) for m in (2, 16))
+    assert coarse.shapes < fine.shapes
+    assert coarse.padding > fine.padding
+    batches = plan_pass(lengths, Budget(tokens=512, multiple=16), "1")
+    assert {width % 16 for batch in batches for width in batch.widths} == {0}
+
+
+def test_passes_differ_in_their_order_and_not_in_their_shapes() -> None:
+    lengths = lengths_of(499)
+    plans = [plan_pass(lengths, Budget(tokens=128), seed) for seed in ("1:0", "1:0", "1:1", "2:0")]
+    assert plans[0] == plans[1]
+    pairs = [[tuple(batch.pairs) for batch in plan] for plan in plans]
+    assert len({tuple(order) for order in pairs}) == 3
+    shapes = [Counter((len(batch.pairs), batch.widths) for batch in plan) for plan in plans]
+    assert shapes[0] == shapes[2] == shapes[3]
+
+
+def test_batches_follow_without_end_and_can_be_entered_anywhere() -> None:
+    def lengths(number: int) -> list[Lengths]:
+        return lengths_of(101 + number, number)
+
+    whole = list(islice(planned(lengths, Budget(pairs=16), seed=3), 20))
+    assert [number for number, _ in whole] == [0] * 7 + [1] * 7 + [2] * 6
+    assert sorted(i for number, batch in whole for i in batch.pairs if number == 1) == [*range(102)]
+    assert list(islice(planned(lengths, Budget(pairs=16), seed=3), 9, 20)) == whole[9:]
+
+
+def test_processes_share_a_pass_evenly_and_no_batch() -> None:
+    def lengths(number: int) -> list[Lengths]:
+        return lengths_of(103)
+
+    plan = plan_pass(lengths(0), Budget(pairs=8), "5:0")
+    assert len(plan) == 13
+    shares = [
+        [batch for number, batch in islice(planned(lengths, Budget(pairs=8), 5, (i, 3)), 8)]
+        for i in range(3)
+    ]
+    first = [tuple(batch.pairs) for share in shares for batch in share[:4]]
+    assert len(set(first)) == 12
+    assert set(first) <= {tuple(batch.pairs) for batch in plan}
+    again = plan_pass(lengths(1), Budget(pairs=8), "5:1")
+    assert all(share[4] in again for share in shares)
+
+
+def test_more_processes_than_batches_is_an_error() -> None:
+    with pytest.raises(ValueError, match="2 batches in a pass are too few for 3 processes"):
+        next(planned(lambda _: lengths_of(16), Budget(pairs=8), 0, (0, 3)))

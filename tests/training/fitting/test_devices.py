@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_attention.ids import END_ID, START_ID
+from keras_attention.text.tokenizer import SentencePieceTokenizer
+from tests.training.conftest import TOY, Train
+from training.fitting.devices import strategy_of
+from training.fitting.pipeline import Passes, training_batches
+from training.recipes.config import OptimizationConfig
+from training.recipes.reading import load_config
+
+# Before TensorFlow starts, the processor is made to look like two.
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+processor = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(processor, halves)
+from training.train import main
+sys.exit(main(sys.argv[1:]))
+"""
+SHORT = (
+    *(option for option in TOY if "dropout" not in option),
+    "training.steps=20",
+    "training.steps_per_epoch=10",
+)
+
+
+def train_on_two(out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["--recipe", "dates", *SHORT, "training.devices=all", *overrides]
+    command = [sys.executable, "-c", TWO_DEVICES, *arguments, "--out", str(out)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_two_devices_learn_what_one_learns(train_toy: Train, tmp_path: Path) -> None:
+    """Every date has as many characters: each device's share has as many tokens."""
+    dropped = ("model.dropout=0", "model.word_dropout=0", "model.recurrent_dropout=0")
+    assert train_toy(tmp_path / "one", *SHORT, *dropped) == 0
+    done = train_on_two(tmp_path / "two", *dropped)
+    assert done.returncode == 0, done.stderr
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    for alone, shared in zip(one, two, strict=True):
+        for name in ("loss", "accuracy", "val_loss"):
+            assert shared[name] == pytest.approx(alone[name], rel=1e-3), name
+
+
+def test_xla_on_several_devices_is_an_error(tmp_path: Path) -> None:
+    done = train_on_two(tmp_path, "training.jit_compile=true")
+    assert done.returncode == 2
+    assert "Key `training.jit_compile`: must be false on several devices" in done.stderr
+
+
+def test_float16_on_several_devices_is_an_error(tmp_path: Path) -> None:
+    done = train_on_two(tmp_path / "run", "training.dtype=mixed_float16")
+    assert done.returncode == 2
+    assert "Key `training.dtype`: must be float32 or mixed_bfloat16 on several" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_device_needs_no_strategy() -> None:
+    assert strategy_of(load_config("dates").training).num_replicas_in_sync == 1
+
+
+def test_a_batch_that_cannot_be_shared_evenly_gets_rows_that_count_nowhere() -> None:
+    tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
+    passes = Passes(lambda _: [("a", "b"), ("b", "c"), ("c", "a")], (tokenizer, tokenizer))
+    training = OptimizationConfig(batch_size=3, steps=1, steps_per_epoch=1)
+    batches = training_batches(passes, START_ID, training, copies=2)
+    inputs, labels = next(iter(batches.as_numpy_iterator()))
+    assert inputs["source"].shape == inputs["target"].shape == labels.shape == (4, 4)
+    assert np.count_nonzero(labels == END_ID) == 3
+    assert not inputs["source"][3].any()
+    assert not inputs["target"][3].any()
+    assert not labels[3].any()

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.text.tokenizer import SentencePieceTokenizer
+from training.corpora.pairs import CorpusFiles, Pair, places
+from training.fitting.pipeline import (
+    Passes,
+    Tokenizers,
+    checked_pairs,
+    encoder,
+    training_batches,
+    validation_batches,
+)
+from training.fitting.tasks import Dates, task_of
+from training.program import ConfigError
+from training.recipes.config import DatesConfig, OptimizationConfig
+
+TEXT = "abcdefghijklmnopqrstuvwxyz 0123456789-"
+
+
+@pytest.fixture(scope="module")
+def tokenizers() -> Tokenizers:
+    source = SentencePieceTokenizer.train([TEXT], 64, "char")
+    return source, SentencePieceTokenizer.train(["xyz 0123456789-"], 64, "char")
+
+
+def pairs_of(number: int) -> list[Pair]:
+    """Different pairs, of lengths that vary, for each pass."""
+    return [(f"p{number} n{n} " + "x" * (n * 7 % 13), f"{n}") for n in range(35)]
+
+
+def first_batches(
+    tokenizers: Tokenizers, number: int, training: OptimizationConfig, first: int = 0
+) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+    dataset = training_batches(Passes(pairs_of, tokenizers), START_ID, training, first)
+    return list(dataset.take(number).as_numpy_iterator())
+
+
+def without_padding(row: np.ndarray) -> list[int]:
+    """The ids of a row; padding stands nowhere but on the right."""
+    ids = row[: np.count_nonzero(row)]
+    assert PADDING_ID not in ids
+    return [int(i) for i in ids]
+
+
+def test_a_batch_typed_out(tokenizers: Tokenizers) -> None:
+    source, target = tokenizers
+    a, b, two = source.encode(["a"])[0][0], source.encode(["b"])[0][0], target.encode(["2"])[0][0]
+    inputs, labels = encoder(tokenizers, START_ID)(
+        tf.constant(["a", "bab"]), tf.constant(["22", ""]), tf.constant([5, 4])
+    )
+    assert inputs["source"].numpy().tolist() == [[a, END_ID, 0, 0, 0], [b, a, b, END_ID, 0]]
+    assert inputs["target"].numpy().tolist() == [[START_ID, two, two, 0], [START_ID, 0, 0, 0]]
+    assert labels.numpy().tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0]]
+
+
+def test_a_text_longer_than_its_batch_is_an_error(tokenizers: Tokenizers) -> None:
+    texts = tf.constant(["aaaa"]), tf.constant(["1"])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        encoder(tokenizers, START_ID)(*texts, tf.constant([4, 4]))
+
+
+def test_the_decoder_may_start_with_the_end_token(tokenizers: Tokenizers) -> None:
+    inputs, labels = encoder(tokenizers, END_ID)(
+        tf.constant(["a"]), tf.constant(["7"]), tf.constant([4, 4])
+    )
+    assert inputs["target"].numpy()[0, 0] == END_ID
+    assert labels.numpy()[0, 0] == inputs["target"].numpy()[0, 1]
+
+
+def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_size=5, steps=7, steps_per_epoch=7)
+    seen = []
+    for inputs, labels in first_batches(tokenizers, 7, training):
+        source, target = inputs["source"], inputs["target"]
+        assert source.dtype == target.dtype == labels.dtype == np.int32
+        assert (source.shape[0], target.shape, labels.shape[0]) == (5, labels.shape, 5)
+        assert (source.shape[1] % 4, target.shape[1] % 4) == (0, 0)
+        assert np.count_nonzero(source[:, -4:]) > 0, "four columns of nothing but padding"
+        np.testing.assert_array_equal(target != PADDING_ID, labels != PADDING_ID)
+        for ids, given, asked in zip(source, target, labels, strict=True):
+            *words, end = without_padding(ids)
+            start, *before = without_padding(given)
+            *after, last = without_padding(asked)
+            assert (end, start, last) == (END_ID, START_ID, END_ID)
+            assert before == after
+            seen.append((tokenizers[0].decode([words])[0], tokenizers[1].decode([after])[0]))
+    expected = [(source.strip(), target) for source, target in pairs_of(0)]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_a_step_reads_the_same_whichever_was_first(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_tokens=64, steps=15, steps_per_epoch=5)
+    whole = first_batches(tokenizers, 23, training)
+    resumed = first_batches(tokenizers, 6, training, first=17)
+    for (inputs, labels), (same_inputs, same_labels) in zip(whole[17:], resumed, strict=True):
+        np.testing.assert_array_equal(inputs["source"], same_inputs["source"])
+        np.testing.assert_array_equal(labels, same_labels)
+
+
+def test_validation_reads_every_pair_once(tokenizers: Tokenizers) -> None:
+    training = OptimizationConfig(batch_size=8, steps=15, steps_per_epoch=5)
+    batches = validation_batches(pairs_of(3), tokenizers, START_ID, training)
+    assert batches.cardinality() == 5
+    read = [row for inputs, _ in batches.as_numpy_iterator() for row in inputs["source"]]
+    texts = tokenizers[0].decode([without_padding(row)[:-1] for row in read])
+    assert sorted(texts) == sorted(source.strip() for source, _ in pairs_of(3))
+
+
+def test_a_pass_is_made_once_and_lengths_are_counted_once(tokenizers: Tokenizers) -> None:
+    made: list[int] = []
+
+    def fresh(number: int) -> list[Pair]:
+        made.append(number)
+        return pairs_of(number)
+
+    training = OptimizationConfig(batch_size=7, steps=1, steps_per_epoch=1)
+    list(training_batches(Passes(fresh, tokenizers), START_ID, training).take(9))
+    assert made[:2] == [0, 1], "five batches in a pass"
+    assert len(made) <= 4
+    same = pairs_of(0)
+    passes = Passes(lambda _: same, tokenizers)
+    assert passes.lengths(0) is passes.lengths(1)
+    assert passes.lengths(0)[:2] == [(6, 2), (14, 2)]
+
+
+def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> None:
+    """Training reads through the graph, validation and translation through the host."""
+    task = Dates(DatesConfig())
+    source, _ = (
+        SentencePieceTokenizer.train(text, 256, "char", "nmt_nfkc_cf")
+        for text in task.tokenizer_text()
+    )
+    texts = [pair[0] for pair in islice(task.training_pairs(0), 997)]
+    on_host = source.encode(texts)
+    assert source.graph().tokenize(texts).to_list() == on_host
+    assert UNKNOWN_ID not in {i for row in on_host for i in row}
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("a" * 7, "1"), r"1 to 6 source and .* pair 2 \(source, 7 tokens: 'aaaaaaa'\)"),
+        (("a", "1" * 5), r"1 to 4 target tokens .* pair 2 \(target, 5 tokens: '11111'\)"),
+        (("", "1"), r"1 of 2 pairs do not fit.* pair 2 \(source, 0 tokens: ''\)"),
+        (("a", " "), r"pair 2 \(target, 0 tokens: ' '\)\. .*data.on_problem=drop leaves them"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_an_error(
+    tokenizers: Tokenizers, pair: Pair, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked_pairs([("b", "2"), pair], tokenizers, (7, 5))
+
+
+def test_misfits_are_named_by_file_and_line(
+    tokenizers: Tokenizers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [("b", "2"), *((f"{n}" * 50, "1" * 5) for n in range(4))]
+    file = tmp_path / "a.tsv"
+    file.write_text("x\n" + "".join("\t".join(pair) + "\n" for pair in pairs))
+    where = partial(places, CorpusFiles(tsv=str(file)))
+    kept, dropped = checked_pairs(pairs, tokenizers, (7, 5), "drop", where)
+    assert kept == [("b", "2")]
+    assert [line.split(",")[0] for line in dropped] == [
+        f"{file}:{line} ({side}" for line in (3, 4, 5, 6) for side in ("source", "target")
+    ]
+    out = capsys.readouterr().out
+    assert out.startswith("Dropped: 4 of 5 pairs do not fit, which must have 1 to 6 source and ")
+    assert f"{file}:3 (source, 50 tokens: '{'0' * 40}…'), {file}:3 (target, 5 tokens: '1" in out
+    assert out.count(str(file)) == 5
+    assert out.endswith(" and 3 more\n")
+    with pytest.raises(ConfigError, match=rf"^4 of 4 .* {file}:3 \(source"):
+        checked_pairs(pairs[1:], tokenizers, (7, 5), "drop", where)
+
+
+def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
+    pairs = [("a" * 6, "1" * 4), ("b", "2")]
+    assert checked_pairs(pairs, tokenizers, (7, 5)) == (pairs, [])
+
+
+def test_the_sets_of_the_dates_task_share_no_date() -> None:
+    config = DatesConfig(seed=3, dev_pairs=211, held_out_pairs=223)
+    task = task_of(config)
+    training = {target for _, target in islice(task.training_pairs(0), 1999)}
+    dev = {target for _, target in task.validation_pairs()}
+    held_out = {target for _, target in task.held_out_pairs()}
+    assert not training & dev
+    assert not training & held_out
+    assert not dev & held_out
+    assert (len(task.validation_pairs()), len(task.held_out_pairs())) == (211, 223)
+
+
+def test_epochs_and_seeds_have_different_pairs() -> None:
+    def some(seed: int, epoch: int) -> list[Pair]:
+        return list(islice(Dates(DatesConfig(seed=seed)).training_pairs(epoch), 17))
+
+    assert some(1, 0) == some(1, 0)
+    assert len({tuple(some(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4

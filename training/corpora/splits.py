@@ -1,0 +1,83 @@
+"""Pairs held out of training, with no source sentence on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from training.corpora.pairs import Pair
+from training.program import CorpusError
+
+
+class Split(NamedTuple):
+    """Pairs by use."""
+
+    train: list[Pair]
+    dev: list[Pair]
+    test: list[Pair]
+
+
+def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Split:
+    """Hold out pairs for validation and test, with no source sentence in two parts.
+
+    Sources that differ only in case, white space or compatibility characters (NFKC) are one. The
+    sources are put in the order of a hash keyed by the seed, the first go to the test set until it
+    is large enough, the next to the dev set: what is held out depends neither on the order of the
+    pairs nor on the process.
+
+    ```python
+    >>> pairs = [("Hi!", "¡Hola!"), ("hi!", "¡Buenas!"), ("Run!", "¡Corre!"), ("Who?", "¿Quién?")]
+    >>> train, dev, test = split_held_out(pairs, dev=1, test=1, seed=0)
+    >>> train
+    [('Hi!', '¡Hola!'), ('hi!', '¡Buenas!')]
+    >>> dev, test
+    ([('Run!', '¡Corre!')], [('Who?', '¿Quién?')])
+
+    ```
+
+    Args:
+        pairs: Source and target texts.
+        dev: The least pairs to validate on. There are more where the last source has several.
+        test: The least pairs to test on.
+        seed: Key of the hash.
+
+    Returns:
+        `(train, dev, test)`, each in the order of `pairs`.
+
+    Raises:
+        CorpusError: If the sources run out before every part has its pairs, training at least one.
+        ValueError: If `dev` or `test` is negative.
+    """
+    for name, value in (("dev", dev), ("test", test)):
+        if value < 0:
+            raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
+    keys = [_source_key(source, str(seed).encode()) for source, _ in pairs]
+    sizes = Counter(keys)
+    order = iter(sorted(sizes))
+    part: dict[bytes, int] = {}
+    for index, least in ((2, test), (1, dev), (0, 1)):
+        size = 0
+        while size < least:
+            key = next(order, None)
+            if key is None:
+                raise CorpusError(
+                    f"The corpus is too small to hold out {dev} pairs to validate on "
+                    f"(data.dev_pairs) and {test} to test on (data.held_out_pairs), with all pairs "
+                    f"of their sources, and to train on the rest. Received: {len(keys)} pairs of "
+                    f"{len(sizes)} different sources"
+                )
+            part[key] = index
+            size += sizes[key]
+    split = Split([], [], [])
+    for key, pair in zip(keys, pairs, strict=True):
+        split[part.get(key, 0)].append(pair)
+    return split
+
+
+def _source_key(source: str, seed: bytes) -> bytes:
+    text = unicodedata.normalize("NFKC", source).casefold()
+    text = " ".join(unicodedata.normalize("NFKC", text).split())
+    return hashlib.blake2b(text.encode(), digest_size=16, key=seed).digest()

@@ -1,0 +1,169 @@
+"""How good translations are, by sacreBLEU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keras_attention import Translation
+from keras_attention.model.seq2seq import Search
+from training.corpora.pairs import Pair
+from training.evaluation.lengths import length_buckets
+
+References = Sequence[str | None]
+
+
+class Score(NamedTuple):
+    """A score and what exactly was computed.
+
+    Attributes:
+        score: From 0 to 100.
+        signature: sacreBLEU's signature of the settings.
+    """
+
+    score: float
+    signature: str
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """BLEU of the sources of some lengths.
+
+    Attributes:
+        words: How many words they have, "8-11".
+        sources: How many they are.
+        bleu: BLEU, as it is written.
+        bleu_lowercase: BLEU of lower-cased text.
+    """
+
+    words: str
+    sources: int
+    bleu: float
+    bleu_lowercase: float
+
+
+@dataclass(frozen=True)
+class TranslationReport:
+    """Results on held-out pairs.
+
+    Attributes:
+        search: How the translations were found.
+        pairs: How many.
+        sources: How many different ones; one of several pairs has several references.
+        bleu: BLEU, as it is written.
+        bleu_lowercase: BLEU of lower-cased text.
+        chrf: chrF, as it is written.
+        chrf_lowercase: chrF of lower-cased text.
+        complete: Fraction of the outputs that ended before the maximum length.
+        by_length: BLEU of the shortest, the middle and the longest third of the sources.
+    """
+
+    search: str
+    pairs: int
+    sources: int
+    bleu: Score
+    bleu_lowercase: Score
+    chrf: Score
+    chrf_lowercase: Score
+    complete: float
+    by_length: list[LengthScore]
+
+    def __str__(self) -> str:
+        rows = [
+            ("BLEU", self.bleu),
+            ("BLEU, lower-cased", self.bleu_lowercase),
+            ("chrF", self.chrf),
+            ("chrF, lower-cased", self.chrf_lowercase),
+        ]
+        lines = [f"{name:<20}{score:>8.2f}   {signature}" for name, (score, signature) in rows]
+        counts = [
+            f"{'search':<20}{self.search}",
+            f"{'pairs':<20}{self.pairs:>8,}",
+            f"{'sources':<20}{self.sources:>8,}   one of several pairs has several references",
+            f"{'complete':<20}{self.complete:>8.2%}   of the outputs ended by themselves",
+        ]
+        head = f"{'words of the source':<20}{'sources':>8}{'BLEU':>8}{'lower-cased':>13}"
+        lengths = [
+            f"{row.words:<20}{row.sources:>8,}{row.bleu:>8.2f}{row.bleu_lowercase:>13.2f}"
+            for row in self.by_length
+        ]
+        return "\n".join([*counts, *lines, head, *lengths])
+
+
+def bleu(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
+    """Corpus BLEU.
+
+    Args:
+        outputs: Translations.
+        references: One or several lists of reference translations, as long as `outputs`; None where
+            a source has fewer.
+        lowercase: Whether to lower-case both sides.
+
+    Reference: Papineni et al. 2002; Post 2018 (sacreBLEU).
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(lowercase=lowercase)
+    return _scored(metric, outputs, references)
+
+
+def chrf(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
+    """Corpus chrF; arguments as in `bleu`.
+
+    Reference: Popovic 2015.
+    """
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF(lowercase=lowercase)
+    return _scored(metric, outputs, references)
+
+
+def _scored(metric: Any, outputs: Sequence[str], references: Sequence[References]) -> Score:
+    score = metric.corpus_score(list(outputs), [list(side) for side in references]).score
+    return Score(score, str(metric.get_signature()))
+
+
+def references_by_source(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """The targets of each different source, in the order of the pairs."""
+    targets: dict[str, list[str]] = {}
+    for source, target in pairs:
+        targets.setdefault(source, []).append(target)
+    return targets
+
+
+def columns(references: Sequence[Sequence[str]]) -> list[References]:
+    """References by source as sacreBLEU takes them: all first ones, all second ones, ..."""
+    most = max(len(known) for known in references)
+    return [[known[i] if i < len(known) else None for known in references] for i in range(most)]
+
+
+def report_translation(
+    targets: Mapping[str, Sequence[str]], results: Sequence[Translation], search: Search
+) -> TranslationReport:
+    """Compare translations with references.
+
+    Args:
+        targets: The references of each source.
+        results: The translation of each source, in that order.
+        search: How they were found.
+    """
+    known, outputs = list(targets.values()), [result.text for result in results]
+    references = columns(known)
+    by_length = []
+    for bucket in length_buckets(list(targets), 3):
+        some = [outputs[i] for i in bucket.places]
+        theirs = columns([known[i] for i in bucket.places])
+        cased, lowercase = (bleu(some, *theirs, lowercase=low).score for low in (False, True))
+        by_length.append(LengthScore(bucket.name, len(some), cased, lowercase))
+    return TranslationReport(
+        search=str(search),
+        pairs=sum(len(several) for several in known),
+        sources=len(targets),
+        bleu=bleu(outputs, *references),
+        bleu_lowercase=bleu(outputs, *references, lowercase=True),
+        chrf=chrf(outputs, *references),
+        chrf_lowercase=chrf(outputs, *references, lowercase=True),
+        complete=sum(result.is_complete for result in results) / len(results),
+        by_length=by_length,
+    )

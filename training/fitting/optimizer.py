@@ -1,0 +1,161 @@
+"""How the weights move: the compiled model, its schedule, and the average of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+import keras_attention as ka
+from training.recipes.config import OptimizationConfig, TrainConfig
+
+
+def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
+    """A new model, ready for `fit`."""
+    training = config.training
+    model = _new_model(config)
+    model.compile(
+        optimizer=optimizer_of(training),
+        loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
+        metrics=[ka.MaskedAccuracy(name="accuracy"), TokenCount(name="tokens")],
+        jit_compile=training.jit_compile,
+    )
+    decay_matrices_alone(model)
+    return model
+
+
+def _new_model(config: TrainConfig) -> ka.Seq2Seq:
+    training, sampling = config.training, config.training.scheduled_sampling
+    schedule = sampling.made()
+    if schedule is None:
+        return ka.Seq2Seq(config.model, dtype=training.dtype)
+    return ka.ScheduledSampling(
+        config.model, schedule, sampling.temperature, training.seed, dtype=training.dtype
+    )
+
+
+def loaded_model(file: Path) -> ka.Seq2Seq:
+    """The model of a checkpoint, ready for `fit` to go on with."""
+    model = keras.saving.load_model(file)
+    decay_matrices_alone(model)
+    return model
+
+
+class _InOnePass(keras.optimizers.Optimizer):
+    """An optimizer that reads and writes each weight once in a step.
+
+    Keras's operations for clipping, the moments, the weight and its average each go over all
+    weights, which takes memory's time, not the processor's. XLA makes one loop of them. It does so
+    when a training is traced: eagerly, each step would be compiled anew.
+    """
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Update the variables; arguments as Keras's."""
+        apply = super().apply
+        if not self.built or tf.executing_eagerly() or tf.distribute.has_strategy():
+            apply(grads, trainable_variables)
+            return
+        # A gradient of some rows of an embedding moves all its moments: it may as well be whole.
+        whole = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
+        update = tf.function(
+            lambda grads: apply(grads, trainable_variables), jit_compile=True, autograph=False
+        )
+        update(whole)
+
+
+class _AveragesFromTheStart(keras.optimizers.Optimizer):
+    """A moving average of the weights w that is worth something after a few steps already.
+
+    Formula: `average = m_t average + (1 - m_t) w` with `m_t = min(ema_momentum, t / (t + 9))` after
+    t steps: about the last tenth of them, until the momentum asks for no more. Keras's own average
+    holds on to the first weights for thousands of steps.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+        if not self.use_ema:
+            return
+        step = ops.cast(self.iterations, "float32")
+        momentum = ops.minimum(self.ema_momentum, step / (step + 9.0))
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            average.assign(momentum * average + (1.0 - momentum) * variable)
+
+
+@keras.saving.register_keras_serializable(package="training")
+class Adam(_InOnePass, _AveragesFromTheStart, keras.optimizers.Adam):
+    """Adam with that average."""
+
+
+@keras.saving.register_keras_serializable(package="training")
+class AdamW(_InOnePass, _AveragesFromTheStart, keras.optimizers.AdamW):
+    """AdamW with that average."""
+
+
+def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
+    """Adam or AdamW, with an average of the weights where one is asked for."""
+    options = {
+        "learning_rate": learning_rate(training),
+        "global_clipnorm": training.clip_norm,
+        "use_ema": training.average_decay > 0,
+        "ema_momentum": training.average_decay,
+    }
+    if not training.weight_decay:
+        return Adam(**options)
+    return AdamW(weight_decay=training.weight_decay, **options)
+
+
+def decay_matrices_alone(model: keras.Model) -> None:
+    """Spare biases and other vectors from weight decay; Keras forgets it in a saved optimizer."""
+    vectors = [variable for variable in model.trainable_variables if len(variable.shape) < 2]
+    _inner(model).exclude_from_weight_decay(var_list=vectors)
+
+
+def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.CosineDecay:
+    """Warm-up from 0, then a half cosine to 0."""
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(training.steps - training.warmup_steps, 1),
+        warmup_target=training.learning_rate,
+        warmup_steps=training.warmup_steps,
+    )
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """The optimizer's moving average in the place of the weights, where it keeps one.
+
+    Afterwards the weights are what they were, to the last bit.
+    """
+    optimizer = _inner(model)
+    if not optimizer.use_ema or not optimizer.built:
+        yield
+        return
+    variables = model.trainable_variables
+    own = [ops.convert_to_numpy(variable) for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)
+
+
+@keras.saving.register_keras_serializable(package="training")
+class TokenCount(keras.metrics.Sum):
+    """How many real target tokens were seen."""
+
+    def update_state(
+        self, y_true: ka.types.Tensor, y_pred: ka.types.Tensor, sample_weight: object = None
+    ) -> None:
+        """Count a batch."""
+        super().update_state(ops.cast(ops.not_equal(y_true, 0), "float32"))
+
+
+def _inner(model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer itself, where half precision wraps it into one that scales the loss."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)

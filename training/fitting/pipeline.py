@@ -1,0 +1,232 @@
+"""Pairs of text to batches of ids, by tf.data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+from keras_attention.ids import END_ID
+from keras_attention.text.tokenizer import SentencePieceTokenizer
+from training.corpora.pairs import Pair
+from training.corpora.report import first_few
+from training.fitting.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
+from training.program import ConfigError
+from training.recipes.config import OptimizationConfig
+
+Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
+Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+
+class Passes:
+    """The pairs of each pass over the data, and their lengths.
+
+    Args:
+        pairs: The pairs of a pass, by its number; the same every time.
+        tokenizers: The source's and the target's.
+    """
+
+    def __init__(self, pairs: Callable[[int], Sequence[Pair]], tokenizers: Tokenizers) -> None:
+        self._make = pairs
+        self.tokenizers = tokenizers
+        self._number: int | None = None
+        self._pairs: Sequence[Pair] = ()
+        self._lengths: list[Lengths] = []
+
+    def pairs(self, number: int) -> Sequence[Pair]:
+        """The pairs of a pass; those of the last one asked for are at hand."""
+        if number != self._number:
+            pairs = self._make(number)
+            if pairs is not self._pairs:  # else nothing has to be counted again
+                self._lengths = token_lengths(pairs, self.tokenizers)
+            self._number, self._pairs = number, pairs
+        return self._pairs
+
+    def lengths(self, number: int) -> list[Lengths]:
+        """The lengths of these pairs, in tokens with the end token."""
+        self.pairs(number)
+        return self._lengths
+
+
+def budget_of(training: OptimizationConfig) -> Budget:
+    """The size of a batch that a configuration asks for."""
+    return Budget(training.batch_size, training.batch_tokens, training.pad_to_multiple)
+
+
+def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:
+    """What the first pass costs."""
+    return statistics(passes.lengths(0), budget_of(training), training.seed)
+
+
+def training_batches(
+    passes: Passes,
+    start_id: int,
+    training: OptimizationConfig,
+    first_step: int = 0,
+    copies: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Endless batches `({"source", "target"}, labels)`, pass after pass.
+
+    What a step reads follows from its number alone: a resumed training sees what it would have
+    seen without the interruption.
+
+    Args:
+        passes: The pairs.
+        start_id: The decoder's first token.
+        training: The size of a batch, and the seed of the order.
+        first_step: The step to begin with.
+        copies: How many copies of the model share a batch; see `encoder`.
+        shard: A process's number and how many there are; see `planned`.
+    """
+
+    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
+        plan = planned(passes.lengths, budget_of(training), training.seed, shard)
+        for number, batch in itertools.islice(plan, first_step, None):
+            pairs = passes.pairs(number)
+            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
+
+    return _encoded(texts, encoder(passes.tokenizers, start_id, copies))
+
+
+def validation_batches(
+    pairs: Sequence[Pair],
+    tokenizers: Tokenizers,
+    start_id: int,
+    training: OptimizationConfig,
+) -> tf.data.Dataset:
+    """All pairs once, in batches as in training."""
+    plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
+
+    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
+        for batch in plan:
+            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
+
+    batches = _encoded(texts, encoder(tokenizers, start_id))
+    return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
+
+
+def token_lengths(pairs: Sequence[Pair], tokenizers: Tokenizers) -> list[Lengths]:
+    """Tokens of both sides of each pair, the end token counted."""
+    rows = (t.encode(side) for t, side in zip(tokenizers, _sides(pairs), strict=True))
+    source, target = ([len(row) + 1 for row in side] for side in rows)
+    return list(zip(source, target, strict=True))
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in pairs], [target for _, target in pairs]
+
+
+def _encoded(
+    texts: Callable[[], Iterator[tuple[list[str], list[str], Lengths]]], encode: Encode
+) -> tf.data.Dataset:
+    strings, widths = tf.TensorSpec((None,), tf.string), tf.TensorSpec((2,), tf.int32)
+    dataset = tf.data.Dataset.from_generator(texts, output_signature=(strings, strings, widths))
+    return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
+
+
+def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
+    """A graph function from texts (B,), (B,) and their widths (2,) to a batch, padded with 0.
+
+    A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
+    starts with the start token and the labels end with the end token. A text of more tokens than
+    its width is an error. Rows of padding, which count nowhere, are added where the batch could
+    not be shared evenly by `copies` of the model.
+    """
+    source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
+
+    def padded(ids: tf.RaggedTensor, width: tf.Tensor) -> tf.Tensor:
+        dense = ids.to_tensor()
+        rows, columns = tf.unstack(tf.shape(dense))
+        return tf.pad(dense, [[0, -rows % copies], [0, width - columns]])
+
+    def encode(
+        sources: tf.Tensor, targets: tf.Tensor, widths: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        source, target = source_tokenizer.tokenize(sources), target_tokenizer.tokenize(targets)
+        column = tf.ones_like(sources, tf.int32)[:, tf.newaxis]
+        inputs = {
+            "source": padded(tf.concat([source, column * END_ID], axis=1), widths[0]),
+            "target": padded(tf.concat([column * start_id, target], axis=1), widths[1]),
+        }
+        return inputs, padded(tf.concat([target, column * END_ID], axis=1), widths[1])
+
+    return encode
+
+
+class Checked(NamedTuple):
+    """Pairs that fit.
+
+    Attributes:
+        pairs: The pairs.
+        dropped: The sides that do not fit, each as `file:line (side, tokens: text)`.
+    """
+
+    pairs: list[Pair]
+    dropped: list[str]
+
+
+def checked_pairs(
+    pairs: Sequence[Pair],
+    tokenizers: Tokenizers,
+    limits: tuple[int, int],
+    on_problem: Literal["error", "drop"] = "error",
+    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None = None,
+) -> Checked:
+    """The pairs, if all fit, or those that do.
+
+    Args:
+        pairs: Source and target texts.
+        tokenizers: The source's and the target's.
+        limits: The most source and target tokens, the end token counted.
+        on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
+            how many were, and the first of them.
+        where: Finds the `file:line` of both sides of pairs that stand in files, as `places` does.
+
+    Raises:
+        ConfigError: If a side of a pair is empty or too long, or no pair is left.
+    """
+    misfits = [
+        (i, side, count - 1)
+        for i, counts in enumerate(token_lengths(pairs, tokenizers))
+        for side, count in enumerate(counts)
+        if not 1 < count <= limits[side]
+    ]
+    bad = dict.fromkeys(i for i, _, _ in misfits)
+    kept = [pair for i, pair in enumerate(pairs) if i not in bad]
+    names: list[str] = []
+    if bad:
+        found = _place_of(bad, pairs, where)
+        names = [
+            f"{found[i][side]} "
+            f"({('source', 'target')[side]}, {count} tokens: {_start(pairs[i][side])!r})"
+            for i, side, count in misfits
+        ]
+        source, target = (limit - 1 for limit in limits)
+        message = (
+            f"{len(bad):,} of {len(pairs):,} pairs do not fit, which must have 1 to {source} "
+            f"source and 1 to {target} target tokens (data.max_source_length and "
+            f"data.max_target_length count the end token too): {first_few(names)}"
+        )
+        if on_problem == "error" or not kept:
+            advice = "Of a corpus data.on_problem=drop leaves them out."
+            raise ConfigError(f"{message}. {advice if kept else 'No pair is left.'}")
+        print(f"Dropped: {message}")
+    return Checked(kept, names)
+
+
+def _place_of(
+    bad: Iterable[int],
+    pairs: Sequence[Pair],
+    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None,
+) -> dict[int, Pair]:
+    """Where each of the pairs `bad` stands, of equal ones the first at the first place."""
+    found = where(pairs[i] for i in bad) if where else {}
+    rest = {pair: iter(stands) for pair, stands in found.items()}
+    return {i: next(rest.get(pairs[i], iter(())), (f"pair {i + 1}",) * 2) for i in bad}
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"

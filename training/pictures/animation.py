@@ -1,0 +1,81 @@
+"""A decoding as an animation: the picture of its attention, a row after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.pictures.heat_maps import heat_maps, installed_fonts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
+
+    from keras_attention import Translation
+
+_FRAMES_A_SECOND, _WHOLE, _DOTS = 2, 4, 100  # frames that show the whole picture; dots per inch
+_BLUE, _GREY = np.array([0.03, 0.19, 0.42]), np.array([0.42, 0.42, 0.42])
+_ARROW = "\n→ "
+
+
+def animate(result: Translation, out: Path) -> str:
+    """Draw a frame for each output token, after the whole picture.
+
+    Args:
+        result: A translation of a model with attention.
+        out: The file, a .gif.
+
+    Returns:
+        The characters that no installed font has, which are drawn as boxes.
+
+    Raises:
+        ValueError: If the result has no attention to draw.
+    """
+    from matplotlib.animation import PillowWriter
+
+    with installed_fonts() as missing:
+        figure = heat_maps([result])
+        (axis,) = figure.axes
+        frame, title = _row_frame(axis, result), axis.get_title("left")
+        last = len(result.tokens) - 1
+        writer = PillowWriter(fps=_FRAMES_A_SECOND)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with writer.saving(figure, str(out), _DOTS):
+            for step in [*[last] * _WHOLE, *range(last + 1)]:
+                _show(axis, frame, result, step)
+                axis.set_title(so_far(title, result, step), parse_math=False, loc="left")
+                writer.grab_frame()
+    return "".join(sorted(missing))
+
+
+def so_far(title: str, result: Translation, step: int) -> str:
+    """A picture's title with what was written up to a step, from 0, of the output."""
+    if step == len(result.tokens) - 1:
+        return title
+    written = "".join(result.tokens[: step + 1]).replace("␣", " ").strip()
+    return title[: title.rindex(_ARROW) + len(_ARROW) + len(written)]
+
+
+def _row_frame(axis: Axes, result: Translation) -> Rectangle:
+    """A frame around a row."""
+    from matplotlib.patches import Rectangle
+
+    width = len(result.source_tokens)
+    frame = Rectangle((-0.5, -0.5), width, 1.0, fill=False, edgecolor=_BLUE, clip_on=False)
+    axis.add_patch(frame)
+    return frame
+
+
+def _show(axis: Axes, frame: Rectangle, result: Translation, step: int) -> None:
+    """The rows up to a step; the last of them has the frame, and colours the source."""
+    assert result.attention is not None
+    is_written = np.arange(len(result.tokens)) <= step
+    (image,) = axis.get_images()
+    image.set_data(np.where(is_written[:, None], result.attention, np.nan))
+    for label, there in zip(axis.get_yticklabels(), is_written, strict=True):
+        label.set_alpha(float(there))
+    for label, weight in zip(axis.get_xticklabels(), result.attention[step], strict=True):
+        label.set_color(tuple(_GREY + weight * (_BLUE - _GREY)))
+    frame.set_y(step - 0.5)

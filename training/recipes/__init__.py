@@ -1,0 +1,5 @@
+"""What a training is told, as YAML.
+
+`config` has the sections and what each value may be; `reading` finds a recipe by its name and
+applies `key=value`.
+"""

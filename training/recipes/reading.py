@@ -1,0 +1,123 @@
+"""Recipes: a YAML file and `key=value` become a configuration, or an error that names the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from keras_attention.ids import UNKNOWN_ID
+from training.program import ConfigError
+from training.recipes.config import TrainConfig
+
+RECIPES = Path(__file__).parent
+
+
+def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
+    """The configuration of a recipe.
+
+    Args:
+        recipe: A name in `training/recipes`, or a YAML file.
+        overrides: `section.key=value`, values in YAML.
+
+    Returns:
+        The configuration, checked.
+
+    Raises:
+        ConfigError: If the recipe or a key is unknown, or a value is not what the key takes.
+    """
+    tree = _read_recipe(recipe)
+    for override in overrides:
+        _apply(tree, override)
+    return config_from(tree)
+
+
+def config_from(tree: Mapping[str, Any]) -> TrainConfig:
+    """The configuration in a nested mapping; errors as in `load_config`.
+
+    `data.task` is `corpus` where it is not given and `data.train` is, else `dates`.
+    """
+    data = {} if tree.get("data") is None else tree["data"]
+    if isinstance(data, Mapping):
+        data = {"task": "corpus" if "train" in data else "dates", **data}
+    tree = {**tree, "data": data}
+    unknown = list(_unknown_keys(tree, TrainConfig))
+    if unknown:
+        raise ConfigError("; ".join(unknown))
+    sizes = {"source_vocabulary": UNKNOWN_ID + 1, "target_vocabulary": UNKNOWN_ID + 1}
+    tree = {name: section for name, section in tree.items() if section is not None}
+    tree["model"] = {**sizes, **tree.get("model", {})}
+    try:
+        return TypeAdapter(TrainConfig).validate_python(tree)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(item) for item in error.errors())) from error
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    tags = ("dates", "corpus", "pairs")  # what pydantic adds after `data`
+    path = [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part in tags)]
+    key = ".".join(str(part) for part in path)
+    if problem["type"] == "union_tag_invalid":
+        task, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+        return f"Key `{key}.task`: must be one of {known}. Received: {task!r}"
+    if problem["type"] == "value_error":  # raised by a section, which says what it received
+        return f"Key `{key}`: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    return f"Key `{key}`: {problem['msg']}. Received: {problem['input']!r}"
+
+
+def _read_recipe(recipe: str) -> dict[str, Any]:
+    path = Path(recipe)
+    if path.suffix not in (".yaml", ".yml"):
+        path = RECIPES / f"{recipe}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+        raise ConfigError(f"There is no recipe {recipe!r}. Known: {known}, or a YAML file")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The recipe {path} is not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"The recipe {path} must be a mapping. Received: {type(tree).__name__}")
+    return {"name": path.stem, **tree}
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"An override must be key=value, in one word. Received: {override!r}")
+    *sections, last = key.split(".")
+    for section in sections:
+        if tree.get(section) is None:  # absent, or a section without a line
+            tree[section] = {}
+        tree = tree[section]
+        if not isinstance(tree, dict):
+            raise ConfigError(f"Key `{key}`: `{section}` is a value, not a section")
+    try:
+        tree[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"Key `{key}`: the value is not YAML. Received: {text!r}") from error
+
+
+def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterator[str]:
+    known = {item.name for item in fields(kind)}
+    types = get_type_hints(kind)
+    for key, value in tree.items():
+        if key not in known:
+            yield f"Unknown key `{path}{key}`. Known: {', '.join(sorted(known))}"
+        elif section := _section(types[key], value):
+            if isinstance(value, Mapping):
+                yield from _unknown_keys(value, section, f"{path}{key}.")
+            elif value is not None:
+                yield f"Key `{path}{key}` must be a section. Received: {value!r}"
+
+
+def _section(kind: Any, value: Any) -> type | None:
+    """The dataclass behind a key, if it is a section; of several the one whose task is named."""
+    kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and is_dataclass(one)]
+    task = value.get("task") if isinstance(value, Mapping) else None
+    named = [one for one in kinds if getattr(one, "task", None) == task]
+    return next(iter([*named, *kinds]), None)
