@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from export import assets, reference
-from export.browser import write_page
+from export.assets import description, reference
+from export.assets.readme import readme
+from export.browser.write import write_page
 from export.layout import (
     FLOAT32,
     FORMATS,
@@ -20,9 +21,8 @@ from export.layout import (
     make_room,
     with_precision,
 )
-from export.mlserver import write_mlserver
+from export.mlserver.write import write_mlserver
 from export.quantize import with_int8_embeddings
-from export.readme import readme
 from export.tflite import attach, export_tflite
 from keras_attention.decoding import BeamSearch
 from keras_attention.ids import END_ID
@@ -130,8 +130,8 @@ def _export(
         )
         file = with_precision("model.tflite", precision)
         return [export_tflite(one, out / kind / file, precision)]
-    from export.onnx import export_onnx
-    from export.onnx_text import Text
+    from export.onnx.convert import export_onnx
+    from export.onnx.text import Text
 
     text = Text(
         run.source_model.read_bytes(),
@@ -163,18 +163,18 @@ def _write_assets(
         serving.model, rows, targets, translator.max_source_length, serving.max_length, serving.beam
     )
     reference.write_reference(out / "reference.npz", arrays)
-    assets.copy_tokenizers(run, out)
-    config = assets.describe(name, run, serving, translator, artefacts)
+    description.copy_tokenizers(run, out)
+    config = description.describe(name, run, serving, translator, artefacts)
     if "onnx" in artefacts:
         write_page(out)
         write_mlserver(out, config)
     for file in artefacts.get("tflite", ()):
         inside = {path.name: path.read_bytes() for path in (run.source_model, run.target_model)}
-        attach(out / file, {**inside, "config.json": assets.as_json(config).encode()})
-    made = assets.examples(translator, texts, rows)
-    assets.write_json(out / "examples.json", made)
+        attach(out / file, {**inside, "config.json": description.as_json(config).encode()})
+    made = description.examples(translator, texts, rows)
+    description.write_json(out / "examples.json", made)
     (out / "README.md").write_text(readme(config, made[0]["source"]), encoding="utf-8")
-    assets.write_json(out / "config.json", config)
+    description.write_json(out / "config.json", config)
     _warn_about_cut(made)
 
 

@@ -155,7 +155,7 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict[str, Batches]:
-    from export.reference import answer
+    from export.assets.reference import answer
     from keras_attention.decoding import BeamSearch, GreedySearch
     from keras_attention.text.runs import RunDirectory
 

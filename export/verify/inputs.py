@@ -57,7 +57,7 @@ def read_texts(
         VerificationError: If a file cannot be read, they have not as many lines, or the model does
             not take one.
     """
-    from export.reference import batches, extremes
+    from export.assets.reference import batches, extremes
 
     sides = [_lines(path) for path in data]
     if len(sides) > 1 and len(sides[0]) != len(sides[1]):

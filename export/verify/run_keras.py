@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.reference import padded
+from export.assets.reference import padded
 from export.verify.runner import Arrays, Function, main
 from keras_attention.decoding import BeamSearch, GreedySearch
 from keras_attention.text.translator import Translator

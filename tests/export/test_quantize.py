@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_attention as ka
 from export.layout import parts_of, with_precision
-from export.onnx import export_onnx
-from export.onnx_passes import op_types
+from export.onnx.convert import export_onnx
+from export.onnx.passes import op_types
 from export.pipeline import export_run
 from export.quantize import with_int8_embeddings, with_shared_buffers
 from export.tflite import export_tflite

@@ -10,10 +10,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import keras_attention as ka
-from export.onnx import convert
+from export.onnx.convert import convert
 from export.tflite import export_tflite
 from keras_attention.text.serving import ServingModule
-from tests.export.test_onnx import assert_equals_keras, run
+from tests.export.onnx.test_convert import assert_equals_keras, run
 from tests.export.test_tflite import operators, runners
 from tests.export.toy import sources, toy_model
 

@@ -14,9 +14,9 @@ import pytest
 
 import keras_attention as ka
 from export.__main__ import main
-from export.assets import write_json
+from export.assets.description import write_json
+from export.assets.reference import extremes
 from export.pipeline import export_run
-from export.reference import extremes
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.translator import pad
 from tests.export.toy import BEAM, MAX_SOURCE, MAX_TARGET, fresh_python, texts
@@ -166,7 +166,7 @@ try:
 except SystemExit:
     assert not {{"tensorflow", "keras", "numpy"}} & set(sys.modules)
 """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(root)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

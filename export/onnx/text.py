@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, parser
 
 from export.layout import OPSET
-from export.onnx_passes import rename_outputs
+from export.onnx.passes import rename_outputs
 from keras_attention.ids import END_ID, PADDING_ID
 
 # In ONNX's own text format. A row of tokens is found in the flat list of all of them by where it
@@ -108,7 +108,7 @@ def with_text(searched: ModelProto, text: Text) -> ModelProto:
     runtime, from the node `text_is_longer_than_N_tokens`.
 
     Args:
-        searched: A search on ids, as `export.onnx.convert` makes it.
+        searched: A search on ids, as `export.onnx.convert.convert` makes it.
         text: The tokenizers; N is its `max_source_length`.
 
     Returns:

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.onnx_canonical import to_canonical_form
-from export.onnx_passes import matrices_into_loops
+from export.onnx.canonical import to_canonical_form
+from export.onnx.passes import matrices_into_loops
 
 _LARGE = 16
 """From how many rows on a matrix is worth it."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.assets import write_json
+from export.assets.description import write_json
 from export.layout import FLOAT32, MLSERVER
-from export.onnx_text import lengths_of
+from export.onnx.text import lengths_of
 
-_SERVER = Path(__file__).with_name("server")
+_SERVER = Path(__file__).parent
 _MOST_AT_ONCE = 8
 
 

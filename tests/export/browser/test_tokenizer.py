@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from export.browser import tokenizer_of
+from export.browser.write import tokenizer_of
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.hard_text import HARD_TEXT, LEARNED
 
-TOKENIZER = Path(__file__).parents[2] / "export" / "page" / "tokenizer.js"
+TOKENIZER = Path(__file__).parents[3] / "export" / "browser" / "page" / "tokenizer.js"
 PROGRAM = """
 import fs from "node:fs";
 import { Tokenizer } from "./tokenizer.mjs";

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from export.assets.reference import Rows, greedy_ids
 from export.layout import PROJECT
-from export.reference import Rows, greedy_ids
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule

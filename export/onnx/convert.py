@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.layout import FLOAT16, FLOAT32, INT8, OPSET, with_precision
-from export.onnx_canonical import to_canonical_form
-from export.onnx_passes import loop_constants_to_outer_scope, name_dimensions
-from export.onnx_quantize import float16_onnx, int8_onnx
-from export.onnx_text import Text, with_text
+from export.onnx.canonical import to_canonical_form
+from export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
+from export.onnx.quantize import float16_onnx, int8_onnx
+from export.onnx.text import Text, with_text
 from keras_attention.decoding import BeamSearch, GreedySearch
 from keras_attention.text.serving import without_cudnn
 

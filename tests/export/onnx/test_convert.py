@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 
 import keras_attention as ka
-from export.onnx import convert, export_onnx
-from export.onnx_passes import op_types
-from export.reference import padded
+from export.assets.reference import padded
+from export.onnx.convert import convert, export_onnx
+from export.onnx.passes import op_types
 from tests.export.toy import IN_ONNX, architectures, sources, toy_model
 
 VOCABULARY, T = 29, 11
