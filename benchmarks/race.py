@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
+from typing import IO, cast
 
 from benchmarks.environments import OURS, PEERS
 from benchmarks.machine import description, is_idle
@@ -70,11 +71,10 @@ def validations(
     with subprocess.Popen(
         command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
-        assert process.stdout is not None
         timer = Timer(60 * minutes, process.kill)
         timer.start()
         try:
-            for line in process.stdout:
+            for line in cast(IO[str], process.stdout):
                 told = _BLEU.search(line)
                 if told is None:
                     continue

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from benchmarks.environments import COMPILED, OURS, PEERS, PRODUCTS
 from benchmarks.machine import description, is_idle
@@ -90,13 +90,11 @@ class Side:
 
     def run(self, count: int) -> dict[str, Any]:
         """Run so many times: the seconds of each, and the peak of memory."""
-        assert self.process.stdin is not None
-        print(count, file=self.process.stdin, flush=True)
+        print(count, file=cast(IO[str], self.process.stdin), flush=True)
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = cast(IO[str], self.process.stdout).readline()
         if not line:
             status = self.process.wait()
             self.errors.seek(0)

@@ -65,7 +65,10 @@ class LocalMonotonic(_Local):
         scores: Tensor,
         value_mask: Tensor | None = None,
         state: State = (),
-        **given: Any,
+        *,
+        query: Tensor | None = None,
+        prepared: tuple[Tensor, ...] = (),
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         (step,) = state
@@ -129,7 +132,8 @@ class LocalPredictive(_Local):
         state: State = (),
         *,
         query: Tensor | None = None,
-        **given: Any,
+        prepared: tuple[Tensor, ...] = (),
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         if query is None:

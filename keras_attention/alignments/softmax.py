@@ -39,7 +39,10 @@ class Softmax(Alignment):
         scores: Tensor,
         value_mask: Tensor | None = None,
         state: State = (),
-        **given: Any,
+        *,
+        query: Tensor | None = None,
+        prepared: tuple[Tensor, ...] = (),
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         if self.temperature != 1.0:
@@ -72,7 +75,10 @@ class Hardmax(Alignment):
         scores: Tensor,
         value_mask: Tensor | None = None,
         state: State = (),
-        **given: Any,
+        *,
+        query: Tensor | None = None,
+        prepared: tuple[Tensor, ...] = (),
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         scores = floating(scores)

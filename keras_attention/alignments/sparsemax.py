@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -38,7 +36,10 @@ class Sparsemax(Alignment):
         scores: Tensor,
         value_mask: Tensor | None = None,
         state: State = (),
-        **given: Any,
+        *,
+        query: Tensor | None = None,
+        prepared: tuple[Tensor, ...] = (),
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Weigh; see `Alignment`."""
         scores = floating(scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import keras
 import numpy as np
@@ -104,8 +105,7 @@ class _Reader:
         self.has_ended = token == END_ID
         checked_ids(np.array([[token]]), self.model.config.source_vocabulary)
         value, self.state = self._encoded(ops.full((1,), token, dtype="int32"))
-        place = self.model.decoder.prepare(ops.expand_dims(value, 1))
-        assert place is not None
+        place = cast(Memory, self.model.decoder.prepare(ops.expand_dims(value, 1)))
         if hasattr(self, "memory"):
             place = keras.tree.map_structure(
                 lambda before, new: ops.concatenate([before, new], axis=1),

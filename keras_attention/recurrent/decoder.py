@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -334,7 +334,7 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
         """The recurrence step by step: what a step attends to enters the next one."""
-        assert memory is not None
+        attended = cast(Memory, memory)  # without attention there is no loop
         batch = ops.shape(inputs)[0]
         xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
         if mask is not None:
@@ -344,7 +344,7 @@ class AttentionDecoder(keras.layers.Layer):
             own = ops.logical_and(ops.cast(reads_output, "bool"), has_before)
             xs["own"] = ops.cast(own, self.compute_dtype)
         with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
-            return run_loop(self._equations, xs, state, memory, training)
+            return run_loop(self._equations, xs, state, attended, training)
 
     def compute_output_spec(
         self,

@@ -158,8 +158,7 @@ def _head(explanation: Explanation) -> Iterator[list[Cell]]:
 
 def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list[list[Cell]]:
     """The table of the source tokens: scores, shares, and the weighted sum below."""
-    assert explanation.encoded is not None
-    assert explanation.mechanism is not None
+    encoded = np.asarray(explanation.encoded)
     compared = _compared(explanation, look)
     heads = look.heads[:_HEADS] if len(look.heads) > 1 else []
     head = [Cell("", "aside"), Cell("token", "aside"), Cell("k", "aside")]
@@ -170,7 +169,7 @@ def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list
     rows = [[*head, Cell("share", "aside", True), Cell("")]]
     for j in places:
         row = [Cell(str(j + 1), "aside", True), Cell(explanation.source_tokens[j])]
-        row.append(Cell(vector(explanation.encoded[j])))
+        row.append(Cell(vector(encoded[j])))
         row += [Cell(f"{values[j]:.2f}", "aside", True) for values in compared.values()]
         for one in heads:
             row.append(Cell(f"{one.scores[j]:.2f}", "", True))

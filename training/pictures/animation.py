@@ -37,6 +37,7 @@ def animate(result: Translation, out: Path) -> str:
 
     with installed_fonts() as missing:
         figure = heat_maps([result])
+        weights = np.asarray(result.attention)
         (axis,) = figure.axes
         frame, title = _row_frame(axis, result), axis.get_title("left")
         last = len(result.tokens) - 1
@@ -44,7 +45,7 @@ def animate(result: Translation, out: Path) -> str:
         out.parent.mkdir(parents=True, exist_ok=True)
         with writer.saving(figure, str(out), _DOTS):
             for step in [*[last] * _WHOLE, *range(last + 1)]:
-                _show(axis, frame, result, step)
+                _show(axis, frame, weights, step)
                 axis.set_title(so_far(title, result, step), parse_math=False, loc="left")
                 writer.grab_frame()
     return "".join(sorted(missing))
@@ -68,14 +69,13 @@ def _row_frame(axis: Axes, result: Translation) -> Rectangle:
     return frame
 
 
-def _show(axis: Axes, frame: Rectangle, result: Translation, step: int) -> None:
+def _show(axis: Axes, frame: Rectangle, weights: np.ndarray, step: int) -> None:
     """The rows up to a step; the last of them has the frame, and colours the source."""
-    assert result.attention is not None
-    is_written = np.arange(len(result.tokens)) <= step
+    is_written = np.arange(len(weights)) <= step
     (image,) = axis.get_images()
-    image.set_data(np.where(is_written[:, None], result.attention, np.nan))
+    image.set_data(np.where(is_written[:, None], weights, np.nan))
     for label, there in zip(axis.get_yticklabels(), is_written, strict=True):
         label.set_alpha(float(there))
-    for label, weight in zip(axis.get_xticklabels(), result.attention[step], strict=True):
+    for label, weight in zip(axis.get_xticklabels(), weights[step], strict=True):
         label.set_color(tuple(_GREY + weight * (_BLUE - _GREY)))
     frame.set_y(step - 0.5)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.attention.registry import ALIGNMENTS
 from tests import reference
 from tests.arrays import to_numpy
 
@@ -110,3 +111,9 @@ def test_in_the_place_of_the_one_a_model_was_trained_with(kind: str) -> None:
 def test_an_unknown_alignment_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`alignment` must be one of .*alignment='cold'"):
         ka.Seq2SeqConfig(9, 9, alignment="cold")
+
+
+@pytest.mark.parametrize("name", ALIGNMENTS)
+def test_a_keyword_that_is_misspelt_is_no_keyword(name: str) -> None:
+    with pytest.raises(TypeError, match="quary"):
+        ALIGNMENTS[name]().align(scores(1, 1.0), quary=scores(2, 1.0))
