@@ -115,5 +115,6 @@ def test_an_unknown_alignment_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ALIGNMENTS)
 def test_a_keyword_that_is_misspelt_is_no_keyword(name: str) -> None:
+    given: dict[str, Any] = {"quary": scores(2, 1.0)}
     with pytest.raises(TypeError, match="quary"):
-        ALIGNMENTS[name]().align(scores(1, 1.0), quary=scores(2, 1.0))
+        ALIGNMENTS[name]().align(scores(1, 1.0), **given)
