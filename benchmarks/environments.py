@@ -20,7 +20,7 @@ class Peer:
         module: Its worker, in `benchmarks.workers`.
         requirements: What its environment holds; nothing for this project's own environment.
         python: The version of Python that these need, or nothing for any.
-        options: What the worker is told besides the case.
+        options: Further arguments of the worker.
     """
 
     module: str

@@ -4,8 +4,9 @@ Training steps and searches of the benchmarks' model under XLA, beside what the 
 large matrix product and a pass over a large array, measured in the same run. `KERAS_BACKEND` says
 whether JAX or TensorFlow computes; the other one need not be installed.
 
-A training step is told as a share of the product's pace: its own matrix products over its time. A
-step of a search has to read all weights of the decoder, and is told as a share of the array's pace.
+A training step is reported as a share of the product's pace: its own matrix products over its time.
+A step of a search has to read all weights of the decoder, and is reported as a share of the array's
+pace.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Self-attention with the additive score, queries and values of one length, forward and forward with
 the gradient, each in a process of its own: our `BahdanauAttention`, and Keras's `AdditiveAttention`
-behind two `Dense` projections, which computes the same. What is told is the most memory that the
+behind two `Dense` projections, which computes the same. It reports the most memory that the
 process ever held (`ru_maxrss`) above what it held just before, with the weights made, the inputs
 there, and the same graph run once on sequences of 2, so that TensorFlow's own beginnings do not
 count. Both sides must come to the same numbers. What takes gigabytes is not tried (Keras's above

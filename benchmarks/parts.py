@@ -104,7 +104,7 @@ PARTS = {"the decoder's loop": _loop, "the loss": _loss, "the optimizer": _optim
 
 @contextmanager
 def _plain() -> Iterator[None]:
-    """The formulation of Keras and TensorFlow in the place of ours."""
+    """The formulation of Keras and TensorFlow instead of ours."""
     with (
         patch.dict(globals(), Adam=keras.optimizers.Adam),
         patch("keras_attention.backend.has_own_gradient", lambda: False),

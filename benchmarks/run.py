@@ -1,4 +1,4 @@
-"""Beside its peers in one run: `python -m benchmarks.run`.
+"""Training and decoding, measured together with peers: `python -m benchmarks.run`.
 
 Every side of a case runs in a process and an environment of its own (made from the package index at
 the first time: some gigabytes). They wait, and work in turns, so that whatever else this machine
@@ -112,7 +112,7 @@ class Side:
 
 
 def measure(case: Case, names: Sequence[str], turns: int) -> dict[str, Timing]:
-    """Let sides run a case in turns; who cannot run it is told and left out."""
+    """Let sides run a case in turns; a side that cannot run it is named and left out."""
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
         for name in names:

@@ -16,7 +16,7 @@ _SEARCH = ("beam_width", "length_penalty", "coverage_penalty", "min_length", "no
 
 def add_test_set(parser: argparse.ArgumentParser) -> None:
     """The options that name a test set; none of them stands for the run's held-out pairs."""
-    group = parser.add_argument_group("test set, in the place of the run's held-out pairs")
+    group = parser.add_argument_group("test set, instead of the run's held-out pairs")
     for name, what in (
         ("source", "texts, one a line"),
         ("target", "their translations"),

@@ -15,7 +15,7 @@ from benchmarks.workloads import Case
 
 
 def set_up(case: Case) -> None:
-    """Threads and seed, and oneDNN's products in the place of MKL's where those are slow.
+    """Threads and seed, and oneDNN's products instead of MKL's where those are slow.
 
     On some processors the setting rounds to bfloat16: not there.
     """

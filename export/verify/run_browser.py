@@ -23,7 +23,7 @@ import numpy as np
 from export.verify.runner import Arrays, Function, main
 
 LOCAL = "ONNXRUNTIME_WEB"
-"""The variable that names a folder with npm's onnxruntime-web, in the place of the page's CDN."""
+"""The variable that names a folder with npm's onnxruntime-web, instead of the page's CDN."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FLAGS = (
     "--headless",

@@ -28,7 +28,7 @@ class BahdanauAttention(Attention):
 
     Args:
         units: Size U of the hidden layer.
-        normalize: Weight normalization: `g v / |v|` in the place of v, with a learned length g
+        normalize: Weight normalization: `g v / |v|` instead of v, with a learned length g
             (initially `sqrt(1 / U)`), and a learned bias b added inside the tanh.
         dropout: Fraction of the weights that are dropped in training.
         alignment: How scores become weights; None for a softmax.

@@ -17,7 +17,7 @@ from keras_attention.types import Shape, Tensor
 class Past(keras.layers.Layer):
     """Base of what an attention layer adds to its projected keys at each step.
 
-    Formula: `key_j + features_j`, in the place of `key_j`, where the features are a function of the
+    Formula: `key_j + features_j`, instead of `key_j`, where the features are a function of the
     weights so far. In an additive score `v . tanh(q W_q + k_j W_m + features_j)`.
 
     The state is one tensor (B, S): the weights of the step before, or the sum of all so far.

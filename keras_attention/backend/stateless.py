@@ -19,7 +19,7 @@ def constants_of(layer: Any, dtype: str | None = None) -> list[Tensor]:
 
 @contextmanager
 def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Iterator[None]:
-    """Let layers compute with these tensors in the place of their weights, where there are any."""
+    """Let layers compute with these tensors instead of their weights, where there are any."""
     if not any(constants):
         yield
         return

@@ -16,7 +16,7 @@ from keras_attention.types import Nest, Tensor
 
 @dataclass(frozen=True)
 class SearchMargin:
-    """The margin of a beam search, in the place of that search.
+    """The margin of a beam search, instead of that search.
 
     The margin of a row is the smallest difference of two scores on which its result hung: in each
     step of the worst hypothesis that was kept and the best that was not, at last of those that are

@@ -29,7 +29,7 @@ class Sampling:
 
     Args:
         temperature: Above 1 flattens the distribution, below 1 sharpens it.
-        top_k: Only the so many likeliest tokens are drawn; None for all.
+        top_k: How many of the likeliest tokens to draw from; None for all.
         top_p: Only the nucleus is drawn; None for all tokens.
         seed: The same samples for the same sources at every call; None for others each time.
         num_samples: Hypotheses for each row, K, drawn independently; they may be equal.

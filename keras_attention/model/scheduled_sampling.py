@@ -16,7 +16,7 @@ from keras_attention.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class ScheduledSampling(Seq2Seq):
-    """A `Seq2Seq` that in training reads its own tokens in the place of some of the true ones.
+    """A `Seq2Seq` that in training reads its own tokens instead of some of the true ones.
 
     Formula: the decoder's input `x_t = y_t` with probability `epsilon_i`, else
     `x_t ~ softmax(log p(. | x_<t) / temperature)`, each token by itself, where i counts the steps

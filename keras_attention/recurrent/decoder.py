@@ -84,7 +84,7 @@ class AttentionDecoder(keras.layers.Layer):
             fills it from the mask that `memory` carries.
         initial_state: The cells' states, or a full state; None for zeros.
         reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
-            in the place of its input, and the gradient goes through it; the first step never does
+            instead of its input, and the gradient goes through it; the first step never does
             (see `ScheduledOutputs`). Outputs need the inputs' size then.
         return_attention_scores: Also return the weights (B, T, S).
         return_state: Also return the state after the last step, as further results.

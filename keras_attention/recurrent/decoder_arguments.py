@@ -104,7 +104,7 @@ def check_call(
 def check_reads_output(
     inputs: Tensor, reads_output: Tensor | None, units: int, attention: Any
 ) -> None:
-    """Raise `ValueError` where outputs cannot be read in the place of inputs."""
+    """Raise `ValueError` where outputs cannot be read instead of inputs."""
     if reads_output is None:
         return
     check_shape("reads_output", reads_output.shape, "inputs", inputs.shape[:2])

@@ -32,7 +32,7 @@ def run_loop(
         step: One step of the decoder, the dropout of its cells drawn.
         xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
             only where there is padding, and "drawn", what the attention drew, (B, T, S) each. Where
-            "own" (B, T) is given and 1, a step reads the output before in the place of its input.
+            "own" (B, T) is given and 1, a step reads the output before instead of its input.
         state: The decoder's state before the first step.
         memory: What is attended to.
         training: Whether the cells are called for training.

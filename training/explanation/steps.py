@@ -341,7 +341,7 @@ def _row(tensor: Any) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    """Lists in the place of arrays."""
+    """Lists instead of arrays."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -50,9 +50,9 @@ class SeedDropout(keras.callbacks.Callback):
 
 
 class Pace(keras.callbacks.Callback):
-    """Log target tokens per second in the place of their number, and say how much time is left.
+    """Log target tokens per second instead of their number, and say how much time is left.
 
-    The seconds are those of the steps, without validation; the time left is told with it.
+    The seconds are those of the steps, without validation; the time left follows from them.
 
     Args:
         has_bar: Whether a bar shows it. Where none does, as in a log, a line a minute says it.

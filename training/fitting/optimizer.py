@@ -127,7 +127,7 @@ def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.Co
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """The optimizer's moving average in the place of the weights, where it keeps one.
+    """The optimizer's moving average instead of the weights, where it keeps one.
 
     Afterwards the weights are what they were, to the last bit.
     """

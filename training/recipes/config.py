@@ -207,7 +207,7 @@ class OptimizationConfig:
 
     Attributes:
         batch_size: Pairs in a step; 64 where `batch_tokens` is not given either.
-        batch_tokens: In the place of `batch_size`: tokens of the longer side in a step, padding
+        batch_tokens: Instead of `batch_size`: tokens of the longer side in a step, padding
             counted, however many pairs these are.
         pad_to_multiple: What the lengths of a batch are multiples of: larger numbers make fewer
             shapes (each of which XLA compiles) and more padding.
@@ -221,7 +221,7 @@ class OptimizationConfig:
         label_smoothing: Fraction of the target's probability that is spread over all tokens.
         scheduled_sampling: How often the decoder reads its own tokens in training.
         average_decay: Decay of a moving average of the weights, for example 0.999, which is
-            validated and kept in the place of the weights themselves; 0 for none. After t steps
+            validated and kept instead of the weights themselves; 0 for none. After t steps
             the decay is at most t / (t + 9), so that the average leaves the first weights soon.
         select_by: Whether the best `"metric"` of the task or the least `"loss"` on the validation
             pairs decides which model is kept and when to stop.
@@ -359,7 +359,7 @@ def _check_not_negative(section: object, *names: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Lists in the place of tuples, which YAML does not have."""
+    """Lists instead of tuples, which YAML does not have."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Outputs that are read in the place of inputs: step by step, and which steps do so."""
+"""Outputs that are read instead of inputs: step by step, and which steps do so."""
 
 from __future__ import annotations
 
