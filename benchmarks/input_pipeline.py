@@ -62,14 +62,14 @@ def _measure(options: argparse.Namespace) -> int:
 def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     from training.fitting.optimizer import compiled_model
     from training.fitting.pipeline import Passes, pass_statistics, training_batches
-    from training.fitting.start import fitting, learned_tokenizers, with_sizes
+    from training.fitting.start import fitting_pairs, learned_tokenizers, with_sizes
     from training.fitting.tasks import task_of
     from training.recipes.reading import load_config
 
     config = load_config(options.recipe, options.overrides)
     task = task_of(config.data)
     tokenizers = learned_tokenizers(config.text, task)
-    task.keep_training_pairs(lambda pairs: fitting("train", pairs, config, tokenizers, task))
+    task.keep_training_pairs(lambda pairs: fitting_pairs("train", pairs, config, tokenizers, task))
     config = with_sizes(config, *(tokenizer.vocabulary_size for tokenizer in tokenizers))
     passes = Passes(task.training_pairs, tokenizers)
     print(f"A pass: {pass_statistics(passes, config.training)}.")

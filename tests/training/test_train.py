@@ -32,7 +32,7 @@ from training.fitting.optimizer import (
     optimizer_of,
 )
 from training.fitting.start import check_data, fingerprint
-from training.fitting.state import TrainingState, alone, save_whole
+from training.fitting.state import TrainingState, locked, save_whole
 from training.fitting.tasks import task_of
 from training.program import RunError
 from training.recipes.config import OptimizationConfig, TrainConfig
@@ -364,11 +364,11 @@ def test_two_trainings_cannot_write_to_one_run(
     state.is_finished = False
     state.write(RunDirectory(out))
     before = files_of(out)
-    with alone(RunDirectory(out)):
+    with locked(RunDirectory(out)):
         assert train_toy(out) == 2
     assert f"{out} is in use" in capsys.readouterr().err
     assert files_of(out) == before
-    with alone(RunDirectory(tmp_path / "new")):
+    with locked(RunDirectory(tmp_path / "new")):
         assert train_toy(tmp_path / "new") == 2
         assert f"{tmp_path / 'new'} is in use" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()

@@ -14,21 +14,11 @@ from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.fitting.callbacks import Bar, DrawAttention, Pace, SeedDropout, Validate
 from training.fitting.checkpoints import KeepBest, LeaveTrace
-from training.fitting.devices import strategy_of
 from training.fitting.optimizer import compiled_model, loaded_model
 from training.fitting.pipeline import Passes, pass_statistics, training_batches, validation_batches
-from training.fitting.start import (
-    begin,
-    begun_tokenizers,
-    check_data,
-    check_room,
-    fingerprint,
-    fitting,
-    learned_tokenizers,
-    same,
-)
-from training.fitting.state import TrainingState, alone, sweep
-from training.fitting.tasks import Task, task_of
+from training.fitting.start import begin
+from training.fitting.state import TrainingState, locked, sweep
+from training.fitting.tasks import Task
 from training.pictures.heat_maps import examples
 from training.recipes.config import TrainConfig
 
@@ -49,32 +39,17 @@ def train(config: TrainConfig, out: str | Path) -> RunDirectory:
         ConfigError: If the configuration does not fit the data.
     """
     run = RunDirectory(out)
-    with alone(run):
+    with locked(run):
         return _train(config, run)
 
 
 def _train(config: TrainConfig, run: RunDirectory) -> RunDirectory:
-    is_new = not run.config_file.exists()
-    if is_new:
-        check_room(run)
-    else:
-        config = same(run, config)
-    state = TrainingState.of(run)
-    if state.is_finished:
-        sweep(run, state.file)
+    beginning = begin(run, config)
+    if beginning is None:
+        sweep(run, TrainingState.of(run).file)
         print(f"{run.path} is complete: nothing to train.")
         return run.require_complete()
-
-    strategy = strategy_of(config.training)
-    task = task_of(config.data)
-    data = fingerprint(task)
-    if not is_new:
-        check_data(run, data)
-    tokenizers = learned_tokenizers(config.text, task) if is_new else begun_tokenizers(run)
-    task.keep_training_pairs(lambda pairs: fitting("train", pairs, config, tokenizers, task))
-    validation = fitting("dev", task.validation_pairs(), config, tokenizers, task)
-    if is_new:
-        config = begin(run, config, task, tokenizers, data)
+    config, state, strategy, task, tokenizers, validation = beginning
     sweep(run, state.file)
     keras.utils.set_random_seed(config.training.seed)
     with strategy.scope():

@@ -1,4 +1,4 @@
-"""How a run begins: tokenizers, what stands before the first step, and whether it is the same."""
+"""How a run begins, or is taken up again: decided once, in `begin`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text.runs import RunDirectory
@@ -20,15 +20,97 @@ from keras_attention.text.tokenizer import Normalization
 from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
 from training.corpora.pairs import Pair, places
 from training.corpora.report import first_few
+from training.fitting.devices import strategy_of
 from training.fitting.pipeline import Tokenizers, checked_pairs
-from training.fitting.state import write_whole
-from training.fitting.tasks import Task
+from training.fitting.state import TrainingState, write_whole
+from training.fitting.tasks import Task, task_of
 from training.program import ConfigError, RunError
 from training.recipes.config import Part, TextConfig, TrainConfig
 from training.recipes.reading import config_from
 
 
-def check_room(run: RunDirectory) -> None:
+class Beginning(NamedTuple):
+    """All that a training needs before its model, whether it is new or resumed.
+
+    Attributes:
+        config: With the sizes of the vocabularies.
+        state: Where the training stands.
+        strategy: On which devices it runs.
+        task: With the training pairs that fit the model.
+        tokenizers: The source's and the target's.
+        validation: The validation pairs that fit the model.
+    """
+
+    config: TrainConfig
+    state: TrainingState
+    strategy: Any
+    task: Task
+    tokenizers: Tokenizers
+    validation: list[Pair]
+
+
+def begin(run: RunDirectory, config: TrainConfig) -> Beginning | None:
+    """Start a run, or take up again one that was interrupted.
+
+    Args:
+        run: A directory that is this training's alone.
+        config: What to train.
+
+    Returns:
+        What the training begins with; None where the run is complete.
+
+    Raises:
+        RunError: If the directory holds another run, or other files, or the data have changed.
+        ConfigError: If the configuration does not fit the data or the devices.
+    """
+    if not run.config_file.exists():
+        _check_room(run)
+        return _started(run, config)
+    config = _begun_config(run, config)
+    state = TrainingState.of(run)
+    return None if state.is_finished else _resumed(run, config, state)
+
+
+def _started(run: RunDirectory, config: TrainConfig) -> Beginning:
+    """A new run; writes what stands before the first step, the configuration last."""
+    strategy, task = strategy_of(config.training), task_of(config.data)
+    data = fingerprint(task)
+    tokenizers = learned_tokenizers(config.text, task)
+    validation = _with_fitting_pairs(task, config, tokenizers)
+    source, target = tokenizers
+    config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
+    held_out = fitting_pairs("held_out", task.held_out_pairs(), config, tokenizers, task)
+    source.save(run.source_model)
+    target.save(run.target_model)
+    rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
+    write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
+    if task.dropped:
+        write_whole(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
+        print(f"All that was dropped is named in {run.dropped_file}.")
+    write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
+    write_whole(run.config_file, config.to_yaml())
+    return Beginning(config, TrainingState(), strategy, task, tokenizers, validation)
+
+
+def _resumed(run: RunDirectory, config: TrainConfig, state: TrainingState) -> Beginning:
+    """An interrupted run, with the tokenizers and on the data that it began with."""
+    strategy, task = strategy_of(config.training), task_of(config.data)
+    check_data(run, fingerprint(task))
+    try:
+        tokenizers = run.tokenizers()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{error}. Choose another --out.") from error
+    validation = _with_fitting_pairs(task, config, tokenizers)
+    return Beginning(config, state, strategy, task, tokenizers, validation)
+
+
+def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers) -> list[Pair]:
+    """The validation pairs that fit; of its training pairs the task keeps those that do."""
+    task.keep_training_pairs(lambda pairs: fitting_pairs("train", pairs, config, tokenizers, task))
+    return fitting_pairs("dev", task.validation_pairs(), config, tokenizers, task)
+
+
+def _check_room(run: RunDirectory) -> None:
     """Raise `RunError` where a directory without a run holds more than the first files of one."""
     first = (run.source_model, run.target_model, run.held_out_file, run.dropped_file)
     own = {file.name for file in (*first, run.environment_file)}
@@ -42,15 +124,7 @@ def check_room(run: RunDirectory) -> None:
         )
 
 
-def begun_tokenizers(run: RunDirectory) -> Tokenizers:
-    """The tokenizers that a run began with."""
-    try:
-        return run.tokenizers()
-    except (OSError, ValueError) as error:
-        raise RunError(f"{error}. Choose another --out.") from error
-
-
-def same(run: RunDirectory, config: TrainConfig) -> TrainConfig:
+def _begun_config(run: RunDirectory, config: TrainConfig) -> TrainConfig:
     """The configuration of a run that was begun, if it is the one that is asked for."""
     try:
         begun = config_from(run.config())
@@ -101,26 +175,7 @@ def check_data(run: RunDirectory, data: str) -> None:
         )
 
 
-def begin(
-    run: RunDirectory, config: TrainConfig, task: Task, tokenizers: Tokenizers, data: str
-) -> TrainConfig:
-    """The configuration with its vocabulary sizes; writes what stands before the first step."""
-    source, target = tokenizers
-    config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
-    held_out = fitting("held_out", task.held_out_pairs(), config, tokenizers, task)
-    source.save(run.source_model)
-    target.save(run.target_model)
-    rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
-    write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
-    if task.dropped:
-        write_whole(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
-        print(f"All that was dropped is named in {run.dropped_file}.")
-    write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
-    write_whole(run.config_file, config.to_yaml())
-    return config
-
-
-def fitting(
+def fitting_pairs(
     part: Part, pairs: Sequence[Pair], config: TrainConfig, tokenizers: Tokenizers, task: Task
 ) -> list[Pair]:
     """The pairs of a part that fit the lengths; others are an error, or dropped and told."""

@@ -48,7 +48,7 @@ class TrainingState:
 
 
 @contextmanager
-def alone(run: RunDirectory) -> Iterator[None]:
+def locked(run: RunDirectory) -> Iterator[None]:
     """Make and hold a run directory while it is looked at and written to.
 
     A directory that was made here and stays empty is removed again.
