@@ -27,7 +27,7 @@ _SIZE, _WIDTH, _ROWS = 28, 64, 8
 def convert(path: Path, reserve: Callable[[Any], Any] | None = None) -> None:
     """Write a `.tflite` file with a loop in which XNNPACK computes two parts, P and Q.
 
-    P is a product and a RESHAPE of its result, Q two sums, a TANH and a mean; between them lies
+    P has the products of the state and a RESHAPE, Q two sums, a TANH and a mean; between them lies
     REVERSE_V2, which XNNPACK does not take. Q's workspace grows with the source, P's does not.
 
     Args:
@@ -97,7 +97,7 @@ def wrong_calls(path: Path, interpreters: int) -> dict[int, int]:
 def _main(count: str = "400") -> None:
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("as it is", "reserved"):
+        for kind in ("bare", "reserved"):
             path = Path(folder) / "model.tflite"
             for job in (["convert", kind], ["run", count]):  # apart: TensorFlow's heap hides it
                 command = [sys.executable, __file__, *job, str(path)]

@@ -87,7 +87,7 @@ def _equal(found: Arrays, expected: Arrays) -> bool:
 def watched() -> Iterator[list[int]]:
     """How many bytes XNNPACK allocates each time, told at the end; nothing where it is not seen.
 
-    On Linux it is alone in calling `posix_memalign`: TensorFlow Lite calls `aligned_alloc`.
+    On desktop Linux it alone calls `posix_memalign`: TensorFlow Lite calls `aligned_alloc`.
     """
     sizes: list[int] = []
     if sys.platform != "linux":

@@ -22,6 +22,7 @@ from export.verify.compare import MOST_BLEU_LOST, Comparison, compare
 from export.verify.expected import Expected, read_expected, search_of
 from export.verify.inputs import read_config
 from export.verify.runner import Batches, Job
+from keras_attention.text.serving import ROOM
 
 THREADS = 1
 _ROOT = Path(__file__).parents[2]
@@ -162,7 +163,7 @@ def _check_growing(
     Raises:
         RuntimeError: If one does, or may.
     """
-    sources = expected.growing(config["max_source_length"])
+    sources = expected.growing(ROOM * config["max_source_length"])
     found = _run(artefact, sources, {}, config, folder, "grow_litert")
     calls, wrong, grown = (int(found[name]) for name in ("calls", "wrong", "grown"))
     if wrong:

@@ -7,33 +7,28 @@ import tensorflow as tf
 _COLUMNS = 64
 
 
-def with_workspace(x: tf.Tensor, length: tf.Tensor, places: int, numbers: int) -> tf.Tensor:
-    """Integers as they are, behind a loop that never runs and that TFLite prepares before all else.
+def reserve_workspace(length: tf.Tensor, room: int, floats: int) -> tf.Tensor:
+    """0, from a loop that never runs, but is prepared before whatever adds this to its inputs.
 
-    All that XNNPACK computes for one interpreter shares a workspace. When that has to grow for one
-    part of a graph, XNNPACK sets up the others again, with addresses of their last call. What was
-    there TFLite may have freed, and the new workspace may lie there: XNNPACK takes a copy for one
-    onto itself then, leaves it out, and what follows reads what was never written. The sum in this
-    loop holds more than any other part, so that nothing else makes the workspace grow. Where a
-    source is too long for that, the workspace grows here, before what depends on the source's
-    length is set up anew. See docs/litert-workspace.md.
+    All that XNNPACK computes for one interpreter shares a workspace, and LiteRT may skip a copy
+    when that grows in use: see docs/litert-workspace.md. TensorFlow Lite prepares the body of a
+    loop before it knows whether the loop runs. The sum in this body holds more than any other part
+    of the graph, so the workspace is large enough from then on.
 
     Args:
-        x: What all that XNNPACK computes depends on.
         length: How long a source is, () int32.
-        places: For how long a source there is room from the first call on; longer ones make room
-            for a whole multiple of it.
-        numbers: How many of float32 this room is for: no fewer than any part holds at a time.
+        room: For how long a source there is room from the first call on. Longer ones make room for
+            a whole multiple of it, before what depends on their length is set up again.
+        floats: How many float32 numbers this room is for: no fewer than any part holds at a time.
 
     Returns:
-        The integers.
+        0, () float32.
     """
-    rows = (numbers - 1) // _COLUMNS + 1
-    column = tf.zeros((rows * tf.maximum((length - 1) // places + 1, 1), 1))
+    rows = (floats - 1) // _COLUMNS + 1
+    column = tf.zeros((rows * tf.maximum((length - 1) // room + 1, 1), 1))
 
     def body(_: tf.Tensor, zero: tf.Tensor) -> tuple[bool, tf.Tensor]:
         sums = column + tf.fill((1, _COLUMNS), zero)
         return False, tf.matmul(sums, tf.ones((_COLUMNS, 1)))[0, 0]
 
-    _, zero = tf.while_loop(lambda runs, _: runs, body, (length < 0, 0.0))
-    return x + tf.cast(zero, x.dtype)
+    return tf.while_loop(lambda runs, _: runs, body, (length < 0, 0.0))[1]

@@ -230,23 +230,23 @@ class ServingModule:
             return source, None
         real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
         length = tf.maximum(tf.reduce_sum(real), 1)
-        length = self._with_workspace(length, length)
+        length += tf.cast(self._reserve_workspace(length), tf.int32)
         return source[:, :length], tf.shape(source)[1] - length
 
-    def _with_workspace(self, x: Tensor, length: Tensor) -> Tensor:
-        """Integers as they are, behind what makes LiteRT set memory apart: see `with_workspace`."""
-        from keras_attention.backend.tensorflow_workspace import with_workspace
+    def _reserve_workspace(self, length: Tensor) -> Tensor:
+        """0, to be added to what all that XNNPACK computes depends on: see `reserve_workspace`."""
+        from keras_attention.backend.tensorflow_workspace import reserve_workspace
 
-        places = ROOM * (self.max_source_length or _LONGEST)
-        of_place, others = self._numbers
-        return with_workspace(x, length, places, places * of_place + others)
+        room = ROOM * (self.max_source_length or _LONGEST)
+        of_place, others = self._workspace_floats
+        return reserve_workspace(length, room, room * of_place + others)
 
     @cached_property
-    def _numbers(self) -> tuple[int, int]:
-        """More numbers than any part of the graph holds at a time: for a place, and besides.
+    def _workspace_floats(self) -> tuple[int, int]:
+        """More numbers than any part of the graph holds at a time: per place, and others.
 
-        As if a part held all that is attended to at once, for each hypothesis, with what is found
-        for each place and step, and all that any layer gives, twice.
+        An estimate: as if a part held at once, for each hypothesis, all that is attended to and a
+        weight for each place and step, and twice the output of every layer.
         """
         import tensorflow as tf
 
@@ -264,6 +264,10 @@ class ServingModule:
         import tensorflow as tf
 
         memory = None
+        if self._grows_in_steps:
+            zero = self._reserve_workspace(tf.shape(encoded["memory"])[1])
+            tokens += tf.cast(zero, tokens.dtype)
+            encoded = {name: x + zero for name, x in encoded.items()}
         if "memory" in encoded:
             mask = encoded["memory_mask"] > 0.5
             prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
@@ -271,9 +275,6 @@ class ServingModule:
             memory = Memory(
                 encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
             )
-            attention = self.model.decoder.attention
-            if self.batch_size == 1 and attention is not None and attention.is_stateful:
-                tokens = self._with_workspace(tokens, tf.shape(memory.values)[1])
         state = [encoded[name] for name in _numbered("state", encoded)]
         log_probs, weights, state = self.model.decode_step(tokens, state, memory)
         outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
@@ -281,6 +282,15 @@ class ServingModule:
         if weights is not None:
             outputs["weights"] = weights
         return outputs
+
+    @property
+    def _grows_in_steps(self) -> bool:
+        """Whether LiteRT prepares parts of `decode_step` after others have run.
+
+        It does where the attention keeps a state, and otherwise prepares all before any runs.
+        """
+        attention = self.model.decoder.attention
+        return self.batch_size == 1 and attention is not None and attention.is_stateful
 
     def _translated(self, text: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
         """Strings in and out; as in Python's `Translator`, an empty text gives an empty one."""

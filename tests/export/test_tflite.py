@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks import litert_workspace
 from export.tflite import export_tflite
 from export.verify.grow_litert import watched
-from keras_attention.backend.tensorflow_workspace import with_workspace
+from keras_attention.backend.tensorflow_workspace import reserve_workspace
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     ARCHITECTURES,
@@ -61,6 +62,33 @@ def grown(path: Path, lengths: Sequence[int] = (1, 5, 9, 26), runs_alone: str = 
         for place in range(1, len(lengths)):
             call(place)
     return max(sizes, default=0)
+
+
+def computed_without_reserving(path: Path, signature: str) -> list[int]:
+    """The operators of a signature that compute with its inputs and wait for no loop to reserve.
+
+    What has no float32 among its inputs is not XNNPACK's, nor is what the loop itself waits for.
+    """
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+    (definition,) = [x for x in model.signatureDefs if x.signatureKey.decode() == signature]
+    graph = model.subgraphs[definition.subgraphIndex]
+    kinds = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
+    ran, waiting, found = set(graph.inputs), set[int](), []
+    loops = 0
+    for operator in graph.operators:
+        kind, inputs = kinds[operator.opcodeIndex], set(operator.inputs)
+        is_first_loop = kind == schema.BuiltinOperator.WHILE and not loops
+        loops += kind == schema.BuiltinOperator.WHILE
+        if is_first_loop or inputs & waiting:
+            waiting |= set(operator.outputs)
+        elif inputs & ran:
+            ran |= set(operator.outputs)
+            types = [graph.tensors[i].type for i in inputs & ran]
+            is_shape = kind == schema.BuiltinOperator.SHAPE
+            if schema.TensorType.FLOAT32 in types and not is_shape:
+                found.append(kind)
+    assert loops
+    return found
 
 
 def operators(path: Path) -> set[int]:
@@ -146,8 +174,11 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
             np.testing.assert_array_equal(found["ids"][:, :, :longest], expected.ids)
             np.testing.assert_allclose(found["scores"], expected.scores, atol=1e-5, rtol=1e-5)
     assert grown(path) == 0
+    for name in ("greedy", "beam", "encode"):
+        assert computed_without_reserving(path, name) == []
     if model.decoder.attention is not None and model.decoder.attention.is_stateful:
         assert grown(path, runs_alone="decode_step") == 0
+        assert computed_without_reserving(path, "decode_step") == []
 
 
 @on_linux
@@ -165,7 +196,8 @@ def test_no_later_call_makes_the_workspace_grow(is_limited: bool, tmp_path: Path
 @on_linux
 def test_the_reproduction_grows_without_the_way_out(tmp_path: Path) -> None:
     def reserved(length: Any) -> Any:
-        return with_workspace(length, length, places=9, numbers=9 * 1024)
+        zero = reserve_workspace(length, room=9, floats=9 * 1024)
+        return length + tf.cast(zero, "int32")
 
     ways = {"bare": None, "reproduced": litert_workspace.reserve, "ours": reserved}
     for name, way in ways.items():

@@ -174,7 +174,7 @@ def test_a_tflite_file_whose_workspace_grows(
     path = out / "tflite" / "model.tflite"
     with zipfile.ZipFile(path) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}
-    monkeypatch.setattr(tensorflow_workspace, "with_workspace", lambda x, *_: x)
+    monkeypatch.setattr(tensorflow_workspace, "reserve_workspace", lambda *_: 0.0)
     attach(export_tflite(ServingModule(run.model(), MAX_TARGET, BEAM, batch_size=1), path), inside)
     assert main([str(out)]) == 1
     captured = capsys.readouterr()
