@@ -18,6 +18,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
 SERVERS_PYTHON ?= $(PYTHON)
+SHARE ?= 0/1
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
 VERIFIED := $(OUT)/.verified
@@ -41,8 +42,8 @@ test-all: test ## the core suite, what it leaves to this, and the conformance te
 	@$(MAKE) --no-print-directory test-thorough
 	@$(MAKE) --no-print-directory test-backends
 
-test-thorough: $(INSTALLED) ## costly properties of what is like something in the core suite
-	$(PYTEST) -m thorough tests
+test-thorough: $(INSTALLED) ## the rest: further variants of what the core suite has; SHARE=K/N for a part
+	$(PYTEST) -m thorough --share $(SHARE) tests
 
 test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX
 	@if $(PY) -c 'import torch' 2>/dev/null; then \

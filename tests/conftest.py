@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,38 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share",
+        metavar="K/N",
+        help="run only the K-th of N shares of the tests, from 0 to N - 1: together all of them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in the share that `--share` names.
+
+    A test's share follows from its name alone, so it stays where it is when others come and go.
+    """
+    asked = config.getoption("--share")
+    if asked is None:
+        return
+    try:
+        share, shares = map(int, asked.split("/"))
+        if not 0 <= share < shares:
+            raise ValueError
+    except ValueError:
+        raise pytest.UsageError(
+            f"Option `--share` must be K/N with K from 0 to N - 1. Received: {asked}"
+        ) from None
+    kept, others = [], []
+    for item in items:
+        is_in = zlib.crc32(item.nodeid.encode()) % shares == share
+        (kept if is_in else others).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from export.verify.__main__ import main as verify
 from keras_attention import GreedySearch, Translator
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, toy_run
+from tests.shared import made_once
 
 HERE = Path(__file__).parent
 MODULES = HERE.parents[1] / ".browser" / "node_modules"
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+    return RunDirectory(made_once(tmp_path_factory, "runs/toy", toy_run))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from export.pipeline import export_run
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, MAX_SOURCE, texts, toy_run
 from tests.servers.mlserver_process import PROGRAMS, PROTOCOLS, Server, of_texts, run, serving
+from tests.shared import made_once
 
 HARD = ["", " ", "  a  b ", "e\u0301 ＡＢ", "ЖЖЖ", "\u200b", "abc\tdef", "0" * 12, "\ufeffa", "ﬁ ½"]
 GIVEN = [*HARD, *texts(53)]
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+    return RunDirectory(made_once(tmp_path_factory, "runs/toy", toy_run))
 
 
 @pytest.fixture(scope="module")

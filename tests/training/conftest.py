@@ -7,6 +7,7 @@ import pytest
 
 from keras_attention import Translator
 from keras_attention.text.runs import RunDirectory
+from tests.shared import made_once
 from training.train import main
 
 # Small enough for seconds; dropout, since resuming has to find its random numbers again.
@@ -66,9 +67,11 @@ def train_toy() -> Train:
 @pytest.fixture(scope="session")
 def run(train_toy: Train, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run directory as the real entry point leaves it."""
-    out = tmp_path_factory.mktemp("runs") / "toy"
-    assert train_toy(out) == 0
-    return RunDirectory(out)
+
+    def make(out: Path) -> None:
+        assert train_toy(out) == 0
+
+    return RunDirectory(made_once(tmp_path_factory, "runs/trained", make))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 from keras_attention import Translation
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import toy_run
+from tests.shared import made_once
 from training.animate import main
 from training.pictures.animation import animate, so_far
 
@@ -49,7 +50,7 @@ def test_the_title_grows_with_the_output() -> None:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+    return RunDirectory(made_once(tmp_path_factory, "runs/toy", toy_run))
 
 
 def test_the_program(toy: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

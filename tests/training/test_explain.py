@@ -20,6 +20,7 @@ from keras_attention.text.runs import RunDirectory
 from tests import reference
 from tests.arrays import to_numpy
 from tests.export.toy import TARGET_ALPHABET, tokenizer, toy_model, toy_run
+from tests.shared import made_once
 from training import evaluate, explain, train, translate
 from training.explanation.steps import Explanation, Head, Look, Mechanism, Step, Word, readable
 from training.explanation.steps import explain as explained
@@ -292,7 +293,7 @@ def test_a_mechanism_is_named(kind: str, said: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return toy_run(tmp_path_factory.mktemp("runs") / "toy")
+    return RunDirectory(made_once(tmp_path_factory, "runs/toy", toy_run))
 
 
 def test_the_program(
