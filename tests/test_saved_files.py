@@ -18,7 +18,7 @@ from export.verify.verification import verify
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.conformance.registry import REGISTRY
-from tests.conformance.test_conformance import predict
+from tests.conformance.test_conformance import outputs
 from training.train import main
 
 ARCHIVE = Path(__file__).parent / "data" / "saved_files.tar.xz"
@@ -47,7 +47,7 @@ def expected(saved: Path, name: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", saved_layers())
 def test_a_model_of_each_layer_loads_and_answers_the_same(saved: Path, name: str) -> None:
     model = keras.saving.load_model(saved / "layers" / f"{name}.keras")
-    found = predict(model, REGISTRY[name].arrays(2, 5, 3))
+    found = outputs(model, REGISTRY[name].arrays(2, 5, 3))
     for one, other in zip(found, expected(saved, name), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
@@ -56,7 +56,7 @@ def test_weights_alone_load(saved: Path) -> None:
     model = REGISTRY["Seq2Seq-deep"].model()
     randomize(model, seed=1)
     model.load_weights(saved / "layers" / "Seq2Seq-deep.weights.h5")
-    (found,) = predict(model, REGISTRY["Seq2Seq-deep"].arrays(2, 5, 3))
+    (found,) = outputs(model, REGISTRY["Seq2Seq-deep"].arrays(2, 5, 3))
     np.testing.assert_allclose(found, expected(saved, "Seq2Seq-deep")[0], atol=1e-5)
 
 

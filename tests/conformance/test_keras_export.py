@@ -15,6 +15,7 @@ import pytest
 
 from tests.arrays import randomize
 from tests.conformance.registry import REGISTRY, Entry, costly
+from tests.conformance.test_conformance import outputs
 
 pytestmark = [
     pytest.mark.skipif(
@@ -31,13 +32,8 @@ Arrays = dict[str, np.ndarray]
 def random_model(entry: Entry) -> keras.Model:
     model = entry.model()
     randomize(model, seed=17)
-    predict(model, entry.arrays(2, 3, 2))  # Keras exports to ONNX only what has been called
+    outputs(model, entry.arrays(2, 3, 2))  # Keras exports to ONNX only what has been called
     return model
-
-
-def predict(model: keras.Model, arrays: Arrays) -> list[np.ndarray]:
-    results = model.predict(arrays, verbose=0)
-    return list(results) if isinstance(results, list | tuple) else [results]
 
 
 def assert_equal(results: list[Any], expected: list[np.ndarray], atol: float = 1e-5) -> None:
@@ -56,7 +52,7 @@ def test_saved_model(name: str, tmp_path: Path) -> None:
     for sizes in ((3, 5, 4), (2, 7, 1)):
         arrays = entry.arrays(*sizes)
         results = loaded.serve({key: tf.constant(array) for key, array in arrays.items()})
-        assert_equal(tf.nest.flatten(results), predict(model, arrays))
+        assert_equal(tf.nest.flatten(results), outputs(model, arrays))
 
 
 @each_entry
@@ -70,7 +66,7 @@ def test_onnx(name: str, tmp_path: Path) -> None:
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     for sizes in ((3, 5, 4), (2, 7, 1)):
         arrays = entry.arrays(*sizes)
-        assert_equal(session.run(None, arrays), predict(model, arrays))
+        assert_equal(session.run(None, arrays), outputs(model, arrays))
 
 
 @pytest.mark.parametrize("name", ["LSTMEncoder", "BiLSTMEncoder"])
@@ -106,4 +102,4 @@ def test_litert(name: str, tmp_path: Path) -> None:
     run = Interpreter(model_path=path, num_threads=1).get_signature_runner()
     results = run(**arrays)
     names = sorted(results, key=lambda key: int(key.rpartition("_")[2]))
-    assert_equal([results[key] for key in names], predict(model, arrays))
+    assert_equal([results[key] for key in names], outputs(model, arrays))

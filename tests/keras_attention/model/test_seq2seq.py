@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.backend import compiled
 from keras_attention.model.layers import dropped
 from tests import reference
 from tests.arrays import randomize, to_numpy
@@ -63,10 +66,17 @@ def models() -> dict[str, Any]:
     return {kind: new(kind) for kind in KINDS}
 
 
+@functools.cache
+def forward(model: Any) -> Callable[..., Any]:
+    """The model as it is trained, traced once: a search of the reference asks it often."""
+    return compiled(lambda source, target: model({"source": source, "target": target}))
+
+
 def teacher_forced(model: Any, source: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
     """Log-probabilities (V,) of the token after `ids`, from the model as it is trained."""
     target = np.array([[model.config.start_id, *ids]])
-    logits = to_numpy(model({"source": source[None], "target": target}))[0, -1].astype("float64")
+    arrays = (keras.ops.convert_to_tensor(x, dtype="int32") for x in (source[None], target))
+    logits = to_numpy(forward(model)(*arrays))[0, -1].astype("float64")
     return logits - np.log(np.sum(np.exp(logits)))
 
 
