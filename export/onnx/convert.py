@@ -18,7 +18,8 @@ from keras_attention.text.serving import without_cudnn
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from keras_attention.model.seq2seq import Search, Seq2Seq
+    from keras_attention.model.generation import Search
+    from keras_attention.model.seq2seq import Seq2Seq
 
 _OPEN_DIMENSIONS = {
     "source": {0: "batch", 1: "length"},

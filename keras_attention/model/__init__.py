@@ -1,8 +1,9 @@
 """Whole models: `Seq2Seq` of a configuration, and models around it.
 
 `config` says what can be chosen, `layers` makes the parts of it, `seq2seq` the model. `generation`
-has the searches over whatever encodes and decodes, so that `ensemble` has them too; `streaming`
-decodes before the source has ended, `scheduled_sampling` trains on a model's own tokens.
+has the base of whatever encodes and decodes step by step, which searches and scores: of `seq2seq`
+and of `ensemble`. `streaming` decodes before the source has ended, `scheduled_sampling` trains on a
+model's own tokens.
 """
 
 from __future__ import annotations

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from keras import ops
 
 from keras_attention.attention import Memory
 from keras_attention.checks import check_one_of
-from keras_attention.decoding import Hypotheses, TargetScores
-from keras_attention.model import generation
-from keras_attention.model.seq2seq import Search, Seq2Seq
+from keras_attention.model.generation import CompiledFunctions, StepModel
+from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.types import Tensor
 
 Mean = Literal["probabilities", "log_probabilities"]
 Memories = tuple[Memory | None, ...]
 
 
-class Ensemble:
+class Ensemble(StepModel):
     """Models that decide on every token together; it searches and scores as a `Seq2Seq` does.
 
     `p(y_t | y_<t, x) = 1/M sum_m p_m(y_t | y_<t, x)`, or with `mean="log_probabilities"` the
@@ -59,7 +58,7 @@ class Ensemble:
         self.mean = mean
         configs = [model.config for model in self.models]
         self.config = next((c for c in configs if c.attention is not None), configs[0])
-        self.compiled_functions = generation.CompiledFunctions()
+        self.compiled_functions = CompiledFunctions()
 
     def encode(
         self, source: Tensor, is_padded: bool = True
@@ -92,28 +91,6 @@ class Ensemble:
         attended = [ops.cast(w, "float32") for w in weights if w is not None]
         mean_weights = ops.mean(ops.stack(attended), axis=0) if attended else None
         return self._mean(ops.stack(log_probs)), mean_weights, list(states)
-
-    def search(
-        self, source: Tensor, search: Search, max_length: int, is_padded: bool = True, **given: Any
-    ) -> Hypotheses:
-        """Search for the best targets, in the graph; see `Seq2Seq.search`."""
-        return generation.find(self, source, search, max_length, is_padded, **given)
-
-    def generate(
-        self,
-        source: Any,
-        search: Search | None = None,
-        max_length: int = 60,
-        *,
-        prefix: Any = None,
-        allowed: Any = None,
-    ) -> Hypotheses:
-        """Search for the best targets of a batch of sources; see `Seq2Seq.generate`."""
-        return generation.generate(self, source, search, max_length, prefix, allowed)
-
-    def score(self, source: Any, target: Any) -> TargetScores:
-        """How likely given targets are, token by token; see `Seq2Seq.score`."""
-        return generation.score(self, source, target)
 
     def _mean(self, log_probs: Tensor) -> Tensor:
         """Log-probabilities (B, V) of those of the models (M, B, V)."""

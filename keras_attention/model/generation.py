@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ from keras_attention.ids import END_ID, PADDING_ID
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.types import Nest, Tensor
 
-Search = GreedySearch | BeamSearch | Sampling
+Search: TypeAlias = GreedySearch | BeamSearch | Sampling
 
 
 class CompiledFunctions:
@@ -45,121 +45,183 @@ class CompiledFunctions:
         return self.by_key.setdefault(key, compiled(function))
 
 
-class StepModel(Protocol):
-    """What the functions below ask of a model: see `Seq2Seq`, whose methods these are."""
+class StepModel:
+    """Base of models that encode a source and decode step by step: it searches and scores.
+
+    It keeps nothing itself: a model has the two attributes and the methods `encode` and
+    `decode_step`, as `Seq2Seq` does.
+
+    Attributes:
+        config: Sizes of the vocabularies, and the start token.
+        compiled_functions: What was compiled for this model.
+    """
 
     config: Seq2SeqConfig
     compiled_functions: CompiledFunctions
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Nest, Nest]:
         """What is attended to (None for nothing), and the state before the first step."""
+        raise NotImplementedError
 
     def decode_step(
         self, tokens: Tensor, state: Any, memory: Any
     ) -> tuple[Tensor, Tensor | None, Nest]:
         """Log-probabilities of the next token, weights or None, next state."""
+        raise NotImplementedError
 
+    def search(
+        self,
+        source: Tensor,
+        search: Search,
+        max_length: int,
+        is_padded: bool = True,
+        *,
+        prefix: Tensor | None = None,
+        allowed: Tensor | None = None,
+        uniform: Tensor | None = None,
+    ) -> Hypotheses:
+        """Search for the best targets, in the graph; `generate` is the same for arrays.
 
-def find(
-    model: StepModel,
-    source: Tensor,
-    search: Search,
-    max_length: int,
-    is_padded: bool = True,
-    *,
-    prefix: Tensor | None = None,
-    allowed: Tensor | None = None,
-    uniform: Tensor | None = None,
-) -> Hypotheses:
-    """`Seq2Seq.search` of any model."""
-    memory, state = model.encode(source, is_padded)
-    options: dict[str, Any] = {"constraints": _of_rows(prefix, allowed)}
-    if memory is not None:
-        options["attention_length"] = source.shape[1] or ops.shape(source)[1]
-        memory = keras.tree.map_structure(
-            lambda x: None if x is None else repeat_rows(x, search.width), memory
-        )
-    if isinstance(search, BeamSearch) and search.coverage_penalty:
-        options["attention_mask"] = ops.not_equal(source, PADDING_ID)
-    if isinstance(search, Sampling):
-        if uniform is None:
-            raise ValueError(
-                "A graph that samples needs its random numbers (B, K, T) as the argument "
-                f"`uniform`; no artefact of an export has them. Received: search={search}"
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`.
+            max_length: T, the most tokens of a hypothesis, the end token counted.
+            is_padded: Whether the source may have padding.
+            prefix: As in `generate`.
+            allowed: As in `generate`, (B, V).
+            uniform: Random numbers (B, K, T) for `Sampling`, at least 0 and below 1.
+
+        Returns:
+            Hypotheses of T tokens, best first.
+
+        Raises:
+            ValueError: If the search is a sampling and has no random numbers.
+        """
+        memory, state = self.encode(source, is_padded)
+        options: dict[str, Any] = {"constraints": _of_rows(prefix, allowed)}
+        if memory is not None:
+            options["attention_length"] = source.shape[1] or ops.shape(source)[1]
+            memory = keras.tree.map_structure(
+                lambda x: None if x is None else repeat_rows(x, search.width), memory
             )
-        options["uniform"] = uniform
-    return search(
-        lambda tokens, state: model.decode_step(tokens, state, memory),
-        state,
-        _start_tokens(model, source),
-        end_id=END_ID,
-        max_length=max_length,
-        **options,
-    )
-
-
-def generate(
-    model: StepModel,
-    source: Any,
-    search: Search | None,
-    max_length: int,
-    prefix: Any = None,
-    allowed: Any = None,
-) -> Hypotheses:
-    """`Seq2Seq.generate` of any model."""
-    check_positive("max_length", max_length)
-    search = GreedySearch() if search is None else search
-    if not isinstance(search, Search):
-        raise TypeError(
-            "Argument `search` must be GreedySearch(), BeamSearch(...), Sampling(...) or None. "
-            f"Received: search={search!r}"
-        )
-    source = checked_ids(source, model.config.source_vocabulary)
-    given = _checked_constraints(len(source), model.config.target_vocabulary, prefix, allowed)
-    is_constrained = bool(given or search.constraints)
-    if isinstance(search, Sampling):
-        given["uniform"] = search.draw(len(source), max_length)
-        search = replace(search, seed=None)  # nothing is compiled anew for another seed
-    names = tuple(given)
-    run = model.compiled_functions.get(
-        (search, max_length, names),
-        lambda source, *arrays: find(
-            model, source, search, max_length, **dict(zip(names, arrays, strict=True))
-        ),
-    )
-    found = run(*(ops.convert_to_tensor(array) for array in (source, *given.values())))
-    return _as_arrays(found, is_constrained)
-
-
-def score(model: StepModel, source: Any, target: Any) -> TargetScores:
-    """`Seq2Seq.score` of any model."""
-    source = checked_ids(source, model.config.source_vocabulary)
-    target = checked_ids(target, model.config.target_vocabulary, "target")
-    if len(source) != len(target):
-        raise ValueError(
-            "Argument `target` must have as many rows as `source`. "
-            f"Received: source of {source.shape}, target of {target.shape}"
-        )
-
-    def forced(source: Tensor, target: Tensor) -> TargetScores:
-        memory, state = model.encode(source)
-        return forced_decoding(
-            lambda tokens, state: model.decode_step(tokens, state, memory),
+        if isinstance(search, BeamSearch) and search.coverage_penalty:
+            options["attention_mask"] = ops.not_equal(source, PADDING_ID)
+        if isinstance(search, Sampling):
+            if uniform is None:
+                raise ValueError(
+                    "A graph that samples needs its random numbers (B, K, T) as the argument "
+                    f"`uniform`; no artefact of an export has them. Received: search={search}"
+                )
+            options["uniform"] = uniform
+        return search(
+            lambda tokens, state: self.decode_step(tokens, state, memory),
             state,
-            _start_tokens(model, source),
-            target,
+            self._start_tokens(source),
+            end_id=END_ID,
+            max_length=max_length,
+            **options,
         )
 
-    run = model.compiled_functions.get("score", forced)
-    found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
-    log_probs = ops.convert_to_numpy(found.log_probs)
-    check_finite(log_probs)
-    attention = found.attention
-    return TargetScores(log_probs, None if attention is None else ops.convert_to_numpy(attention))
+    def generate(
+        self,
+        source: Any,
+        search: Search | None = None,
+        max_length: int = 60,
+        *,
+        prefix: Any = None,
+        allowed: Any = None,
+    ) -> Hypotheses:
+        """Search for the best targets of a batch of sources.
 
+        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call
+        compiles its loop anew.
 
-def _start_tokens(model: StepModel, source: Tensor) -> Tensor:
-    return ops.full((ops.shape(source)[0],), model.config.start_id, dtype="int32")
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`; None for greedy.
+            max_length: The most tokens of a hypothesis, the end token counted. One that is cut
+                there has no end token.
+            prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
+                of them, padded with 0 on the right; None for none.
+            allowed: Boolean (V,) or (B, V), True where a token may be written, the end token too;
+                None for everywhere.
+
+        Returns:
+            Hypotheses as NumPy arrays, best first; T is the longest of them. A row for which the
+            constraints leave nothing has none: score -inf, length 0.
+
+        Raises:
+            ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+                anywhere but on the right; if `prefix` or `allowed` has another shape; or if the
+                model's own numbers are not finite.
+            TypeError: If `search` is not a search.
+        """
+        check_positive("max_length", max_length)
+        search = GreedySearch() if search is None else search
+        if not isinstance(search, Search):
+            raise TypeError(
+                "Argument `search` must be GreedySearch(), BeamSearch(...), Sampling(...) or None. "
+                f"Received: search={search!r}"
+            )
+        source = checked_ids(source, self.config.source_vocabulary)
+        given = _checked_constraints(len(source), self.config.target_vocabulary, prefix, allowed)
+        is_constrained = bool(given or search.constraints)
+        if isinstance(search, Sampling):
+            given["uniform"] = search.draw(len(source), max_length)
+            search = replace(search, seed=None)  # nothing is compiled anew for another seed
+        names = tuple(given)
+        run = self.compiled_functions.get(
+            (search, max_length, names),
+            lambda source, *arrays: self.search(
+                source, search, max_length, **dict(zip(names, arrays, strict=True))
+            ),
+        )
+        found = run(*(ops.convert_to_tensor(array) for array in (source, *given.values())))
+        return _as_arrays(found, is_constrained)
+
+    def score(self, source: Any, target: Any) -> TargetScores:
+        """How likely given targets are, token by token; compiled as `generate` is.
+
+        Args:
+            source: Ids (B, S), padded with 0 on the right.
+            target: Ids (B, T) without the start token, padded with 0 on the right. The end token
+                counts where it is given.
+
+        Returns:
+            Log-probabilities and attention of the targets' tokens as NumPy arrays.
+
+        Raises:
+            ValueError: If ids are not as in `generate`, or there are not as many targets as
+                sources; or if the model's own numbers are not finite.
+        """
+        source = checked_ids(source, self.config.source_vocabulary)
+        target = checked_ids(target, self.config.target_vocabulary, "target")
+        if len(source) != len(target):
+            raise ValueError(
+                "Argument `target` must have as many rows as `source`. "
+                f"Received: source of {source.shape}, target of {target.shape}"
+            )
+
+        def forced(source: Tensor, target: Tensor) -> TargetScores:
+            memory, state = self.encode(source)
+            return forced_decoding(
+                lambda tokens, state: self.decode_step(tokens, state, memory),
+                state,
+                self._start_tokens(source),
+                target,
+            )
+
+        run = self.compiled_functions.get("score", forced)
+        found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
+        log_probs = ops.convert_to_numpy(found.log_probs)
+        check_finite(log_probs)
+        attention = found.attention
+        return TargetScores(
+            log_probs, None if attention is None else ops.convert_to_numpy(attention)
+        )
+
+    def _start_tokens(self, source: Tensor) -> Tensor:
+        return ops.full((ops.shape(source)[0],), self.config.start_id, dtype="int32")
 
 
 def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint, ...]:

@@ -1,20 +1,19 @@
-"""The whole model: source ids in, target logits out, and the search for the best target."""
+"""The whole model: source ids in, target logits out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_attention.attention import Memory
 from keras_attention.attention_losses import AddCoverageLoss
-from keras_attention.decoding import Hypotheses, TargetScores
 from keras_attention.ids import PADDING_ID
-from keras_attention.model import generation
 from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.model.generation import CompiledFunctions, StepModel
 from keras_attention.model.layers import (
     decoder_of,
     dropped,
@@ -27,11 +26,9 @@ from keras_attention.model.layers import (
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.types import Tensor
 
-Search: TypeAlias = generation.Search
-
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Seq2Seq(keras.Model):
+class Seq2Seq(StepModel, keras.Model):
     """A recurrent encoder-decoder with attention, as a functional Keras model.
 
     `{"source": (B, S), "target": (B, T)}` ids to logits (B, T, V), float32. The source ends with
@@ -100,7 +97,7 @@ class Seq2Seq(keras.Model):
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.readout = readout
         self.logits: Any = logits
-        self.compiled_functions = generation.CompiledFunctions()
+        self.compiled_functions = CompiledFunctions()
         self._attention_weights = weights
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
@@ -173,90 +170,6 @@ class Seq2Seq(keras.Model):
         model = keras.Model(self.input, {"logits": self.output, "attention": attention})
         model.dtype_policy = self.policy
         return model
-
-    def search(
-        self,
-        source: Tensor,
-        search: Search,
-        max_length: int,
-        is_padded: bool = True,
-        *,
-        prefix: Tensor | None = None,
-        allowed: Tensor | None = None,
-        uniform: Tensor | None = None,
-    ) -> Hypotheses:
-        """Search for the best targets, in the graph; `generate` is the same for arrays.
-
-        Args:
-            source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`.
-            max_length: T, the most tokens of a hypothesis, the end token counted.
-            is_padded: Whether the source may have padding.
-            prefix: As in `generate`.
-            allowed: As in `generate`, (B, V).
-            uniform: Random numbers (B, K, T) for `Sampling`, at least 0 and below 1.
-
-        Returns:
-            Hypotheses of T tokens, best first.
-
-        Raises:
-            ValueError: If the search is a sampling and has no random numbers.
-        """
-        given = {"prefix": prefix, "allowed": allowed, "uniform": uniform}
-        return generation.find(self, source, search, max_length, is_padded, **given)
-
-    def generate(
-        self,
-        source: Any,
-        search: Search | None = None,
-        max_length: int = 60,
-        *,
-        prefix: Any = None,
-        allowed: Any = None,
-    ) -> Hypotheses:
-        """Search for the best targets of a batch of sources.
-
-        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call
-        compiles its loop anew.
-
-        Args:
-            source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`; None for greedy.
-            max_length: The most tokens of a hypothesis, the end token counted. One that is cut
-                there has no end token.
-            prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
-                of them, padded with 0 on the right; None for none.
-            allowed: Boolean (V,) or (B, V), True where a token may be written, the end token too;
-                None for everywhere.
-
-        Returns:
-            Hypotheses as NumPy arrays, best first; T is the longest of them. A row for which the
-            constraints leave nothing has none: score -inf, length 0.
-
-        Raises:
-            ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
-                anywhere but on the right; if `prefix` or `allowed` has another shape; or if the
-                model's own numbers are not finite.
-            TypeError: If `search` is not a search.
-        """
-        return generation.generate(self, source, search, max_length, prefix, allowed)
-
-    def score(self, source: Any, target: Any) -> TargetScores:
-        """How likely given targets are, token by token; compiled as `generate` is.
-
-        Args:
-            source: Ids (B, S), padded with 0 on the right.
-            target: Ids (B, T) without the start token, padded with 0 on the right. The end token
-                counts where it is given.
-
-        Returns:
-            Log-probabilities and attention of the targets' tokens as NumPy arrays.
-
-        Raises:
-            ValueError: If ids are not as in `generate`, or there are not as many targets as
-                sources; or if the model's own numbers are not finite.
-        """
-        return generation.score(self, source, target)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -13,7 +13,8 @@ from keras_attention.checks import check_positive
 from keras_attention.decoding import GreedySearch, Hypotheses, TargetScores, search_from
 from keras_attention.ids import END_ID, UNKNOWN_ID
 from keras_attention.model.ensemble import Ensemble
-from keras_attention.model.seq2seq import Search, Seq2Seq
+from keras_attention.model.generation import Search
+from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.text.translation import ScoredPair, Translation

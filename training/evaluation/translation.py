@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keras_attention import Translation
-from keras_attention.model.seq2seq import Search
+from keras_attention.model.generation import Search
 from training.corpora.pairs import Pair
 from training.evaluation.lengths import length_buckets
 
