@@ -3,8 +3,8 @@
 `greedy` and `sampling` follow one hypothesis for each row in `single_loop`. `beam` begins a search,
 `beam_loop` runs it, `extensions` are the ways to go on, `ranking` has the length penalty and takes
 the best; `constraints` say what may follow, `configuration` which search a run asks for. `forced`
-scores given targets, `scheduled` mixes them with a model's own tokens, `margin` measures how
-clearly a search decided. `types` is what all of them share.
+scores given targets, `scheduled` mixes them with tokens that `sampling` draws, `margin` measures
+how clearly a search decided. `types` is what all of them share.
 """
 
 from __future__ import annotations

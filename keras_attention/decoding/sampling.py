@@ -135,16 +135,25 @@ def sample(
     rows, width = ops.shape(uniform)[:2]
     flat = ops.reshape(uniform, (rows * width, max_length))
 
-    def drawn(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    def choose(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        vocabulary = log_probs.shape[-1]
+        likeliest, tokens = ops.top_k(log_probs, min(top_k or vocabulary, vocabulary))
+        kept = likeliest
+        if top_p is not None and top_p < 1:
+            kept = _nucleus(likeliest, temperature, top_p)
         here = ops.equal(ops.arange(max_length), time)
-        now = ops.sum(ops.where(here, flat, 0.0), axis=1, keepdims=True)
-        return _draw(log_probs, now, temperature, top_k, top_p)
+        place = draw(kept, ops.sum(ops.where(here, flat, 0.0), axis=1), temperature)
+
+        def at_place(x: Tensor) -> Tensor:
+            return ops.take_along_axis(x, ops.expand_dims(place, 1), axis=1)[:, 0]
+
+        return ops.cast(at_place(tokens), "int32"), at_place(likeliest)
 
     found = follow(
         step,
         keras.tree.map_structure(lambda x: repeat_rows(x, width), state),
         repeat_rows(start_tokens, width),
-        drawn,
+        choose,
         end_id=end_id,
         max_length=max_length,
         constraints=constraints,
@@ -157,31 +166,34 @@ def sample(
     return best_first(Hypotheses(*map(of_rows, found)))
 
 
-def _draw(
-    log_probs: Tensor,
-    uniform: Tensor,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-) -> tuple[Tensor, Tensor]:
-    """Tokens (N,) by uniform numbers (N, 1), and their log-probabilities (N,).
+def draw(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
+    """Places drawn by given random numbers, which makes it a function: no state, no surprise.
 
-    The inverse of the cumulative distribution over the tokens sorted by their probability, of which
-    both cuts are beginnings.
+    Formula: the first v with `u < sum_{w <= v} p_w`, where `p = softmax(log_probs / temperature)`.
+
+    Args:
+        log_probs: (N, V), -inf for what is never drawn.
+        uniform: u, (N,), at least 0 and below 1.
+        temperature: Not negative; below 1 sharpens, and 0 takes the likeliest.
+
+    Returns:
+        v, (N,) int32.
     """
-    vocabulary = log_probs.shape[-1]
-    likeliest, tokens = ops.top_k(log_probs, min(top_k or vocabulary, vocabulary))
-    best = ops.maximum(likeliest[:, :1], -1e9)  # -inf where constraints leave nothing
-    q = ops.exp((likeliest - best) / temperature)
-    q = q / ops.maximum(ops.sum(q, axis=1, keepdims=True), 1.0)
-    total = ops.cumsum(q, axis=1)
-    if top_p is not None and top_p < 1:
-        q = ops.where(total - q < top_p, q, 0.0)
-        total = ops.cumsum(q, axis=1)
-    place = ops.sum(ops.cast(total < uniform * total[:, -1:], "int32"), axis=1, keepdims=True)
-    chosen = ops.equal(ops.arange(likeliest.shape[1]), place)
-    token = ops.sum(ops.where(chosen, ops.cast(tokens, "int32"), 0), axis=1)
-    return token, ops.sum(ops.where(chosen, likeliest, 0.0), axis=1)
+    log_probs = ops.cast(log_probs, "float32")
+    best, place = ops.top_k(log_probs, 1)
+    if temperature == 0.0:
+        return ops.cast(place[:, 0], "int32")
+    best = ops.maximum(best, -1e9)  # -inf where constraints leave nothing
+    below = ops.cumsum(ops.exp((log_probs - best) / temperature), axis=1)
+    reached = ops.cast(ops.expand_dims(uniform, 1), "float32") * below[:, -1:]
+    place = ops.sum(ops.cast(below <= reached, "int32"), axis=1)
+    return ops.minimum(place, log_probs.shape[-1] - 1)  # where nothing is left, or rounding
+
+
+def _nucleus(likeliest: Tensor, temperature: float, top_p: float) -> Tensor:
+    """Sorted log-probabilities (N, V) with -inf behind the nucleus."""
+    q = ops.softmax(likeliest / temperature, axis=-1)
+    return ops.where(ops.cumsum(q, axis=1) - q < top_p, likeliest, -float("inf"))
 
 
 def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:

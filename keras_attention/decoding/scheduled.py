@@ -5,6 +5,7 @@ from __future__ import annotations
 from keras import ops
 
 from keras_attention.backend import scan
+from keras_attention.decoding.sampling import draw
 from keras_attention.decoding.types import StepFunction
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest, Tensor
@@ -20,7 +21,8 @@ def scheduled_decoding(
 ) -> Tensor:
     """The tokens that a decoder reads where some of them are the model's own.
 
-    Formula: `x_t = y_t` where it is given, else `x_t ~ p(. | x_<t)`, see `drawn`.
+    Formula: `x_t = y_t` where it is given, else `x_t ~ p(. | x_<t) ** (1 / temperature)` of
+    all tokens but the padding, which no target has.
 
     Args:
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
@@ -28,7 +30,7 @@ def scheduled_decoding(
         targets: (B, T) int32, the decoder's true inputs: the start token first, padded with 0.
         is_given: Boolean (B, T). The first token is always given, and padding stays padding.
         uniform: (B, T), from 0 to below 1: what the model's own tokens are drawn by.
-        temperature: See `drawn`.
+        temperature: Not negative; below 1 sharpens, and 0 takes the likeliest token.
 
     Returns:
         x, (B, T) int32. No gradient goes through what was drawn.
@@ -42,33 +44,10 @@ def scheduled_decoding(
         true, is_true, number = x
         tokens = ops.where(is_true, true, own)
         log_probs, _, state = step(tokens, state)
-        return (drawn(log_probs, number, temperature), state), tokens
+        is_padding = ops.equal(ops.arange(log_probs.shape[-1]), PADDING_ID)
+        log_probs = ops.where(is_padding, -float("inf"), log_probs)
+        return (draw(log_probs, number, temperature), state), tokens
 
     by_time = tuple(ops.transpose(x) for x in (targets, is_given, uniform))
     _, read = scan(one_step, (ops.zeros_like(targets[:, 0]), state), by_time)
     return ops.where(ops.equal(targets, PADDING_ID), PADDING_ID, ops.transpose(read))
-
-
-def drawn(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
-    """Tokens drawn by given random numbers, which makes it a function: no state, no surprise.
-
-    Formula: the first v with `u < sum_{w <= v} p_w`, where `p = softmax(log_probs / temperature)`
-    over all tokens but the padding, which no target has.
-
-    Args:
-        log_probs: (N, V).
-        uniform: u, (N,), from 0 to below 1.
-        temperature: Not negative; below 1 sharpens, and 0 takes the likeliest token.
-
-    Returns:
-        (N,) int32.
-    """
-    log_probs = ops.cast(log_probs, "float32")
-    size = ops.shape(log_probs)[-1]
-    log_probs = ops.where(ops.equal(ops.arange(size), PADDING_ID), -float("inf"), log_probs)
-    if temperature == 0.0:
-        return ops.cast(ops.top_k(log_probs, 1)[1][:, 0], "int32")
-    below = ops.cumsum(ops.softmax(log_probs / temperature, axis=-1), axis=-1)
-    reached = ops.cast(ops.expand_dims(uniform, 1), "float32") * below[:, -1:]
-    chosen = ops.sum(ops.cast(ops.less_equal(below, reached), "int32"), axis=-1)
-    return ops.minimum(chosen, ops.cast(size - 1, "int32"))  # where rounding reaches the sum itself

@@ -11,7 +11,7 @@ import pytest
 
 import keras_attention as ka
 from keras_attention import schedules
-from keras_attention.decoding.scheduled import drawn
+from keras_attention.decoding import scheduled_decoding
 from tests import reference
 from tests.arrays import randomize, to_numpy
 
@@ -86,14 +86,29 @@ def test_what_is_no_schedule_is_refused() -> None:
         ka.ScheduledSampling(config(), schedule=0.5)
 
 
+def drawn(log_probs: np.ndarray, numbers: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """What is read after a step with these log-probabilities (N, V), if it is not given."""
+    targets = np.ones((len(numbers), 2), "int32")
+    chance = np.stack([numbers, numbers], axis=1)
+    read = scheduled_decoding(
+        lambda tokens, state: (log_probs, None, state),
+        (),
+        targets,
+        targets == 0,
+        chance,
+        temperature,
+    )
+    return to_numpy(read)[:, 1]
+
+
 def test_drawn_by_hand() -> None:
     """0.2 on the padding, which is never drawn: the others have 3/8, 4/8 and 1/8."""
     log_probs = np.log(np.array([[0.2, 0.3, 0.4, 0.1]] * 5, "float32"))
     numbers = np.array([0.0, 0.374, 0.376, 0.874, 0.876], "float32")
-    assert to_numpy(drawn(log_probs, numbers)).tolist() == [1, 1, 2, 2, 3]
-    assert to_numpy(drawn(log_probs, numbers, temperature=0.0)).tolist() == [2] * 5
+    assert drawn(log_probs, numbers).tolist() == [1, 1, 2, 2, 3]
+    assert drawn(log_probs, numbers, temperature=0.0).tolist() == [2] * 5
     # squared: 9/26, 16/26, 1/26
-    assert to_numpy(drawn(log_probs, numbers, temperature=0.5)).tolist() == [1, 2, 2, 2, 2]
+    assert drawn(log_probs, numbers, temperature=0.5).tolist() == [1, 2, 2, 2, 2]
 
 
 def test_what_is_drawn_has_the_distribution_of_the_model() -> None:
@@ -101,7 +116,7 @@ def test_what_is_drawn_has_the_distribution_of_the_model() -> None:
     numbers = (np.arange(20000) + 0.5) / 20000
     with np.errstate(divide="ignore"):
         log_probs = np.tile(np.log(p).astype("float32"), (20000, 1))
-    counts = np.bincount(to_numpy(drawn(log_probs, numbers.astype("float32"))), minlength=5)
+    counts = np.bincount(drawn(log_probs, numbers.astype("float32")), minlength=5)
     expected = np.where(np.arange(5) > 0, p, 0.0) / 0.95
     np.testing.assert_allclose(counts / 20000, expected, atol=2e-4)
 
@@ -109,7 +124,7 @@ def test_what_is_drawn_has_the_distribution_of_the_model() -> None:
 def test_the_largest_number_draws_a_token() -> None:
     log_probs = np.log(np.full((1, 30011), 1 / 30011, "float32"))
     number = np.array([1.0 - 2.0**-24], "float32")
-    assert to_numpy(drawn(log_probs, number)).item() == 30010
+    assert drawn(log_probs, number).item() == 30010
 
 
 @pytest.mark.parametrize("attention", ["bahdanau", "luong", None])
