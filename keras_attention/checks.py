@@ -19,7 +19,19 @@ def check_positive(name: str, value: Any) -> None:
         )
 
 
-def check_dropout(name: str, value: float) -> None:
+def check_positive_number(name: str, value: float) -> None:
+    """Raise `ValueError` unless `value` is above 0."""
+    if not value > 0:
+        raise ValueError(f"Argument `{name}` must be positive. Received: {name}={value}")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Raise `ValueError` unless `value` is a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
+
+
+def check_fraction(name: str, value: float) -> None:
     """Raise `ValueError` unless `value` is a fraction of at least 0 and below 1."""
     if not 0.0 <= value < 1.0:
         raise ValueError(

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention import backend
-from keras_attention.checks import check_dropout, check_shape
+from keras_attention.checks import check_fraction, check_shape
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Tensor
 
@@ -116,7 +116,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
     ) -> None:
         kwargs = {"reduction": "mean_with_sample_weight", **kwargs}
         super().__init__(name=name, **kwargs)
-        check_dropout("label_smoothing", label_smoothing)
+        check_fraction("label_smoothing", label_smoothing)
         self.label_smoothing = label_smoothing
 
     def __call__(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.checks import check_fraction, check_not_negative
 from keras_attention.types import Tensor
 
 
@@ -64,9 +65,9 @@ class Linear(Schedule):
     minimum: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("c", self.c, self.c >= 0, "not be negative")
+        check_not_negative("c", self.c)
         _check("k", self.k, self.k > 0, "be above 0")
-        _check("minimum", self.minimum, 0 <= self.minimum < 1, "be at least 0 and below 1")
+        check_fraction("minimum", self.minimum)
 
     def __call__(self, step: Tensor) -> Tensor:
         """`max(minimum, k - c i)`."""

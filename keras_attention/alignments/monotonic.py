@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.linear_recurrence import linear_recurrence
 from keras_attention.backend import scan
-from keras_attention.checks import check_one_of
+from keras_attention.checks import check_not_negative, check_one_of
 from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import aligned_mask
 from keras_attention.types import Nest, Shape, Tensor
@@ -75,8 +75,7 @@ class Monotonic(Alignment):
     ) -> None:
         super().__init__(**kwargs)
         check_one_of("mode", mode, ("parallel", "recursive", "hard"))
-        if not noise >= 0:
-            raise ValueError(f"Argument `noise` must not be negative. Received: noise={noise}")
+        check_not_negative("noise", noise)
         self.mode = mode
         self.noise = noise
         self.score_bias_init = score_bias_init

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
+from keras_attention.checks import check_positive_number
 from keras_attention.dtypes import floating
 from keras_attention.masking import aligned_mask, masked_softmax
 from keras_attention.types import Tensor
@@ -28,10 +29,7 @@ class Softmax(Alignment):
 
     def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                f"Argument `temperature` must be positive. Received: temperature={temperature}"
-            )
+        check_positive_number("temperature", temperature)
         self.temperature = temperature
 
     def align(

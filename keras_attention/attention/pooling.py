@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention import scores
 from keras_attention.alignments import Alignment, Softmax
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_dropout, check_positive, check_rank, check_shape
+from keras_attention.checks import check_fraction, check_positive, check_rank, check_shape
 from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Shape, Tensor
 
@@ -74,7 +74,7 @@ class AttentionPooling(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         check_positive("units", units)
-        check_dropout("dropout", dropout)
+        check_fraction("dropout", dropout)
         self.units = units
         self.dropout = dropout
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment

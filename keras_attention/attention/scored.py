@@ -13,7 +13,7 @@ from keras_attention.alignments.softmax import Softmax
 from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_dropout, check_rank, check_shape
+from keras_attention.checks import check_fraction, check_rank, check_shape
 from keras_attention.types import Shape, Tensor
 
 
@@ -39,7 +39,7 @@ class Attention(AttentionLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_dropout("dropout", dropout)
+        check_fraction("dropout", dropout)
         _check_part("alignment", alignment, Alignment)
         _check_part("past", past, Past)
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_attention.backend.linear import linear
+from keras_attention.checks import check_positive_number
 from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Shape, Tensor
 
@@ -62,8 +63,7 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
 
     def __init__(self, units: int, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        if not epsilon > 0.0:
-            raise ValueError(f"Argument `epsilon` must be positive. Received: epsilon={epsilon}")
+        check_positive_number("epsilon", epsilon)
         self.epsilon = epsilon
         self.implementation, self.dropout_mask_count = 2, None  # one mask for all gates
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_not_negative, check_positive
 from keras_attention.decoding.beam_loop import BeamLoop, extend, first_beams, hypotheses
 from keras_attention.decoding.constraints import (
     Constraint,
@@ -62,8 +62,10 @@ class BeamSearch:
 
     def __post_init__(self) -> None:
         _check_groups(self.width, self.groups)
-        for name in ("length_penalty", "coverage_penalty", "diversity"):
-            _check_not_negative(name, getattr(self, name))
+        if not ops.is_tensor(self.length_penalty):
+            check_not_negative("length_penalty", self.length_penalty)
+        check_not_negative("coverage_penalty", self.coverage_penalty)
+        check_not_negative("diversity", self.diversity)
         check_constraints(self.constraints)
 
     def __repr__(self) -> str:
@@ -179,8 +181,3 @@ def _check_groups(width: int | Tensor, groups: int) -> None:
             "Argument `width` must be a multiple of `groups`, and known beforehand. "
             f"Received: width={width}, groups={groups}"
         )
-
-
-def _check_not_negative(name: str, value: float | Tensor) -> None:
-    if not ops.is_tensor(value) and not value >= 0:
-        raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_positive, check_positive_number
 from keras_attention.decoding.constraints import Constraint, check_constraints
 from keras_attention.decoding.single_loop import follow
 from keras_attention.decoding.types import (
@@ -197,10 +197,7 @@ def _nucleus(likeliest: Tensor, temperature: float, top_p: float) -> Tensor:
 
 
 def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if not temperature > 0:
-        raise ValueError(
-            f"Argument `temperature` must be positive. Received: temperature={temperature}"
-        )
+    check_positive_number("temperature", temperature)
     if top_k is not None:
         check_positive("top_k", top_k)
     if top_p is not None and not 0 < top_p <= 1:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from keras_attention.attention.luong import SCORES, Score
 from keras_attention.attention.registry import ALIGNMENTS, PASTS, AlignmentName, PastName
-from keras_attention.checks import check_dropout, check_one_of, check_positive
+from keras_attention.checks import check_fraction, check_not_negative, check_one_of, check_positive
 from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
 from keras_attention.recurrent.bridges import BRIDGES, BridgeKind
 from keras_attention.recurrent.query_times import INSIDE, QUERIES, Query
@@ -148,9 +148,9 @@ class Seq2SeqConfig:
         check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()
         for name in ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"):
-            check_dropout(name, getattr(self, name))
+            check_fraction(name, getattr(self, name))
         if self.embedding_dropout is not None:
-            check_dropout("embedding_dropout", self.embedding_dropout)
+            check_fraction("embedding_dropout", self.embedding_dropout)
         self._check_coverage_loss()
 
     def _check_mechanisms(self) -> None:
@@ -172,11 +172,7 @@ class Seq2SeqConfig:
                 kind(**options)  # which says what is wrong with them
 
     def _check_coverage_loss(self) -> None:
-        if not 0.0 <= self.coverage_loss < float("inf"):
-            raise ValueError(
-                "Argument `coverage_loss` must not be negative. "
-                f"Received: coverage_loss={self.coverage_loss}"
-            )
+        check_not_negative("coverage_loss", self.coverage_loss)
         if self.coverage_loss and self.attention is None:
             raise ValueError(
                 "Argument `coverage_loss` needs an attention. "

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.checks import check_not_negative
 from keras_attention.decoding import scheduled_decoding
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.seq2seq import Seq2Seq
@@ -68,10 +69,7 @@ class ScheduledSampling(Seq2Seq):
     ) -> None:
         super().__init__(config, dtype=dtype, **kwargs)
         check_schedule(schedule)
-        if not 0.0 <= temperature < float("inf"):
-            raise ValueError(
-                f"Argument `temperature` must not be negative. Received: temperature={temperature}"
-            )
+        check_not_negative("temperature", temperature)
         self.schedule = schedule
         self.temperature = temperature
         self.seed = seed

@@ -19,7 +19,7 @@ from keras import ops
 
 from keras_attention.backend import is_concrete
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
-from keras_attention.checks import check_dropout, check_positive, check_shape
+from keras_attention.checks import check_fraction, check_positive, check_shape
 from keras_attention.masking import is_contiguous
 from keras_attention.types import Shape, Tensor
 
@@ -46,8 +46,8 @@ class _Encoder(keras.layers.Layer):
         super().__init__(**kwargs)
         check_positive("units", units)
         check_positive("num_layers", num_layers)
-        check_dropout("dropout", dropout)
-        check_dropout("recurrent_dropout", recurrent_dropout)
+        check_fraction("dropout", dropout)
+        check_fraction("recurrent_dropout", recurrent_dropout)
         self.units, self.num_layers, self.seed = units, num_layers, seed
         self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.residual = residual

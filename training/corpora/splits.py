@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from keras_attention.checks import check_not_negative
 from training.corpora.pairs import Pair
 from training.program import CorpusError
 
@@ -51,9 +52,8 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
         CorpusError: If the sources run out before every part has its pairs, training at least one.
         ValueError: If `dev` or `test` is negative.
     """
-    for name, value in (("dev", dev), ("test", test)):
-        if value < 0:
-            raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
+    check_not_negative("dev", dev)
+    check_not_negative("test", test)
     keys = [_source_key(source, str(seed).encode()) for source, _ in pairs]
     sizes = Counter(keys)
     order = iter(sorted(sizes))

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field
 
 from keras_attention import schedules
-from keras_attention.checks import check_dropout, check_positive
+from keras_attention.checks import check_fraction, check_not_negative, check_positive
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.text.tokenizer import ModelType, Normalization
@@ -38,7 +38,7 @@ class DataConfig:
     max_target_length: int = 64
 
     def __post_init__(self) -> None:
-        _check_not_negative(self, "seed")
+        _check_none_negative(self, "seed")
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
 
@@ -174,7 +174,7 @@ class SamplingConfig:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_not_negative(self, "temperature")
+        _check_none_negative(self, "temperature")
         is_linear = self.schedule == "linear"
         needs = {"k": self.schedule is not None and not is_linear, "c": is_linear}
         takes = {"k": self.schedule is not None, "c": is_linear, "minimum": is_linear}
@@ -274,11 +274,11 @@ class OptimizationConfig:
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         _check_above_zero(self, "learning_rate", "clip_norm")
-        _check_not_negative(self, "warmup_steps", "weight_decay", "seed")
+        _check_none_negative(self, "warmup_steps", "weight_decay", "seed")
         if self.seed >= 2**32:
             raise ValueError(f"Argument `seed` must be below 2**32. Received: seed={self.seed}")
-        check_dropout("label_smoothing", self.label_smoothing)
-        check_dropout("average_decay", self.average_decay)
+        check_fraction("label_smoothing", self.label_smoothing)
+        check_fraction("average_decay", self.average_decay)
 
     @property
     def epochs(self) -> int:
@@ -300,7 +300,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         _check_all_positive(self, "beam_width")
-        _check_not_negative(self, "length_penalty")
+        _check_none_negative(self, "length_penalty")
 
 
 @dataclass(frozen=True)
@@ -351,11 +351,9 @@ def _check_above_zero(section: object, *names: str) -> None:
             raise ValueError(f"Argument `{name}` must be above 0. Received: {name}={value}")
 
 
-def _check_not_negative(section: object, *names: str) -> None:
+def _check_none_negative(section: object, *names: str) -> None:
     for name in names:
-        value = getattr(section, name)
-        if not value >= 0:
-            raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
+        check_not_negative(name, getattr(section, name))
 
 
 def _plain(value: Any) -> Any:
