@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from export.layout import FLOAT32, OPSET, QUANTIZED, parts_of
-from keras_attention.text.serving import ROOM
+from keras_attention.text.litert_workspace import ROOM
 
 _TEMPLATE = Path(__file__).with_name("readme_template.md")
 _SECTION = re.compile(r"<!-- format: (\w+) -->\n")

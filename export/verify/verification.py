@@ -22,7 +22,7 @@ from export.verify.compare import MOST_BLEU_LOST, Comparison, compare
 from export.verify.expected import Expected, read_expected, search_of
 from export.verify.inputs import read_config
 from export.verify.runner import Batches, Job
-from keras_attention.text.serving import ROOM
+from keras_attention.text.litert_workspace import ROOM
 
 THREADS = 1
 _ROOT = Path(__file__).parents[2]

@@ -8,11 +8,14 @@ before saving.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
+
+import keras
 
 from keras_attention.attention import Memory
 from keras_attention.checks import check_positive
@@ -20,15 +23,13 @@ from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.ids import END_ID, PADDING_ID, START_ID
 from keras_attention.model.generation import Search
 from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.text.litert_workspace import Workspace, grows_in_steps
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Tensor
 
 Outputs = dict[str, Tensor]
 ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
 TEXT_SIGNATURES = ("translate", "translate_search")
-ROOM = 2
-"""LiteRT's workspace has room for sources so many times as long as the longest."""
-_LONGEST = 128  # where no maximum is known
 
 
 class ServingModule:
@@ -61,8 +62,8 @@ class ServingModule:
         max_source_length: The most source tokens that `translate` takes, the end token counted; it
             refuses longer texts. None for no limit.
         batch_size: B, where a runtime needs to know it; None for any. With 1, which is what TFLite
-            takes, padding is not read, and LiteRT's workspace has room for `ROOM` times
-            `max_source_length` tokens (times 128 without a limit) from the first call on.
+            takes, padding is not read, and LiteRT's workspace has room for twice as many tokens as
+            `max_source_length` says (128 without a limit) from the first call on.
         source_length: S, likewise.
 
     Attributes:
@@ -84,8 +85,6 @@ class ServingModule:
         batch_size: int | None = None,
         source_length: int | None = None,
     ) -> None:
-        import keras
-
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
                 "Serving needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
@@ -108,89 +107,6 @@ class ServingModule:
         self.weights = [variable.value for variable in model.weights]
         self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
         self._traced: dict[str, Any] = {}
-        self._prepared_for_past = 0
-
-    def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
-        """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
-        import tensorflow as tf
-
-        module = tf.Module(name="translator")
-        module.weights = self.weights
-        module.tokenizers = self._tokenizers if set(TEXT_SIGNATURES) & set(names) else []
-        return module
-
-    def functions(self, names: Sequence[str] = ID_SIGNATURES) -> dict[str, Any]:
-        """Functions by name, each traced once; all but those with defaults are concrete.
-
-        Args:
-            names: Which; those on strings need tokenizers.
-
-        Raises:
-            ValueError: If a name is unknown, or one on strings is asked for without tokenizers.
-        """
-        source, text = {"source": self._source_spec()}, {"text": self._text_spec()}
-        searched = partial(self._searched, max_length=self.max_length)
-        translated = partial(self._translated, max_length=self.max_length)
-        known: dict[str, Callable[[], Any]] = {
-            "greedy": lambda: _trace(partial(searched, search=GreedySearch()), **source),
-            "beam": lambda: _trace(partial(searched, search=self.beam), **source),
-            "encode": lambda: _trace(self._encode, **source),
-            "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
-            "translate": lambda: _trace(partial(translated, search=self.search), **text),
-            "search": lambda: self._with_options(self._searched, self.beam, **source),
-            "translate_search": lambda: self._with_options(self._translated, self.search, **text),
-        }
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ValueError(f"Argument `names` must be of {tuple(known)}. Received: {unknown}")
-        on_strings = [name for name in names if name in TEXT_SIGNATURES]
-        if on_strings and not self._tokenizers:
-            raise ValueError(
-                f"The function `{on_strings[0]}` needs tokenizers. Received: tokenizers=None"
-            )
-        for name in names:
-            if name not in self._traced:
-                with without_cudnn(self.model):
-                    self._traced[name] = known[name]()
-        return {name: self._traced[name] for name in names}
-
-    def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
-        """A function of beam search whose options are inputs, with those of another as defaults.
-
-        Args:
-            searched: The function of what is given, a search and a maximum length.
-            search: Has the default options.
-            **given: The spec of what is given.
-        """
-        import tensorflow as tf
-
-        width, length = tf.constant(search.width), tf.constant(self.max_length)
-        penalty = tf.constant(getattr(search, "length_penalty", 0.0))
-        is_beam = isinstance(search, BeamSearch)
-        beam = search if is_beam else BeamSearch(constraints=search.constraints)
-
-        def run(
-            given: Tensor,
-            beam_width: Tensor = width,
-            length_penalty: Tensor = penalty,
-            max_length: Tensor = length,
-        ) -> Outputs:
-            checks = [
-                tf.debugging.assert_positive(beam_width, "beam_width must be positive"),
-                tf.debugging.assert_non_negative(length_penalty, "length_penalty is negative"),
-                tf.debugging.assert_positive(max_length, "max_length must be positive"),
-            ]
-            with tf.control_dependencies(checks):
-                given = tf.identity(given)
-            asked = replace(beam, width=beam_width, length_penalty=length_penalty)
-            return searched(given, asked, max_length)
-
-        names = ("beam_width", "length_penalty", "max_length")
-        defaults = zip(names, (width, penalty, length), strict=True)
-        options = [tf.TensorSpec((), default.dtype, name=name) for name, default in defaults]
-        function = tf.function(run, input_signature=[*given.values(), *options], autograph=False)
-        function.get_concrete_function()
-        return function
 
     def _searched(self, source: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
         read, missing = self._without_padding(source)
@@ -204,94 +120,43 @@ class ServingModule:
 
         read, missing = self._without_padding(source)
         memory, state = self.model.encode(read, missing is None)
-        outputs = {f"state_{i}": tensor for i, tensor in enumerate(state)}
-        attention = self.model.decoder.attention
-        if attention is not None and memory is not None:
-            shapes = attention.state_shapes("B", "S")
-            for i, shape in enumerate(shapes, start=len(state) - len(shapes)):
-                if "S" in shape:
-                    outputs[f"state_{i}"] = _padded(state[i], 1, missing)
+        outputs = {f"state_{i}": x for i, x in enumerate(state)}
+        if memory is not None:
             mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
-            attended = {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
-            prepared = enumerate((*memory.past, *memory.alignment))
-            attended |= {f"prepared_{i}": x for i, x in prepared}
-            outputs |= {name: _padded(x, 1, missing) for name, x in attended.items()}
-            self._prepared_for_past = len(memory.past)
-        return {name: tf.cast(tensor, tf.float32) for name, tensor in outputs.items()}
-
-    def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
-        """A single source without its padding, and how much that was; more than one as they are.
-
-        A model that need not know of padding computes nothing for it, and has no numbers for it
-        that are too large to be quantized.
-        """
-        import tensorflow as tf
-
-        if self.batch_size != 1:
-            return source, None
-        real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
-        length = tf.maximum(tf.reduce_sum(real), 1)
-        length += tf.cast(self._reserve_workspace(length), tf.int32)
-        return source[:, :length], tf.shape(source)[1] - length
-
-    def _reserve_workspace(self, length: Tensor) -> Tensor:
-        """0, to be added to what all that XNNPACK computes depends on: see `reserve_workspace`."""
-        from keras_attention.backend.tensorflow_workspace import reserve_workspace
-
-        room = ROOM * (self.max_source_length or _LONGEST)
-        of_place, others = self._workspace_floats
-        return reserve_workspace(length, room, room * of_place + others)
-
-    @cached_property
-    def _workspace_floats(self) -> tuple[int, int]:
-        """More numbers than any part of the graph holds at a time: per place, and others.
-
-        An estimate: as if a part held at once, for each hypothesis, all that is attended to and a
-        weight for each place and step, and twice the output of every layer.
-        """
-        import tensorflow as tf
-
-        with tf.init_scope():
-            memory, _ = self.model.encode(tf.fill((1, 1), END_ID), is_padded=False)
-        attended = sum(x.shape[-1] for x in tf.nest.flatten(memory) if x is not None)
-        encoded, given = (
-            sum(max(weight.shape, default=1) for weight in layer.weights)
-            for layer in (self.model.encoder, self.model)
-        )
-        hypotheses = self.beam.width
-        return hypotheses * (attended + self.max_length) + encoded, 2 * hypotheses * given
+            outputs |= {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
+            prepared = (*memory.past, *memory.alignment)
+            outputs |= {f"prepared_{i}": x for i, x in enumerate(prepared)}
+        return {name: tf.cast(_padded(x, 1, missing), tf.float32) for name, x in outputs.items()}
 
     def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
         import tensorflow as tf
 
-        memory = None
-        if self._grows_in_steps:
-            zero = self._reserve_workspace(tf.shape(encoded["memory"])[1])
+        if self.batch_size == 1 and grows_in_steps(self.model.decoder.attention):
+            zero = self._workspace.reserve(tf.shape(encoded["memory"])[1])
             tokens += tf.cast(zero, tokens.dtype)
             encoded = {name: x + zero for name, x in encoded.items()}
-        if "memory" in encoded:
-            mask = encoded["memory_mask"] > 0.5
-            prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
-            of_past = self._prepared_for_past
-            memory = Memory(
-                encoded["memory"], encoded["keys"], mask, prepared[:of_past], prepared[of_past:]
-            )
         state = [encoded[name] for name in _numbered("state", encoded)]
-        log_probs, weights, state = self.model.decode_step(tokens, state, memory)
+        log_probs, weights, state = self.model.decode_step(tokens, state, self._memory_of(encoded))
         outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
         outputs["log_probs"] = log_probs
         if weights is not None:
             outputs["weights"] = weights
         return outputs
 
-    @property
-    def _grows_in_steps(self) -> bool:
-        """Whether LiteRT prepares parts of `decode_step` after others have run.
-
-        It does where the attention keeps a state, and otherwise prepares all before any runs.
-        """
-        attention = self.model.decoder.attention
-        return self.batch_size == 1 and attention is not None and attention.is_stateful
+    def _memory_of(self, encoded: Outputs) -> Memory | None:
+        """The memory that the outputs of `encode` are of."""
+        spec = self._memory_spec
+        if spec is None:
+            return None
+        prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
+        of_past = len(spec.past)
+        return Memory(
+            values=encoded["memory"],
+            keys=encoded["keys"],
+            mask=encoded["memory_mask"] > 0.5,
+            past=prepared[:of_past],
+            alignment=prepared[of_past:],
+        )
 
     def _translated(self, text: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
         """Strings in and out; as in Python's `Translator`, an empty text gives an empty one."""
@@ -332,6 +197,125 @@ class ServingModule:
                 longest,
             ],
         )
+
+    def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A single source without its padding, and how much that was; more than one as they are.
+
+        A model that need not know of padding computes nothing for it, and has no numbers for it
+        that are too large to be quantized.
+        """
+        import tensorflow as tf
+
+        if self.batch_size != 1:
+            return source, None
+        real = tf.cast(tf.not_equal(source, PADDING_ID), tf.int32)
+        length = tf.maximum(tf.reduce_sum(real), 1)
+        length += tf.cast(self._workspace.reserve(length), tf.int32)
+        return source[:, :length], tf.shape(source)[1] - length
+
+    @cached_property
+    def _memory_spec(self) -> Memory | None:
+        """The tensors that the model attends to, as specs, without a mask; None if to none."""
+        import tensorflow as tf
+
+        encode = tf.function(partial(self.model.encode, is_padded=False), autograph=False)
+        source = tf.TensorSpec((None, None), tf.int32)
+        memory, _ = encode.get_concrete_function(source).structured_outputs
+        return memory
+
+    @cached_property
+    def _workspace(self) -> Workspace:
+        attended = [x for x in keras.tree.flatten(self._memory_spec) if x is not None]
+        return Workspace.estimated(
+            self.model.encoder,
+            self.model,
+            attended=sum(math.prod(x.shape[2:]) for x in attended),
+            hypotheses=self.beam.width,
+            steps=self.max_length,
+            longest=self.max_source_length,
+        )
+
+    def functions(self, names: Sequence[str] = ID_SIGNATURES) -> dict[str, Any]:
+        """Functions by name, each traced once; all but those with defaults are concrete.
+
+        Args:
+            names: Which; those on strings need tokenizers.
+
+        Raises:
+            ValueError: If a name is unknown, or one on strings is asked for without tokenizers.
+        """
+        source, text = {"source": self._source_spec()}, {"text": self._text_spec()}
+        searched = partial(self._searched, max_length=self.max_length)
+        translated = partial(self._translated, max_length=self.max_length)
+        known: dict[str, Callable[[], Any]] = {
+            "greedy": lambda: _trace(partial(searched, search=GreedySearch()), **source),
+            "beam": lambda: _trace(partial(searched, search=self.beam), **source),
+            "encode": lambda: _trace(self._encode, **source),
+            "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
+            "translate": lambda: _trace(partial(translated, search=self.search), **text),
+            "search": lambda: self._with_options(self._searched, self.beam, **source),
+            "translate_search": lambda: self._with_options(self._translated, self.search, **text),
+        }
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"Argument `names` must be of {tuple(known)}. Received: {unknown}")
+        on_strings = [name for name in names if name in TEXT_SIGNATURES]
+        if on_strings and not self._tokenizers:
+            raise ValueError(
+                f"The function `{on_strings[0]}` needs tokenizers. Received: tokenizers=None"
+            )
+        for name in names:
+            if name not in self._traced:
+                with without_cudnn(self.model):
+                    self._traced[name] = known[name]()
+        return {name: self._traced[name] for name in names}
+
+    def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
+        """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
+        import tensorflow as tf
+
+        module = tf.Module(name="translator")
+        module.weights = self.weights
+        module.tokenizers = self._tokenizers if set(TEXT_SIGNATURES) & set(names) else []
+        return module
+
+    def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
+        """A function of beam search whose options are inputs, with those of another as defaults.
+
+        Args:
+            searched: The function of what is given, a search and a maximum length.
+            search: Has the default options.
+            **given: The spec of what is given.
+        """
+        import tensorflow as tf
+
+        width, length = tf.constant(search.width), tf.constant(self.max_length)
+        penalty = tf.constant(getattr(search, "length_penalty", 0.0))
+        is_beam = isinstance(search, BeamSearch)
+        beam = search if is_beam else BeamSearch(constraints=search.constraints)
+
+        def run(
+            given: Tensor,
+            beam_width: Tensor = width,
+            length_penalty: Tensor = penalty,
+            max_length: Tensor = length,
+        ) -> Outputs:
+            checks = [
+                tf.debugging.assert_positive(beam_width, "beam_width must be positive"),
+                tf.debugging.assert_non_negative(length_penalty, "length_penalty is negative"),
+                tf.debugging.assert_positive(max_length, "max_length must be positive"),
+            ]
+            with tf.control_dependencies(checks):
+                given = tf.identity(given)
+            asked = replace(beam, width=beam_width, length_penalty=length_penalty)
+            return searched(given, asked, max_length)
+
+        names = ("beam_width", "length_penalty", "max_length")
+        defaults = zip(names, (width, penalty, length), strict=True)
+        options = [tf.TensorSpec((), default.dtype, name=name) for name, default in defaults]
+        function = tf.function(run, input_signature=[*given.values(), *options], autograph=False)
+        function.get_concrete_function()
+        return function
 
     def _source_spec(self) -> Any:
         import tensorflow as tf
@@ -389,10 +373,13 @@ def without_cudnn(model: Seq2Seq) -> Iterator[None]:
 
 
 def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
-    """A tensor with zeros, at the end of an axis, for the padding that was not read."""
+    """A tensor with zeros for the padding that was not read, if the axis is along the source.
+
+    That is so where its size is unknown before there is a source.
+    """
     import tensorflow as tf
 
-    if missing is None:
+    if missing is None or x.shape[axis] is not None:
         return x
     return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
 

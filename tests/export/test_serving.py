@@ -85,6 +85,21 @@ def test_a_loop_of_ones_own_over_two_interleaved_batches(functions: dict[str, An
             np.testing.assert_array_equal(ids[:length], expected["ids"][row, 0, :length])
 
 
+def test_a_step_is_traced_without_a_source_that_was_encoded() -> None:
+    """Of what is prepared it knows by itself which is the past's and which the alignment's."""
+    model = toy_model(past="coverage", past_options={"max_fertility": 2.0}, alignment="mocha")
+    encode = ServingModule(model, MAX_TARGET).functions(["encode"])["encode"]
+    step = ServingModule(model, MAX_TARGET).functions(["decode_step"])["decode_step"]
+    source, tokens = tf.constant(BATCHES[0]), tf.ones(5, tf.int32)
+    encoded = encode(source=source)
+    assert {"prepared_0", "prepared_1"} < set(encoded)
+    found = step(tokens=tokens, **encoded)
+    memory, state = model.encode(source)
+    log_probs, weights, _ = model.decode_step(tokens, state, memory)
+    np.testing.assert_allclose(found["log_probs"], log_probs, atol=1e-5)
+    np.testing.assert_allclose(found["weights"], weights, atol=1e-6)
+
+
 def test_translate_is_the_translator(translate: Any, run: RunDirectory) -> None:
     texts = ["abc 12", "", "é", "ｅ１", "zzz", "0123456789ab"]  # full width: NFKC; z: unknown
     found = translate(text=tf.constant(texts))
