@@ -26,6 +26,7 @@ from keras_attention.decoding.types import (
     check_size,
     described,
     repeat_rows,
+    until_all_ended,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -149,27 +150,18 @@ def beam_search(
     """
     check_size("max_length", max_length)
     _check_groups(width, groups)
-    if coverage_penalty and attention_length is None:
-        raise ValueError(
-            "Argument `coverage_penalty` needs attention weights. "
-            f"Received: coverage_penalty={coverage_penalty}, attention_length=None"
-        )
-    if attention_mask is not None:
-        attention_mask = repeat_rows(attention_mask, width)
-    ranking = Ranking(length_penalty, coverage_penalty, attention_mask, end_id, imitate_tfa_lengths)
+    _check_coverage(coverage_penalty, attention_length)
+    mask = None if attention_mask is None else repeat_rows(attention_mask, width)
+    ranking = Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
     choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
 
-    def go_on(loop: BeamLoop) -> Tensor:
-        return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
-
-    def body(loop: BeamLoop) -> tuple[BeamLoop]:
+    def one_step(loop: BeamLoop) -> BeamLoop:
         log_probs, weights, state = step(loop.tokens, loop.state)
         log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
-        return (extend(loop, log_probs, weights, state, ranking, choose),)
+        return extend(loop, log_probs, weights, state, ranking, choose)
 
     start = first_beams(state, start_tokens, width, groups, max_length, attention_length)
-    (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
-    found = hypotheses(end, ranking)
+    found = hypotheses(until_all_ended(one_step, start, max_length), ranking)
     return found if groups == 1 else best_first(found)
 
 
@@ -180,4 +172,12 @@ def _check_groups(width: int | Tensor, groups: int) -> None:
         raise ValueError(
             "Argument `width` must be a multiple of `groups`, and known beforehand. "
             f"Received: width={width}, groups={groups}"
+        )
+
+
+def _check_coverage(coverage_penalty: float, attention_length: int | Tensor | None) -> None:
+    if coverage_penalty and attention_length is None:
+        raise ValueError(
+            "Argument `coverage_penalty` needs attention weights. "
+            f"Received: coverage_penalty={coverage_penalty}, attention_length=None"
         )

@@ -14,6 +14,7 @@ from keras_attention.decoding.types import (
     attention_buffer,
     check_size,
     record,
+    until_all_ended,
     without_dead,
     write,
 )
@@ -21,6 +22,19 @@ from keras_attention.types import Nest, Tensor
 
 Choice = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """`choose(log_probs (N, V), time) -> (tokens (N,), their log-probabilities (N,))`."""
+
+
+class _Loop(NamedTuple):
+    """As `BeamLoop`, of one hypothesis for each of N rows."""
+
+    time: Tensor
+    tokens: Tensor
+    state: Nest
+    ended: Tensor
+    log_prob: Tensor
+    lengths: Tensor
+    ids: Tensor
+    attention: tuple[Tensor, ...]
 
 
 def follow(
@@ -52,28 +66,24 @@ def follow(
         attention=attention_buffer(rows, max_length, attention_length),
     )
 
-    def go_on(loop: _Loop) -> Tensor:
-        return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
-
-    def body(loop: _Loop) -> tuple[_Loop]:
+    def one_step(loop: _Loop) -> _Loop:
         log_probs, weights, state = step(loop.tokens, loop.state)
         written = Written(loop.ids, loop.time, end_id)
-        chosen, best = choose(constrained(log_probs, written, constraints), loop.time)
+        chosen, log_prob = choose(constrained(log_probs, written, constraints), loop.time)
         live = ops.logical_not(loop.ended)
         tokens = ops.where(live, chosen, 0)
-        after = _Loop(
+        return _Loop(
             time=loop.time + 1,
             tokens=tokens,
             state=state,
             ended=ops.logical_or(loop.ended, ops.equal(tokens, end_id)),
-            log_prob=loop.log_prob + ops.where(live, best, 0.0),
+            log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
             lengths=loop.lengths + ops.cast(live, "int32"),
             ids=write(loop.ids, loop.time, tokens),
             attention=record(loop.attention, loop.time, weights, live),
         )
-        return (after,)
 
-    (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
+    end = until_all_ended(one_step, start, max_length)
     return without_dead(
         Hypotheses(
             ids=ops.expand_dims(end.ids, 1),
@@ -82,14 +92,3 @@ def follow(
             attention=ops.expand_dims(end.attention[0], 1) if end.attention else None,
         )
     )
-
-
-class _Loop(NamedTuple):
-    time: Tensor
-    tokens: Tensor
-    state: Nest
-    ended: Tensor
-    log_prob: Tensor
-    lengths: Tensor
-    ids: Tensor
-    attention: tuple[Tensor, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from keras import ops
 
@@ -17,6 +17,9 @@ StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
 Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or None, and a state
 whose tensors all have N rows. All that a search knows of a model.
 """
+
+Loop = TypeVar("Loop", bound=Any)
+"""What a search carries from step to step; `time` and `ended` are of it."""
 
 
 class Hypotheses(NamedTuple):
@@ -35,6 +38,19 @@ class Hypotheses(NamedTuple):
     lengths: Tensor
     scores: Tensor
     attention: Tensor | None
+
+
+def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int | Tensor) -> Loop:
+    """Extend hypotheses step by step, until all have ended or have `max_length` tokens."""
+
+    def go_on(loop: Loop) -> Tensor:
+        return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
+
+    def body(loop: Loop) -> tuple[Loop]:
+        return (extend(loop),)
+
+    (end,) = ops.while_loop(go_on, body, (start,), maximum_iterations=max_length)
+    return end
 
 
 def without_dead(found: Hypotheses) -> Hypotheses:

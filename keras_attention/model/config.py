@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from keras_attention.attention.luong import SCORES, Score
 from keras_attention.attention.registry import ALIGNMENTS, PASTS, AlignmentName, PastName
@@ -14,7 +14,30 @@ from keras_attention.recurrent.bridges import BRIDGES, BridgeKind
 from keras_attention.recurrent.query_times import INSIDE, QUERIES, Query
 
 DecoderCell = Literal["lstm", "gru", "ln-lstm"]
-DECODER_CELLS: tuple[DecoderCell, ...] = ("lstm", "gru", "ln-lstm")
+_CHOICES: dict[str, tuple[str | int | None, ...]] = {
+    "encoder": ("bilstm", "lstm"),
+    "decoder_cell": get_args(DecoderCell),
+    "bridge": BRIDGES,
+    "attention": ("bahdanau", "luong", None),
+    "score": SCORES,
+    "alignment": tuple(ALIGNMENTS),
+    "past": (*PASTS, None),
+    "query": (*QUERIES, None),
+    "readout": ("tanh", "maxout", None),
+    "tie_embeddings": ("output", "all", None),
+    "start_id": (START_ID, END_ID),
+}
+_SIZES = (
+    "source_vocabulary",
+    "target_vocabulary",
+    "embedding_size",
+    "encoder_units",
+    "encoder_layers",
+    "decoder_units",
+    "decoder_layers",
+    "attention_units",
+    "attention_heads",
+)
 
 
 @dataclass(frozen=True)
@@ -123,29 +146,12 @@ class Seq2SeqConfig:
     coverage_loss: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("source_vocabulary", "target_vocabulary"):
-            check_positive(name, getattr(self, name))
-            if getattr(self, name) <= UNKNOWN_ID:
-                raise ValueError(
-                    f"Argument `{name}` must be above {UNKNOWN_ID}, the last special id. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        for name in ("embedding_size", "encoder_units", "encoder_layers"):
-            check_positive(name, getattr(self, name))
-        for name in ("decoder_units", "decoder_layers", "attention_units"):
-            check_positive(name, getattr(self, name))
-        if self.attention_layer_units is not None:
-            check_positive("attention_layer_units", self.attention_layer_units)
-        check_one_of("query", self.query, (*QUERIES, None))
-        check_one_of("encoder", self.encoder, ("bilstm", "lstm"))
-        check_one_of("decoder_cell", self.decoder_cell, DECODER_CELLS)
-        check_one_of("bridge", self.bridge, BRIDGES)
-        check_one_of("attention", self.attention, ("bahdanau", "luong", None))
-        check_one_of("score", self.score, SCORES)
-        self._check_mechanisms()
+        self._check_sizes()
+        for name, allowed in _CHOICES.items():
+            check_one_of(name, getattr(self, name), allowed)
+        self._check_options("alignment", ALIGNMENTS[self.alignment])
+        self._check_options("past", PASTS[self.past] if self.past else None)
         self._check_arrangement()
-        check_one_of("start_id", self.start_id, (START_ID, END_ID))
-        check_one_of("tie_embeddings", self.tie_embeddings, ("output", "all", None))
         self._check_tied()
         for name in ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"):
             check_fraction(name, getattr(self, name))
@@ -153,23 +159,32 @@ class Seq2SeqConfig:
             check_fraction("embedding_dropout", self.embedding_dropout)
         self._check_coverage_loss()
 
-    def _check_mechanisms(self) -> None:
-        check_one_of("alignment", self.alignment, tuple(ALIGNMENTS))
-        check_one_of("past", self.past, (*PASTS, None))
-        check_positive("attention_heads", self.attention_heads)
-        kinds = {"alignment": ALIGNMENTS[self.alignment], "past": PASTS.get(self.past or "")}
-        for name, kind in kinds.items():
-            options = getattr(self, f"{name}_options")
-            known = [] if kind is None else list(signature(kind).parameters)
-            unknown = [option for option in options if option not in known or option == "kwargs"]
-            if unknown:
+    def _check_sizes(self) -> None:
+        for name in _SIZES:
+            check_positive(name, getattr(self, name))
+        for name in ("attention_layer_units", "readout_units"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        for name in ("source_vocabulary", "target_vocabulary"):
+            if getattr(self, name) <= UNKNOWN_ID:
                 raise ValueError(
-                    f"Argument `{name}_options` must hold arguments of "
-                    f"{None if kind is None else kind.__name__}. "
-                    f"Received: {name}={getattr(self, name)!r}, {name}_options={options}"
+                    f"Argument `{name}` must be above {UNKNOWN_ID}, the last special id. "
+                    f"Received: {name}={getattr(self, name)}"
                 )
-            if kind is not None:
-                kind(**options)  # which says what is wrong with them
+
+    def _check_options(self, name: str, kind: type | None) -> None:
+        """Check the options of a class that is chosen by its name, by making one."""
+        options = getattr(self, f"{name}_options")
+        known = [] if kind is None else list(signature(kind).parameters)
+        unknown = [option for option in options if option not in known or option == "kwargs"]
+        if unknown:
+            raise ValueError(
+                f"Argument `{name}_options` must hold arguments of "
+                f"{None if kind is None else kind.__name__}. "
+                f"Received: {name}={getattr(self, name)!r}, {name}_options={options}"
+            )
+        if kind is not None:
+            kind(**options)  # which says what is wrong with them
 
     def _check_coverage_loss(self) -> None:
         check_not_negative("coverage_loss", self.coverage_loss)
@@ -180,9 +195,6 @@ class Seq2SeqConfig:
             )
 
     def _check_arrangement(self) -> None:
-        check_one_of("readout", self.readout, ("tanh", "maxout", None))
-        if self.readout_units is not None:
-            check_positive("readout_units", self.readout_units)
         if self.readout_units is not None and self.readout is None:
             raise ValueError(
                 "Argument `readout_units` needs a `readout`. "
