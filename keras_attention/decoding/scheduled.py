@@ -21,8 +21,8 @@ def scheduled_decoding(
 ) -> Tensor:
     """The tokens that a decoder reads where some of them are the model's own.
 
-    Formula: `x_t = y_t` where it is given, else `x_t ~ p(. | x_<t) ** (1 / temperature)` of
-    all tokens but the padding, which no target has.
+    Formula: `x_t = y_t` where it is given, else `x_t ~ p(. | x_<t) ** (1 / temperature)`, of all
+    tokens but the padding, which no target has.
 
     Args:
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
