@@ -16,9 +16,10 @@ State = tuple[Tensor, ...]
 class Alignment(keras.layers.Layer):
     """Base layer of all alignments: from scores (B, T, S) to weights of the same shape.
 
-    A subclass says how to `align`, which weights that takes (`build`), and, if a step depends on
-    the one before (`is_stateful`), of which shapes its state is and what it starts with. An
-    attention layer calls `align`; the layer itself is called to look at an alignment alone.
+    A subclass says how to `align`, which weights that takes (`build`), what may be done once for a
+    memory (`prepare`), and, if a step depends on the one before, of how many tensors its state is
+    (`state_count`) and what it starts with (`initial_state`). An attention layer calls `align`; the
+    layer itself is called to look at an alignment alone.
 
     Call arguments:
         scores: (B, T, S).
@@ -30,8 +31,8 @@ class Alignment(keras.layers.Layer):
         Weights (B, T, S), zero where nothing may be attended.
     """
 
-    is_stateful = False
-    """Whether a step's weights depend on those of the step before; then `align` takes one step."""
+    state_count = 0
+    """How many tensors the state has; where it has any, `align` takes one step at a time."""
 
     noise = 0.0
     """Standard deviation of the noise that training adds to the scores."""
@@ -52,13 +53,9 @@ class Alignment(keras.layers.Layer):
         """What `align` needs of the keys (B, S, E), computed once for a memory."""
         return ()
 
-    def state_shapes(self, batch: Any, length: Any) -> tuple[tuple[Any, Any], ...]:
-        """The shapes of the state's tensors: (B, S), or (B, 1)."""
-        return ()
-
     def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
-        """The state before the first step: zeros of `state_shapes`."""
-        return tuple(ops.zeros(shape, dtype) for shape in self.state_shapes(batch, length))
+        """The state before the first step: `state_count` tensors, each (B, S) or (B, 1)."""
+        return ()
 
     def align(
         self,
@@ -94,7 +91,7 @@ class Alignment(keras.layers.Layer):
     ) -> Tensor:
         """Weights for the scores of all steps; see the class."""
         prepared = () if key is None else self.prepare(key)
-        if not self.is_stateful:
+        if not self.state_count:
             return self.align(scores, value_mask, query=query, prepared=prepared)[0]
 
         def one_step(state: Nest, x: dict[str, Tensor]) -> tuple[Nest, Tensor]:

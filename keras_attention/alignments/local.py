@@ -54,11 +54,11 @@ class LocalMonotonic(_Local):
     Reference: Luong, Pham and Manning 2015, section 3.2, "monotonic alignment", equation 7.
     """
 
-    is_stateful = True
+    state_count = 1
 
-    def state_shapes(self, batch: Any, length: Any) -> tuple[tuple[Any, Any], ...]:
+    def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
         """The number of steps so far, (B, 1)."""
-        return ((batch, 1),)
+        return (ops.zeros((batch, 1), dtype),)
 
     def align(
         self,

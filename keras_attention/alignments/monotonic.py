@@ -64,7 +64,7 @@ class Monotonic(Alignment):
     2.4 (r) and 2.5 (noise).
     """
 
-    is_stateful = True
+    state_count = 1
 
     def __init__(
         self,
@@ -91,12 +91,8 @@ class Monotonic(Alignment):
         self.score_bias = self.add_weight(name="score_bias", shape=(), initializer=start)
         self.built = True
 
-    def state_shapes(self, batch: Any, length: Any) -> tuple[tuple[Any, Any], ...]:
-        """The weights of the step before, (B, S)."""
-        return ((batch, length),)
-
     def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
-        """All weight on the first place."""
+        """The weights (B, S) of a step before the first: all on the first place."""
         return (ops.broadcast_to(_first(length, dtype), (batch, length)),)
 
     def align(

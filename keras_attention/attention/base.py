@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import keras
@@ -36,17 +37,33 @@ class Memory(NamedTuple):
 
 
 class AttentionLayer(keras.layers.Layer):
-    """Base layer of everything that attends: the calls, in terms of `prepare` and `step`.
+    """Base layer of everything that attends: the contract between attention and its users.
 
-    A subclass says what is done once for a memory (`build`, `prepare`), what at each step (`step`,
-    and `attend` for all steps at once where none waits for the one before), and of which shapes its
-    state is.
+    A decoder attends once a step. `prepare` makes a `Memory` of what is attended to, once for a
+    batch; `initial_state` gives the state before the first step; each `step` takes a query, the
+    memory and a state to a context, weights and the next state. `attend` is all steps at once, and
+    a `call` is `prepare` followed by `attend`.
+
+    A subclass gives
+
+    - `build`: the weights;
+    - `prepare` and `step`;
+    - `state_count` and `initial_state`, if a step depends on those before;
+    - `attend`, if all steps can be taken at once without a loop;
+    - `draw`, if it is random in training: what is drawn is an argument of `step`, which is pure;
+    - `memory_shapes`, if it attends to several memories.
+
+    It gets the call, with its checks and its symbolic results. Nothing of a batch is kept on the
+    layer: memory, state and random numbers are arguments and results.
     """
 
+    _heads_shape: tuple[int, ...] = ()
+    """The axis of the heads in the weights that a call returns: (H,) where there are several."""
+
     @property
-    def is_stateful(self) -> bool:
-        """Whether a step depends on those before, so that steps go one after the other."""
-        return False
+    def state_count(self) -> int:
+        """How many tensors the state has; 0 where no step depends on those before."""
+        return 0
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
@@ -68,9 +85,10 @@ class AttentionLayer(keras.layers.Layer):
         one_query = len(query.shape) == 2
         if one_query:
             query = ops.expand_dims(query, 1)
-        memory = self.prepare(value, key, self.both(value_mask, key_mask))
+        memory = self.prepare(value, key, _both(value_mask, key_mask))
         drawn = self.draw(memory, query.shape[1] or ops.shape(query)[1], training)
-        context, weights, _ = self.attend_by_heads(query, memory, self.initial_state(memory), drawn)
+        state = self.initial_state(memory)
+        context, weights, _ = self._attend_by_heads(query, memory, state, drawn)
         if one_query:
             context, weights = ops.squeeze(context, 1), ops.squeeze(weights, -2)
         return (context, weights) if return_attention_scores else context
@@ -93,35 +111,11 @@ class AttentionLayer(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def state_shapes(self, batch: Any, length: Any) -> list[tuple[Any, Any]]:
-        """The shapes of the state's tensors, (B, S) or (B, 1)."""
-        return []
-
     def initial_state(self, memory: Memory) -> State:
-        """The state before the first step; empty where each step stands alone.
+        """The state before the first step: `state_count` tensors, each (B, S) or (B, 1).
 
         It is of float32 under mixed precision too: sums of many weights are kept in it.
         """
-        batch, length = ops.shape(memory.values)[:2]
-        return self.first_state(batch, length, self.state_dtype)
-
-    @property
-    def state_count(self) -> int:
-        """How many tensors the state has."""
-        return len(self.state_shapes(None, None))
-
-    def state_spec(self, value: Tensor) -> list[Tensor]:
-        """Symbolic tensors like those of the state."""
-        shapes = self.state_shapes(*value.shape[:2])
-        return [keras.KerasTensor(shape, dtype=self.state_dtype) for shape in shapes]
-
-    @property
-    def state_dtype(self) -> str:
-        """The type of the state."""
-        return "float64" if self.compute_dtype == "float64" else "float32"
-
-    def first_state(self, batch: Any, length: Any, dtype: str) -> State:
-        """The state before the first step, of the shapes of `state_shapes`."""
         return ()
 
     def step(
@@ -129,7 +123,7 @@ class AttentionLayer(keras.layers.Layer):
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor] = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend once, with one query for each row.
 
@@ -137,7 +131,7 @@ class AttentionLayer(keras.layers.Layer):
             query: (B, D).
             memory: From `prepare`.
             state: From `initial_state` or the step before.
-            drawn: What `draw` gave for this step, (B, S) each; None outside training.
+            drawn: What `draw` gave, of this step, (B, S) each; None outside training.
 
         Returns:
             Context (B, M), weights (B, S), next state.
@@ -152,7 +146,7 @@ class AttentionLayer(keras.layers.Layer):
         query: Tensor,
         memory: Memory,
         state: State = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend with queries (B, T, D), drawn (B, T, S) each, see `step`.
 
@@ -176,18 +170,30 @@ class AttentionLayer(keras.layers.Layer):
         context, weights = (ops.swapaxes(y, 0, 1) for y in results)
         return context, weights, after
 
-    def attend_by_heads(
-        self, query: Tensor, memory: Memory, state: State, drawn: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, State]:
-        """As `attend`, but with the weights (B, H, T, S) of each head where there are several."""
-        return self.attend(query, memory, state, drawn)
-
-    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
-        """What is random in training, by name, (B, T, S) each; nothing outside training.
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
+        """What is random in training, a nest of tensors (B, T, S); nothing outside training.
 
         Drawn for all steps at once, outside of any loop, so that the loop itself is pure.
         """
         return {}
+
+    def memory_shapes(self, **shapes: Any) -> list[tuple[Any, ...]]:
+        """The shapes of arguments that are there for each memory, as one tuple for each memory.
+
+        Args:
+            **shapes: By the name of the argument: its shape, for several memories a list, or None.
+
+        Raises:
+            ValueError: If there are not as many memories as are attended to, which is one, unless a
+                subclass says otherwise.
+        """
+        for name, shape in shapes.items():
+            if any(isinstance(size, list | tuple) for size in shape or ()):
+                raise ValueError(
+                    f"Argument `{name}` must be one tensor: for several there is `MultiSource`. "
+                    f"Received: {len(shape)} tensors"
+                )
+        return [tuple(shapes.values())]
 
     def compute_output_spec(
         self,
@@ -203,48 +209,18 @@ class AttentionLayer(keras.layers.Layer):
         """Symbolic results: context of the query's shape with the value's features."""
         self._check_inputs(query, value, key, value_mask, key_mask)
         batch, *steps = query.shape[:-1]
-        size = self.context_size(shape_of(value))
+        size = context_size(self, shape_of(value))
         context = keras.KerasTensor((batch, *steps, size), dtype=self.compute_dtype)
         if not return_attention_scores:
             return context
-        shape = (batch, *self.heads_shape, *steps, self.weights_length(value))
+        shape = (batch, *self._heads_shape, *steps, memory_length(self, value))
         return context, keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def context_size(self, value_shape: Any, name: str = "value") -> Any:
-        """Features of the context for values (B, S, M), which errors call `name`."""
-        _check_one(name, value_shape)
-        return value_shape[-1]
-
-    def weights_length(self, value: Tensor) -> int | None:
-        """S, as far as it is known."""
-        return value.shape[1]
-
-    def check_memory(
-        self,
-        value: Tensor,
-        key: Tensor | None = None,
-        name: str = "value",
-        **masks: Tensor | None,
-    ) -> None:
-        """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
-        _check_one(name, shape_of(value))
-        check_rank(name, value.shape, "(batch, length, features)")
-        if key is not None:
-            check_rank("key", key.shape, "(batch, length, features)")
-            check_shape("key", key.shape[:2], name, value.shape[:2])
-        for of_mask, mask in masks.items():
-            if mask is not None:
-                check_rank(of_mask, mask.shape, "(batch, length)")
-                check_shape(of_mask, mask.shape, name, value.shape[:2])
-
-    def both(self, first: Tensor | None, second: Tensor | None) -> Tensor | None:
-        """The mask that both masks say."""
-        if first is None or second is None:
-            return second if first is None else first
-        return ops.logical_and(ops.cast(first, "bool"), ops.cast(second, "bool"))
-
-    heads_shape: tuple[int, ...] = ()
-    """The axis of the heads in the weights that a call returns: (H,) where there are several."""
+    def _attend_by_heads(
+        self, query: Tensor, memory: Memory, state: State, drawn: Nest
+    ) -> tuple[Tensor, Tensor, State]:
+        """As `attend`, but with the weights (B, H, T, S) of each head where there are several."""
+        return self.attend(query, memory, state, drawn)
 
     def _check_inputs(
         self,
@@ -256,7 +232,7 @@ class AttentionLayer(keras.layers.Layer):
     ) -> None:
         axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
         check_rank("query", query.shape, axes)
-        self.check_memory(value, key, value_mask=value_mask, key_mask=key_mask)
+        check_values(self, value, key, value_mask=value_mask, key_mask=key_mask)
         for one in keras.tree.flatten(value):
             check_shape("query", query.shape[:1], "value", one.shape[:1])
 
@@ -279,35 +255,73 @@ class AttentionLayer(keras.layers.Layer):
 
 
 def shape_of(value: Any) -> Any:
-    """The shape of a tensor; of several a list."""
+    """The shape of a tensor; of several a list; None of None."""
     if isinstance(value, list | tuple):
         return [shape_of(x) for x in value]
-    return tuple(value.shape)
+    return None if value is None else tuple(value.shape)
 
 
-def _check_one(name: str, shape: Any) -> None:
-    if any(isinstance(size, list | tuple) for size in shape):
-        raise ValueError(
-            f"Argument `{name}` must be one tensor: for several there is `MultiSource`. "
-            f"Received: {len(shape)} tensors"
-        )
+def context_size(attention: AttentionLayer, value_shape: Any, name: str = "value") -> Any:
+    """Features of the context for values (B, S, M), which errors call `name`; None if unknown."""
+    return _sum(shape[-1] for (shape,) in attention.memory_shapes(**{name: value_shape}))
 
 
-def draw_each(
-    layers: Sequence[AttentionLayer],
-    memories: Sequence[Memory],
-    steps: int | Tensor,
-    training: bool | None,
-) -> dict[str, Tensor]:
-    """What each layer draws, with its number before the name."""
-    return {
-        f"{i}/{name}": x
-        for i, (layer, memory) in enumerate(zip(layers, memories, strict=True))
-        for name, x in layer.draw(memory, steps, training).items()
-    }
+def memory_length(attention: AttentionLayer, value: Any) -> int | None:
+    """S, the places of values (B, S, M) that have a weight, of all memories; None if unknown."""
+    return _sum(shape[1] for (shape,) in attention.memory_shapes(value=shape_of(value)))
 
 
-def drawn_of(drawn: dict[str, Tensor] | None, i: int) -> dict[str, Tensor]:
-    """What `draw_each` gave for layer i."""
-    own = f"{i}/"
-    return {k.removeprefix(own): x for k, x in (drawn or {}).items() if k.startswith(own)}
+def state_spec(attention: AttentionLayer, value: Any) -> list[Tensor]:
+    """Symbolic tensors like those of the state for values (B, S, M)."""
+    if not attention.state_count:  # spares tracing `prepare`
+        return []
+    return list(_InitialState(attention).compute_output_spec(value))
+
+
+def check_values(
+    attention: AttentionLayer, value: Any, key: Any = None, name: str = "value", **masks: Any
+) -> None:
+    """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
+    arguments = {name: value, "key": key, **masks}
+    shapes = {of: shape_of(x) for of, x in arguments.items()}
+    for value_shape, key_shape, *mask_shapes in attention.memory_shapes(**shapes):
+        check_rank(name, value_shape, "(batch, length, features)")
+        if key_shape is not None:
+            check_rank("key", key_shape, "(batch, length, features)")
+            check_shape("key", key_shape[:2], name, value_shape[:2])
+        for of_mask, mask_shape in zip(masks, mask_shapes, strict=True):
+            if mask_shape is not None:
+                check_rank(of_mask, mask_shape, "(batch, length)")
+                check_shape(of_mask, mask_shape, name, value_shape[:2])
+
+
+def split_state(layers: Sequence[AttentionLayer], state: Sequence[Tensor]) -> list[State]:
+    """A state that has those of several layers one after the other, layer by layer."""
+    remaining = iter(state)
+    return [tuple(islice(remaining, layer.state_count)) for layer in layers]
+
+
+class _InitialState(keras.Operation):
+    """An attention's first state as an operation of the values, which can be symbolic."""
+
+    def __init__(self, attention: AttentionLayer) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def call(self, value: Any) -> State:
+        return self.attention.initial_state(self.attention.prepare(value))
+
+
+def _both(first: Any, second: Any) -> Any:
+    """The mask that both masks say; of several memories a list of them."""
+    if first is None or second is None:
+        return second if first is None else first
+    if isinstance(first, list | tuple):
+        return [_both(*masks) for masks in zip(first, second, strict=True)]
+    return ops.logical_and(ops.cast(first, "bool"), ops.cast(second, "bool"))
+
+
+def _sum(sizes: Iterable[Any]) -> Any:
+    """The sum of sizes; None if one of them is not known."""
+    sizes = list(sizes)
+    return None if None in sizes else sum(sizes)

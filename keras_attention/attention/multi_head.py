@@ -9,11 +9,17 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import State
-from keras_attention.attention.base import AttentionLayer, Memory, draw_each, drawn_of
+from keras_attention.attention.base import (
+    AttentionLayer,
+    Memory,
+    check_values,
+    context_size,
+    split_state,
+)
 from keras_attention.attention.scored import Attention
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_positive
-from keras_attention.types import Shape, Tensor
+from keras_attention.types import Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -88,7 +94,7 @@ class MultiHead(AttentionLayer):
         self.value_size = value_size
         self._like = keras.saving.serialize_keras_object(attention)
         self.heads = [self._head(i) for i in range(num_heads)]
-        self.heads_shape = (num_heads,)
+        self._heads_shape = (num_heads,)
         self.supports_masking = True
 
     def _head(self, i: int) -> Attention:
@@ -105,13 +111,13 @@ class MultiHead(AttentionLayer):
         return keras.saving.deserialize_keras_object(self._like)
 
     @property
-    def is_stateful(self) -> bool:
-        """Whether the heads are."""
-        return bool(self.heads[0].is_stateful)
+    def state_count(self) -> int:
+        """How many tensors the heads' states have."""
+        return sum(head.state_count for head in self.heads)
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights of the heads and of the projections."""
-        query_size, value_size = query_shape[-1], self.context_size(value_shape)
+        query_size, value_size = query_shape[-1], context_size(self, value_shape)
         key_size = (key_shape or value_shape)[-1]
         own = self.value_size or -(-value_size // self.num_heads)
 
@@ -137,7 +143,7 @@ class MultiHead(AttentionLayer):
         self._check_built()
         value = self._floating(value)
         key = value if key is None else self._floating(key)
-        self.check_memory(value, key, value_mask=value_mask)
+        check_values(self, value, key, value_mask=value_mask)
         values = self._split(ops.matmul(value, ops.cast(self.value_kernel, value.dtype)))
         keys = [key] * self.num_heads
         if self.head_size is not None:
@@ -154,20 +160,16 @@ class MultiHead(AttentionLayer):
             alignment=tuple(x for memory in prepared for x in memory.alignment),
         )
 
-    def state_shapes(self, batch: Any, length: Any) -> list[tuple[Any, Any]]:
-        """The shapes of the heads' states, head by head."""
-        return [shape for head in self.heads for shape in head.state_shapes(batch, length)]
-
-    def first_state(self, batch: Any, length: Any, dtype: str) -> State:
+    def initial_state(self, memory: Memory) -> State:
         """The heads' states, head by head."""
-        return tuple(x for head in self.heads for x in head.first_state(batch, length, dtype))
+        return tuple(x for head in self.heads for x in head.initial_state(memory))
 
     def step(
         self,
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor] = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend once, with the mean of the heads' weights; see `AttentionLayer`."""
         self._check_state(state)
@@ -179,14 +181,14 @@ class MultiHead(AttentionLayer):
         query: Tensor,
         memory: Memory,
         state: State = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend with queries (B, T, D), with the mean of the weights; see `AttentionLayer`."""
         context, weights, state = self._attend("attend", query, memory, state, drawn)
         return context, sum(weights) / self.num_heads, state
 
-    def attend_by_heads(
-        self, query: Tensor, memory: Memory, state: State, drawn: dict[str, Tensor]
+    def _attend_by_heads(
+        self, query: Tensor, memory: Memory, state: State, drawn: Nest
     ) -> tuple[Tensor, Tensor, State]:
         """As `attend`, but with the weights (B, H, T, S) of each head."""
         context, weights, state = self._attend("attend", query, memory, state, drawn)
@@ -198,7 +200,7 @@ class MultiHead(AttentionLayer):
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor],
-        drawn: dict[str, Tensor] | None,
+        drawn: Nest | None,
     ) -> tuple[Tensor, list[Tensor], State]:
         """Let each head `step` or `attend`: context, weights of each head, next state."""
         self._check_built()
@@ -206,36 +208,32 @@ class MultiHead(AttentionLayer):
         queries = [query] * self.num_heads
         if self.head_size is not None:
             queries = self._split(linear(query, ops.cast(self.query_kernel, query.dtype)))
-        found = []
-        for i, (head, own) in enumerate(zip(self.heads, self._memories(memory), strict=True)):
-            own_state = tuple(_share(state, i, self.num_heads))
-            found.append(getattr(head, method)(queries[i], own, own_state, drawn_of(drawn, i)))
-        contexts, weights, states = zip(*found, strict=True)
+        memories, states = self._memories(memory), split_state(self.heads, state)
+        drawn = drawn or [None] * self.num_heads
+        parts = zip(self.heads, queries, memories, states, drawn, strict=True)
+        found = [getattr(head, method)(*own) for head, *own in parts]
+        contexts, weights, after = zip(*found, strict=True)
         context = ops.concatenate(contexts, axis=-1)
         context = linear(context, ops.cast(self.output_kernel, context.dtype))
-        return context, list(weights), tuple(x for own in states for x in own)
+        return context, list(weights), tuple(x for own in after for x in own)
 
     def _memories(self, memory: Memory) -> list[Memory]:
         """What each head attends to."""
-        values, keys = self._split(memory.values), self._split(memory.keys)
-        n = self.num_heads
-        return [
-            Memory(
-                values[i],
-                keys[i],
-                memory.mask,
-                tuple(_share(memory.past, i, n)),
-                tuple(_share(memory.alignment, i, n)),
-            )
-            for i in range(n)
-        ]
+        fields = (
+            self._split(memory.values),
+            self._split(memory.keys),
+            [memory.mask] * self.num_heads,
+            _in_shares(memory.past, self.num_heads),
+            _in_shares(memory.alignment, self.num_heads),
+        )
+        return [Memory(*own) for own in zip(*fields, strict=True)]
 
     def _split(self, x: Tensor) -> list[Tensor]:
         return list(ops.split(x, self.num_heads, axis=-1))
 
-    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
-        """What each head draws, with its number before the name."""
-        return draw_each(self.heads, [memory] * self.num_heads, steps, training)
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
+        """What each head draws, a list."""
+        return [head.draw(memory, steps, training) for head in self.heads]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -254,7 +252,7 @@ class MultiHead(AttentionLayer):
         return cls(**{**config, "attention": attention})
 
 
-def _share(parts: Sequence[Tensor], i: int, number: int) -> Sequence[Tensor]:
-    """Of what all heads have in turn, as many each, the share of head i."""
+def _in_shares(parts: tuple[Tensor, ...], number: int) -> list[tuple[Tensor, ...]]:
+    """What heads have one after the other, as many each, head by head."""
     each = len(parts) // number
-    return parts[i * each : (i + 1) * each]
+    return [parts[i * each : (i + 1) * each] for i in range(number)]

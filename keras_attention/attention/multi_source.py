@@ -9,8 +9,8 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import State
-from keras_attention.attention.base import AttentionLayer, Memory, draw_each, drawn_of
-from keras_attention.types import Shape, Tensor
+from keras_attention.attention.base import AttentionLayer, Memory, split_state
+from keras_attention.types import Nest, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -75,9 +75,9 @@ class MultiSource(AttentionLayer):
         self.supports_masking = True
 
     @property
-    def is_stateful(self) -> bool:
-        """Whether any of the attentions is."""
-        return any(attention.is_stateful for attention in self.attentions)
+    def state_count(self) -> int:
+        """How many tensors the attentions' states have."""
+        return sum(attention.state_count for attention in self.attentions)
 
     def build(self, query_shape: Shape, value_shape: Any, key_shape: Any = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S_n, M_n)."""
@@ -85,11 +85,6 @@ class MultiSource(AttentionLayer):
             if not attention.built:
                 attention.build(query_shape, value, key)
         self.built = True
-
-    def context_size(self, value_shape: Any, name: str = "value") -> Any:
-        """M_1 + ... + M_N, or None where one is not known; errors call the values `name`."""
-        each = self._each(**{name: value_shape})
-        return _sum(one.context_size(shape, name) for one, shape in each)
 
     def prepare(self, value: Any, key: Any = None, value_mask: Any = None) -> Memory:
         """Project the keys of each memory; every field of the result is a tuple of N."""
@@ -103,16 +98,12 @@ class MultiSource(AttentionLayer):
         parts = zip(self.attentions, _parts(memory), strict=True)
         return tuple(x for attention, part in parts for x in attention.initial_state(part))
 
-    def state_spec(self, value: Any) -> list[Tensor]:
-        """Symbolic tensors like those of the state."""
-        return [x for attention, its in self._each(value=value) for x in attention.state_spec(its)]
-
     def step(
         self,
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor] = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend once; see `AttentionLayer`."""
         return self._attend("step", query, memory, state, drawn)
@@ -122,7 +113,7 @@ class MultiSource(AttentionLayer):
         query: Tensor,
         memory: Memory,
         state: State = (),
-        drawn: dict[str, Tensor] | None = None,
+        drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend with queries (B, T, D); see `AttentionLayer`."""
         return self._attend("attend", query, memory, state, drawn)
@@ -133,46 +124,33 @@ class MultiSource(AttentionLayer):
         query: Tensor,
         memory: Memory,
         state: Sequence[Tensor],
-        drawn: dict[str, Tensor] | None,
+        drawn: Nest | None,
     ) -> tuple[Tensor, Tensor, State]:
         """Let each attention `step` or `attend`."""
         self._check_built()
-        found, remaining = [], tuple(state)
-        for i, (attention, part) in enumerate(zip(self.attentions, _parts(memory), strict=True)):
-            count = attention.state_count
-            own, remaining = remaining[:count], remaining[count:]
-            found.append(getattr(attention, method)(query, part, own, drawn_of(drawn, i)))
-        contexts, weights, states = zip(*found, strict=True)
+        memories, states = _parts(memory), split_state(self.attentions, state)
+        drawn = drawn or [None] * len(self.attentions)
+        parts = zip(self.attentions, memories, states, drawn, strict=True)
+        found = [getattr(attention, method)(query, *own) for attention, *own in parts]
+        contexts, weights, after = zip(*found, strict=True)
         contexts, weights = (
             ops.concatenate([self._floating(x) for x in of_all], axis=-1)
             for of_all in (contexts, weights)
         )
-        return contexts, weights, tuple(x for own in states for x in own)
+        return contexts, weights, tuple(x for own in after for x in own)
 
-    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
-        """What each attention draws, with its number before the name."""
-        return draw_each(self.attentions, _parts(memory), steps, training)
+    def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
+        """What each attention draws, a list."""
+        parts = zip(self.attentions, _parts(memory), strict=True)
+        return [attention.draw(part, steps, training) for attention, part in parts]
 
-    @property
-    def state_count(self) -> int:
-        """How many tensors the state has."""
-        return sum(attention.state_count for attention in self.attentions)
-
-    def weights_length(self, value: Any) -> int | None:
-        """S_1 + ... + S_N, or None where one is not known."""
-        return _sum(one.weights_length(its) for one, its in self._each(value=value))
-
-    def check_memory(self, value: Any, key: Any = None, name: str = "value", **masks: Any) -> None:
-        """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
-        each = self._each(**{name: value}, key=key, **masks)
-        for attention, its_value, its_key, *its_masks in each:
-            its = dict(zip(masks, its_masks, strict=True))
-            attention.check_memory(its_value, its_key, name, **its)
-
-    def both(self, first: Any, second: Any) -> Any:
-        """The masks that both masks say, each for one memory."""
-        each = self._each(value_mask=first, key_mask=second)
-        return [attention.both(*masks) for attention, *masks in each]
+    def memory_shapes(self, **shapes: Any) -> list[tuple[Any, ...]]:
+        """The shapes of each memory's arguments; see `AttentionLayer`."""
+        return [
+            of_one
+            for attention, *its in self._each(**shapes)
+            for of_one in attention.memory_shapes(**dict(zip(shapes, its, strict=True)))
+        ]
 
     def _each(self, **arguments: Any) -> list[tuple[Any, ...]]:
         """The attentions, each with its own of every argument; None is None for each."""
@@ -210,12 +188,3 @@ def _parts(memory: Memory) -> list[Memory]:
     """What each attention attends to."""
     fields: Iterable[Any] = memory
     return [Memory(*of_one) for of_one in zip(*fields, strict=True)]
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory
+from keras_attention.attention.base import AttentionLayer, Memory, check_values
 from keras_attention.attention.past import Past
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_rank, check_shape
@@ -51,9 +51,9 @@ class Attention(AttentionLayer):
         self.supports_masking = True
 
     @property
-    def is_stateful(self) -> bool:
-        """Whether a step depends on those before, so that steps go one after the other."""
-        return self.past is not None or self.alignment.is_stateful
+    def state_count(self) -> int:
+        """How many tensors the state has: one for the past, and those of the alignment."""
+        return int(self.past is not None) + int(self.alignment.state_count)
 
     def build_score(self, query_size: int, key_size: int) -> None:
         """Make the weights of the score."""
@@ -77,7 +77,8 @@ class Attention(AttentionLayer):
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
-        query_size, key_size = query_shape[-1], self.context_size(key_shape or value_shape)
+        ((_, key_shape),) = self.memory_shapes(value=value_shape, key=key_shape or value_shape)
+        query_size, key_size = query_shape[-1], key_shape[-1]
         self.build_score(query_size, key_size)
         if not self.alignment.built:
             self.alignment.build(
@@ -98,19 +99,16 @@ class Attention(AttentionLayer):
         value = self._floating(value)
         key = value if key is None else self._floating(key)
         value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
-        self.check_memory(value, key, value_mask=value_mask)
+        check_values(self, value, key, value_mask=value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(
             value, self.project_key(key), value_mask, for_past, self.alignment.prepare(key)
         )
 
-    def state_shapes(self, batch: Any, length: Any) -> list[tuple[Any, Any]]:
-        """The shapes of the state: that of the past, (B, S), then those of the alignment."""
-        past = [] if self.past is None else [(batch, length)]
-        return past + list(self.alignment.state_shapes(batch, length))
-
-    def first_state(self, batch: Any, length: Any, dtype: str) -> State:
-        """Zeros for the past, and what the alignment starts with."""
+    def initial_state(self, memory: Memory) -> State:
+        """Zeros (B, S) for the past, and what the alignment starts with; see `AttentionLayer`."""
+        batch, length = ops.shape(memory.values)[:2]
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
         past = () if self.past is None else (ops.zeros((batch, length), dtype),)
         return past + tuple(self.alignment.initial_state(batch, length, dtype))
 
@@ -148,7 +146,7 @@ class Attention(AttentionLayer):
         drawn: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend with queries (B, T, D); see `AttentionLayer`."""
-        if self.is_stateful:
+        if self.state_count:
             return super().attend(query, memory, state, drawn)
         query = self._floating(query)
         check_shape("query", query.shape[:1], "value", memory.values.shape[:1])

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
-from keras_attention.attention.base import shape_of
+from keras_attention.attention.base import context_size, memory_length, shape_of, state_spec
 from keras_attention.cells.protocol import output_size, state_sizes, symbolic_states, zero_states
 from keras_attention.cells.stack import (
     as_stack,
@@ -164,7 +164,7 @@ class AttentionDecoder(keras.layers.Layer):
         """Whether no cell's state depends on attention to its own output: no loop is needed."""
         if self.attention is None:
             return True
-        waits = self.feeds_back or self.attention.is_stateful
+        waits = self.feeds_back or self.attention.state_count
         return self.query in ("current", "bottom") and not waits
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
@@ -172,7 +172,7 @@ class AttentionDecoder(keras.layers.Layer):
         check_memory(memory_shape, self.attention)
         self.context_size = 0
         if self.attention is not None and memory_shape is not None:
-            self.context_size = self.attention.context_size(memory_shape, "memory")
+            self.context_size = context_size(self.attention, memory_shape, "memory")
             if not self.attention.built:
                 size = query_size(self.query, self.cells)
                 self.attention.build((None, None, size), memory_shape)
@@ -369,12 +369,12 @@ class AttentionDecoder(keras.layers.Layer):
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
         attention = self.attention
         if return_attention_scores and attention is not None:
-            shape = (batch, steps, attention.weights_length(memory))
+            shape = (batch, steps, memory_length(attention, memory))
             results.append(keras.KerasTensor(shape, dtype=attention.compute_dtype))
         if return_state:
             results += symbolic_states(self._kept_cells, batch, dtype)
             results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
-            results += [] if attention is None else attention.state_spec(memory)
+            results += [] if attention is None else state_spec(attention, memory)
         return results[0] if len(results) == 1 else tuple(results)
 
     def get_config(self) -> dict[str, Any]:
@@ -400,7 +400,7 @@ class AttentionDecoder(keras.layers.Layer):
         if self.attention is None or not self.built:
             return
         shape = shape_of(memory)
-        if self.attention.context_size(shape, "memory") not in (None, self.context_size):
+        if context_size(self.attention, shape, "memory") not in (None, self.context_size):
             raise ValueError(
                 f"Argument `memory` must have the {self.context_size} features that the layer "
                 f"was built for. Received: memory.shape={shape}"

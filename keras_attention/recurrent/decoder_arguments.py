@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_attention.attention.base import check_values
 from keras_attention.checks import check_rank, check_shape
 from keras_attention.types import Tensor
 
@@ -91,7 +92,7 @@ def check_call(
     if inputs_mask is not None:
         check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
     if memory is not None:
-        attention.check_memory(memory, name="memory", memory_mask=memory_mask)
+        check_values(attention, memory, name="memory", memory_mask=memory_mask)
         for one in keras.tree.flatten(memory):
             check_shape("memory", one.shape[:1], "inputs", inputs.shape[:1])
     if return_attention_scores and attention is None:

@@ -68,7 +68,7 @@ def grows_in_steps(attention: AttentionLayer | None) -> bool:
 
     It does where the attention keeps a state, and otherwise prepares all before any runs.
     """
-    return attention is not None and attention.is_stateful
+    return attention is not None and attention.state_count > 0
 
 
 def _output_sizes(layer: keras.layers.Layer) -> int:

@@ -176,7 +176,7 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
     assert grown(path) == 0
     for name in ("greedy", "beam", "encode"):
         assert computed_without_reserving(path, name) == []
-    if model.decoder.attention is not None and model.decoder.attention.is_stateful:
+    if model.decoder.attention is not None and model.decoder.attention.state_count:
         assert grown(path, runs_alone="decode_step") == 0
         assert computed_without_reserving(path, "decode_step") == []
 
