@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,8 +12,9 @@ from keras import ops
 from keras_attention.backend.linear import linear
 from keras_attention.backend.stateless import constants_of, dropout_masks, dropped_by, given
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
-from keras_attention.cells.protocol import state_sizes, training_option
+from keras_attention.cells.protocol import training_option
 from keras_attention.cells.residual import ResidualCell
+from keras_attention.cells.stack import CellStep
 from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Nest, Tensor
 
@@ -51,25 +53,20 @@ class LoopedCell:
         return inputs
 
     def step(
-        self,
-        projected: Tensor | None,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        constants: Nest,
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Nest
     ) -> tuple[Tensor, list[Tensor]]:
         """One step.
 
         Args:
-            projected: A step of what `project` gave, (B, .), or None where nothing is known.
-            inputs: The other inputs, (B, .) each.
+            inputs: What the cell reads, (B, .) each; where some of it is known before the loop, a
+                step of what `project` gave comes first.
             states: The cell's states.
             constants: Those of `constants`, as the loop hands them to each step.
 
         Returns:
             Output (B, U), next states.
         """
-        known = [] if projected is None else [projected]
-        x = ops.concatenate([*known, *inputs], axis=-1)
+        x = ops.concatenate(inputs, axis=-1)
         with given([self.cell], [constants]), dropped_by(self.cell, self.masks):
             output, after = self.cell(x, list(states), **self.options)
         return output, list(after) if isinstance(after, list | tuple) else [after]
@@ -87,16 +84,11 @@ class LoopedResidualCell(LoopedCell):
         self.cell, self.inner, self.constants = cell, inner, inner.constants
 
     def step(
-        self,
-        projected: Tensor | None,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        constants: Nest,
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Nest
     ) -> tuple[Tensor, list[Tensor]]:
-        known = [] if projected is None else [projected]
         dtype = self.inner.cell.compute_dtype
-        x = ops.cast(ops.concatenate([*known, *inputs], axis=-1), dtype)
-        output, after = self.inner.step(None, [x], _cast(states, dtype), constants)
+        x = ops.cast(ops.concatenate(inputs, axis=-1), dtype)
+        output, after = self.inner.step([x], _cast(states, dtype), constants)
         return self.cell.add(x, output), after
 
 
@@ -118,7 +110,7 @@ class _GatedCell(LoopedCell):
     def project(self, inputs: Tensor) -> Tensor:
         if self.mask is not None:
             inputs = inputs * self.mask[:, : self.known]
-        return _biased(ops.matmul(inputs, self.kernel), self.bias)
+        return _plus(ops.matmul(inputs, self.kernel), self.bias)
 
     @property
     def projecting(self) -> Sequence[Tensor]:
@@ -128,12 +120,15 @@ class _GatedCell(LoopedCell):
         kernel, *bias = projecting
         if self.mask is not None:
             inputs = inputs * self.mask[:, : self.known]
-        return _biased(linear(inputs, kernel), bias)
+        return _plus(linear(inputs, kernel), bias)
 
-    def _dropped(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        if self.mask is None or not inputs:
-            return list(inputs)
-        return [ops.concatenate(inputs, axis=-1) * self.mask[:, self.known :]]
+    def _parted(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """What was projected before the loop, one tensor or none, and the other inputs, dropped."""
+        count = int(self.known > 0)
+        projected, others = list(inputs[:count]), list(inputs[count:])
+        if self.mask is not None and others:
+            others = [ops.concatenate(others, axis=-1) * self.mask[:, self.known :]]
+        return projected, others
 
 
 class LoopedLSTMCell(_GatedCell):
@@ -149,16 +144,13 @@ class LoopedLSTMCell(_GatedCell):
         self.constants = [joined] if known else [joined, *self.bias]
 
     def step(
-        self,
-        projected: Tensor | None,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        constants: Nest,
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Nest
     ) -> tuple[Tensor, list[Tensor]]:
         h, c = states[0], at_least_float32(states[1])
         kernel, *bias = constants
-        gates = _linear(ops.concatenate([*self._dropped(inputs), h], axis=-1), kernel)
-        gates = _biased(gates, bias) if projected is None else gates + at_least_float32(projected)
+        projected, others = self._parted(inputs)
+        gates = _linear(ops.concatenate([*others, h], axis=-1), kernel)
+        gates = _plus(gates, [*projected, *bias])
         i, f, g, o = ops.split(gates, 4, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
         c = gate(f) * c + gate(i) * squash(g)
@@ -185,19 +177,16 @@ class LoopedGRUCell(_GatedCell):
         }
 
     def step(
-        self,
-        projected: Tensor | None,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        constants: Nest,
+        self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Nest
     ) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
-        read = [] if projected is None else [at_least_float32(projected)]
+        projected, others = self._parted(inputs)
+        read = [at_least_float32(x) for x in projected]
         for kernel in constants["kernel"]:
-            unknown = _linear(ops.concatenate(self._dropped(inputs), axis=-1), kernel)
-            read.append(_biased(unknown, constants["bias"]))
+            unknown = _linear(ops.concatenate(others, axis=-1), kernel)
+            read.append(_plus(unknown, constants["bias"]))
         update, reset, candidate = ops.split(sum(read[1:], read[0]), 3, axis=-1)
-        recurrent = _biased(_linear(h, constants["recurrent"]), constants["recurrent_bias"])
+        recurrent = _plus(_linear(h, constants["recurrent"]), constants["recurrent_bias"])
         own_update, own_reset, own_candidate = ops.split(recurrent, 3, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
         z = gate(update + own_update)
@@ -217,7 +206,7 @@ class LoopedStack:
         training: Whether the cells are called for training.
 
     Attributes:
-        constants: What `step` needs of all weights.
+        constants: What `steps` needs of all weights.
     """
 
     def __init__(self, cells: Sequence[Any], known: int, pure: bool, training: bool | None) -> None:
@@ -241,35 +230,21 @@ class LoopedStack:
         first = self.cells[0]
         return first.project_one(ops.cast(inputs, first.cell.compute_dtype), projecting)
 
-    def step(
-        self,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        which: slice = slice(None),
-        beside: Sequence[Tensor] = (),
-        *,
-        constants: Sequence[Nest],
-    ) -> tuple[Tensor, list[Tensor]]:
-        """One step of all cells or of some, to the top output and flat states.
+    def steps(self, constants: Sequence[Nest]) -> list[CellStep]:
+        """The cells for one step, of which the first reads projected inputs first.
 
         Args:
-            inputs: What the first of them reads; where that is the bottom, projected inputs first.
-            states: Their flat states.
-            which: Which cells run.
-            beside: What each of them reads besides, (B, .) each.
-            constants: Those of `constants`, of all cells.
+            constants: Those of `constants`, as the loop hands them to each step.
         """
-        projected, *others = inputs if not which.start else (None, *inputs)
-        remaining, after = list(states), []
-        for cell, own_constants in zip(self.cells[which], constants[which], strict=True):
-            count = len(state_sizes(cell.cell))
-            own, remaining = remaining[:count], remaining[count:]
-            dtype = cell.cell.compute_dtype
-            others, own = _cast([*others, *beside], dtype), _cast(own, dtype)
-            output, new = cell.step(projected, others, own, own_constants)
-            after += new
-            projected, others = None, [output]
-        return output, after
+        pairs = zip(self.cells, constants, strict=True)
+        return [partial(_step, cell, own_constants) for cell, own_constants in pairs]
+
+
+def _step(
+    cell: LoopedCell, constants: Nest, inputs: Sequence[Tensor], states: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    dtype = cell.cell.compute_dtype
+    return cell.step(_cast(inputs, dtype), _cast(states, dtype), constants)
 
 
 def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedCell:
@@ -305,5 +280,6 @@ def _linear(x: Tensor, kernel: Tensor) -> Tensor:
     return at_least_float32(linear(x, kernel))
 
 
-def _biased(x: Tensor, bias: Sequence[Tensor]) -> Tensor:
-    return sum((ops.cast(b, x.dtype) for b in bias), x)
+def _plus(x: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """The sum, in the type of x."""
+    return sum((ops.cast(other, x.dtype) for other in others), x)

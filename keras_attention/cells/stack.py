@@ -1,11 +1,12 @@
-"""Stacks of Keras RNN cells: their states as one flat list, one step, or a whole sequence."""
+"""Stacks of Keras RNN cells: from the bottom to the top, for one step or a whole sequence."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -13,6 +14,12 @@ from keras import ops
 from keras_attention.cells.protocol import Cell, state_sizes
 from keras_attention.cells.residual import ResidualCell
 from keras_attention.types import Tensor
+
+CellStep: TypeAlias = Callable[[Sequence[Tensor], list[Tensor]], tuple[Tensor, list[Tensor]]]
+"""A cell as a function: from what it reads and its states to its output and next states."""
+
+States: TypeAlias = list[list[Tensor]]
+"""The states of a stack, cell by cell."""
 
 _CHANGING_CELLS = threading.RLock()
 
@@ -55,50 +62,76 @@ def build_stack(cells: Sequence[Cell], features: Sequence[int]) -> None:
             cell.built = True
 
 
-def run_stack(
-    cells: Sequence[Cell],
-    inputs: Sequence[Tensor],
-    states: Sequence[Tensor],
-    beside: Sequence[Tensor] = (),
-) -> tuple[Tensor, list[Tensor]]:
-    """One step of a stack, to the top output and flat states.
-
-    Args:
-        cells: From the bottom to the top.
-        inputs: What the first one reads, (B, .) each.
-        states: Flat states.
-        beside: What each cell reads besides, (B, .) each.
-    """
-    remaining, after = list(states), []
+def split_states(cells: Sequence[Cell], flat: Sequence[Tensor]) -> tuple[States, list[Tensor]]:
+    """The states at the front of a flat list, cell by cell, and the rest of the list."""
+    states, rest = [], list(flat)
     for cell in cells:
         count = len(state_sizes(cell))
-        own, remaining = remaining[:count], remaining[count:]
-        output, new = cell(ops.concatenate([*inputs, *beside], axis=-1), own)
-        after += list(new) if isinstance(new, list | tuple) else [new]
+        states.append(rest[:count])
+        rest = rest[count:]
+    return states, rest
+
+
+def run_stack(
+    steps: Sequence[CellStep],
+    inputs: Sequence[Tensor],
+    states: States,
+    beside: Sequence[Tensor] = (),
+) -> tuple[Tensor, States]:
+    """Run cells one over another: each reads the output of the one below.
+
+    Args:
+        steps: Of each cell, from the bottom to the top: of `cell_steps` or `sequence_steps`, or of
+            a `LoopedStack`.
+        inputs: What the first one reads, (B, .) each, over a sequence (B, T, .).
+        states: The cells' states.
+        beside: What each cell reads besides.
+
+    Returns:
+        The top output, next states.
+    """
+    after = []
+    for step, own in zip(steps, states, strict=True):
+        output, new = step([*inputs, *beside], own)
+        after.append(new)
         inputs = [output]
     return output, after
 
 
-def run_stack_over_sequence(
+def cell_steps(cells: Sequence[Cell]) -> list[CellStep]:
+    """Cells for one step, as Keras calls them."""
+    return [partial(_step, cell) for cell in cells]
+
+
+def _step(
+    cell: Cell, inputs: Sequence[Tensor], states: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    output, after = cell(ops.concatenate(inputs, axis=-1), states)
+    return output, list(after) if isinstance(after, list | tuple) else [after]
+
+
+def sequence_steps(
     cells: Sequence[Cell],
     layers: Sequence[keras.layers.RNN],
-    inputs: Tensor,
-    states: Sequence[Tensor],
     mask: Tensor | None,
     training: bool | None,
-    beside: Sequence[Tensor] = (),
+) -> list[CellStep]:
+    """Cells for all steps at once, in Keras's own (where it can, fused) recurrent layers."""
+    pairs = zip(cells, layers, strict=True)
+    return [partial(_over_sequence, *pair, mask=mask, training=training) for pair in pairs]
+
+
+def _over_sequence(
+    cell: Cell,
+    layer: keras.layers.RNN,
+    inputs: Sequence[Tensor],
+    states: list[Tensor],
+    mask: Tensor | None,
+    training: bool | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """All steps of a stack at once, in Keras's own (where it can, fused) recurrent layers."""
-    remaining, after = list(states), []
-    for cell, layer in zip(cells, layers, strict=True):
-        count = len(state_sizes(cell))
-        own, remaining = remaining[:count], remaining[count:]
-        if beside:
-            inputs = ops.concatenate([inputs, *beside], axis=-1)
-        outputs, *new = layer(inputs, initial_state=own, mask=mask, training=training)
-        inputs = cell.add(inputs, outputs) if isinstance(cell, ResidualCell) else outputs
-        after += new
-    return inputs, after
+    x = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=-1)
+    outputs, *after = layer(x, initial_state=states, mask=mask, training=training)
+    return cell.add(x, outputs) if isinstance(cell, ResidualCell) else outputs, after
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from itertools import chain
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras import ops
 from keras_attention.alignments import Monotonic
 from keras_attention.attention import Attention, Memory
 from keras_attention.cells.protocol import zero_states
-from keras_attention.cells.stack import run_stack
+from keras_attention.cells.stack import cell_steps, run_stack, split_states
 from keras_attention.checks import check_positive, checked_ids
 from keras_attention.ids import END_ID
 from keras_attention.model.seq2seq import Seq2Seq
@@ -61,18 +61,19 @@ def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Itera
 
     Reference: Raffel et al. 2017, section 2.2 and algorithm 1.
     """
-    _check_streamable(model)
+    memories = _memories(model, _streamable_attention(model), source)
     check_positive("max_length", max_length)
-    reader = _Reader(model, source)
-    reader.read()
-    state = model.decoder.initial_state(reader.memory)
+    memory = next(memories)
+    state = model.decoder.initial_state(memory)
     token = ops.full((1,), model.config.start_id, dtype="int32")
     for _ in range(max_length):
-        while True:
-            state = _widened(state, reader.memory)
-            log_probs, weights, after = model.decode_step(token, state, reader.memory)
-            if np.any(ops.convert_to_numpy(weights)) or not reader.read():
+        log_probs, weights, after = model.decode_step(token, state, memory)
+        while not np.any(ops.convert_to_numpy(weights)):  # no place that was read is chosen
+            longer = next(memories, None)
+            if longer is None:
                 break
+            memory, state = longer, _widened(state, longer)
+            log_probs, weights, after = model.decode_step(token, state, memory)
         state = after
         _, best = ops.top_k(log_probs, 1)
         token = ops.cast(best[:, 0], "int32")
@@ -82,49 +83,30 @@ def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Itera
             return
 
 
-class _Reader:
-    """What of a source was read so far.
+def _memories(model: Seq2Seq, attention: Attention, source: Iterable[int]) -> Iterator[Memory]:
+    """What was read so far, after each token of the source, of which no more is read than asked."""
+    cells = [layer["forward"].cell for layer in model.encoder.layers]
+    states, _ = split_states(cells, zero_states(cells, 1, model.encoder.compute_dtype))
+    memory = None
+    for token in chain(source, [END_ID]):
+        checked_ids(np.array([[token]]), model.config.source_vocabulary)
+        embedded = model.source_embedding(ops.full((1,), token, dtype="int32"))
+        padding = ops.zeros_like(embedded[:, :1])  # there is none: see `encoders`
+        value, states = run_stack(cell_steps(cells), [embedded], states, beside=[padding])
+        place = attention.prepare(ops.expand_dims(value, 1))
+        memory = place if memory is None else _joined(memory, place)
+        yield memory
+        if token == END_ID:
+            return
 
-    Attributes:
-        memory: Values and keys of the places that were read.
-    """
 
-    memory: Memory
-
-    def __init__(self, model: Seq2Seq, source: Iterable[int]) -> None:
-        self.model, self.source = model, iter(source)
-        self.cells = [layer["forward"].cell for layer in model.encoder.layers]
-        self.state: Sequence[Tensor] = zero_states(self.cells, 1, model.encoder.compute_dtype)
-        self.has_ended = False
-
-    def read(self) -> bool:
-        """Read one token more; whether there was one."""
-        if self.has_ended:
-            return False
-        token = next(self.source, END_ID)
-        self.has_ended = token == END_ID
-        checked_ids(np.array([[token]]), self.model.config.source_vocabulary)
-        value, self.state = self._encoded(ops.full((1,), token, dtype="int32"))
-        place = cast(Memory, self.model.decoder.prepare(ops.expand_dims(value, 1)))
-        if hasattr(self, "memory"):
-            place = keras.tree.map_structure(
-                lambda before, new: ops.concatenate([before, new], axis=1),
-                self.memory._replace(mask=()),
-                place._replace(mask=()),
-            )._replace(mask=None)
-        self.memory = place
-        return True
-
-    def _encoded(self, token: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-        """One more step of the encoder's cells, whose last feature says that it is no padding."""
-        value, remaining, after = self.model.source_embedding(token), list(self.state), []
-        for cell in self.cells:
-            own, remaining = remaining[:2], remaining[2:]
-            value = ops.cast(value, cell.compute_dtype)
-            inputs = ops.concatenate([value, ops.zeros_like(value[:, :1])], axis=-1)
-            value, new = run_stack([cell], inputs, own)
-            after += new
-        return value, after
+def _joined(before: Memory, new: Memory) -> Memory:
+    """A memory with one place more."""
+    return keras.tree.map_structure(
+        lambda *both: ops.concatenate(both, axis=1),
+        before._replace(mask=()),
+        new._replace(mask=()),
+    )._replace(mask=None)
 
 
 def _widened(state: Sequence[Tensor], memory: Memory) -> list[Tensor]:
@@ -134,7 +116,8 @@ def _widened(state: Sequence[Tensor], memory: Memory) -> list[Tensor]:
     return [*others, ops.pad(weights, [[0, 0], [0, missing]])]
 
 
-def _check_streamable(model: Seq2Seq) -> None:
+def _streamable_attention(model: Seq2Seq) -> Attention:
+    """The model's attention, or the error that says what waits for the end of the source."""
     attention = model.decoder.attention
     alignment = attention.alignment if isinstance(attention, Attention) else None
     waits = [
@@ -150,8 +133,9 @@ def _check_streamable(model: Seq2Seq) -> None:
         }.items()
         if is_so
     ]
-    if waits:
+    if waits or not isinstance(attention, Attention):
         raise ValueError(
             "Argument `model` must not wait for the end of the source, nor be residual. "
             f"Received: a model with {', '.join(waits)}"
         )
+    return attention

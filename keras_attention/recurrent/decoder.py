@@ -15,9 +15,9 @@ from keras_attention.cells.protocol import output_size, state_sizes, symbolic_st
 from keras_attention.cells.stack import (
     as_stack,
     build_stack,
+    cell_steps,
     dropout_drawn_before,
     dropout_in_training_only,
-    run_stack,
     sequence_layer,
 )
 from keras_attention.recurrent.decoder_arguments import (
@@ -301,16 +301,7 @@ class AttentionDecoder(keras.layers.Layer):
         self._equations.layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             inputs = ops.cast(inputs, self.compute_dtype)
-            return self._equations(inputs, state, memory, drawn or {}, self._run_cells)
-
-    def _run_cells(
-        self,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        which: slice = slice(None),
-        beside: Sequence[Tensor] = (),
-    ) -> tuple[Tensor, list[Tensor]]:
-        return run_stack(self.cells[which], inputs, states, beside)
+            return self._equations(inputs, state, memory, drawn or {}, cell_steps(self.cells))
 
     @property
     def _equations(self) -> DecoderStep:

@@ -9,6 +9,8 @@ import keras
 from keras import ops
 
 from keras_attention.attention.base import check_values
+from keras_attention.cells.protocol import stack_state_sizes
+from keras_attention.cells.stack import States, split_states
 from keras_attention.checks import check_rank, check_shape
 from keras_attention.types import Tensor
 
@@ -17,21 +19,21 @@ class StateLayout(NamedTuple):
     """Which tensors of the flat state are what: cells, what is fed back, alignment.
 
     Attributes:
-        cells: How many are states of the cells.
+        cells: Those whose states come first.
         feeds_back: Whether one follows that is fed back. What then remains is the alignment's.
     """
 
-    cells: int
+    cells: Sequence[Any]
     feeds_back: bool
 
-    def split(self, state: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """States of the cells, what is fed back (one tensor or none), the alignment's state."""
-        state, fed = list(state), int(self.feeds_back)
-        return state[: self.cells], state[self.cells : self.cells + fed], state[self.cells + fed :]
+    def split(self, state: Sequence[Tensor]) -> tuple[States, list[Tensor], list[Tensor]]:
+        """States cell by cell, what is fed back (one tensor or none), the alignment's state."""
+        states, rest = split_states(self.cells, state)
+        return states, rest[: self.feeds_back], rest[self.feeds_back :]
 
     def check(self, state: Sequence[Tensor]) -> None:
         """Raise `ValueError` where a state cannot be the decoder's."""
-        expected = self.cells + self.feeds_back
+        expected = len(stack_state_sizes(self.cells)) + self.feeds_back
         if len(state) < expected:
             raise ValueError(
                 f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
@@ -52,9 +54,10 @@ class StateLayout(NamedTuple):
             return zeros
         for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
             check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
-        if len(given) not in (self.cells, len(zeros)):
+        of_cells = len(stack_state_sizes(self.cells))
+        if len(given) not in (of_cells, len(zeros)):
             raise ValueError(
-                f"Argument `initial_state` must hold the {self.cells} states of the cells, or all "
+                f"Argument `initial_state` must hold the {of_cells} states of the cells, or all "
                 f"{len(zeros)} of the decoder. Received: {len(given)} states"
             )
         given = [ops.cast(x, zero.dtype) for x, zero in zip(given, zeros, strict=False)]

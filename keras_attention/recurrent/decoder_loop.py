@@ -58,10 +58,10 @@ def run_loop(
             *state, before = carry
             read = stack.project_one(before, constants["projecting"])
             inputs = ops.where(ops.expand_dims(x["own"], 1) > 0.0, read, inputs)
-        run_cells = partial(stack.step, constants=constants["cells"])
+        steps = stack.steps(constants["cells"])
         with given(layers, constants["layers"]):
             own = constants["memory"]._replace(mask=memory.mask)
-            output, weights, new = step(inputs, state, own, x["drawn"], run_cells)
+            output, weights, new = step(inputs, state, own, x["drawn"], steps)
         if "own" in x:
             new = [*new, output]
         if "mask" in x:

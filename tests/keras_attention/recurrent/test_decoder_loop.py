@@ -273,7 +273,7 @@ def test_gates_are_formed_in_float32() -> None:
     looped = LoopedLSTMCell(cell, known=D)
     low = (uniform(B, size, seed=size) for size in (4 * U, U))
     gates, c = (keras.ops.cast(x, "bfloat16") for x in low)
-    _, (_, after) = looped.step(gates, [], [keras.ops.zeros_like(c), c], looped.constants)
+    _, (_, after) = looped.step([gates], [keras.ops.zeros_like(c), c], looped.constants)
     i, f, g, _ = np.split(to_numpy(gates), 4, axis=-1)
     exact = reference.sigmoid(f) * to_numpy(c) + reference.sigmoid(i) * np.tanh(g)
     np.testing.assert_allclose(to_numpy(after), exact, atol=1e-6)
