@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(
             f"Option `--share` must be K/N with K from 0 to N - 1. Received: {asked}"
         ) from None
-    kept, others = [], []
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
     for item in items:
         is_in = zlib.crc32(item.nodeid.encode()) % shares == share
         (kept if is_in else others).append(item)
