@@ -62,8 +62,8 @@ def _measure(options: argparse.Namespace) -> int:
 def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     from training.fitting.optimizer import compiled_model
     from training.fitting.pipeline import Passes, pass_statistics, training_batches
-    from training.fitting.start import fitting_pairs, learned_tokenizers, with_sizes
     from training.fitting.tasks import task_of
+    from training.fitting.text import fitting_pairs, learned_tokenizers, with_sizes
     from training.recipes.reading import load_config
 
     config = load_config(options.recipe, options.overrides)

@@ -1,7 +1,8 @@
 """From a configuration to a trained model: `loop` is the way through it.
 
-`start` says whether a directory holds the same run, and writes what stands before the first step.
-`tasks` gives the pairs of dates and of corpora, `pipeline` and `batches` make batches of them.
-`optimizer` compiles the model, `devices` says where it runs, `callbacks` what happens after each
-epoch; `checkpoints` keeps the best model, and `state` what a killed training resumes from.
+`start` finds out whether a run is new, resumed or complete, and writes the files that precede
+the first step. `tasks` supplies pairs of text, `text` their tokenizers; `batches` plans the batches
+and `pipeline` makes them. `optimizer` compiles the model, `devices` selects the devices,
+`callbacks` run after each epoch, `checkpoints` saves the best model and the latest one, and `state`
+is what an interrupted training resumes from.
 """

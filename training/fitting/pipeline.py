@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 from keras_attention.ids import END_ID
-from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.corpora.pairs import Pair
-from training.corpora.report import first_few
 from training.fitting.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
-from training.program import ConfigError
+from training.fitting.text import Tokenizers, token_lengths
 from training.recipes.config import OptimizationConfig
 
-Tokenizers = tuple[SentencePieceTokenizer, SentencePieceTokenizer]
 Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 
@@ -108,13 +104,6 @@ def validation_batches(
     return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
 
 
-def token_lengths(pairs: Sequence[Pair], tokenizers: Tokenizers) -> list[Lengths]:
-    """Tokens of both sides of each pair, the end token counted."""
-    rows = (t.encode(side) for t, side in zip(tokenizers, _sides(pairs), strict=True))
-    source, target = ([len(row) + 1 for row in side] for side in rows)
-    return list(zip(source, target, strict=True))
-
-
 def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
     return [source for source, _ in pairs], [target for _, target in pairs]
 
@@ -154,79 +143,3 @@ def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
         return inputs, padded(tf.concat([target, column * END_ID], axis=1), widths[1])
 
     return encode
-
-
-class Checked(NamedTuple):
-    """Pairs that fit.
-
-    Attributes:
-        pairs: The pairs.
-        dropped: The sides that do not fit, each as `file:line (side, tokens: text)`.
-    """
-
-    pairs: list[Pair]
-    dropped: list[str]
-
-
-def checked_pairs(
-    pairs: Sequence[Pair],
-    tokenizers: Tokenizers,
-    limits: tuple[int, int],
-    on_problem: Literal["error", "drop"] = "error",
-    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None = None,
-) -> Checked:
-    """The pairs, if all fit, or those that do.
-
-    Args:
-        pairs: Source and target texts.
-        tokenizers: The source's and the target's.
-        limits: The most source and target tokens, the end token counted.
-        on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
-            how many were, and the first of them.
-        where: Finds the `file:line` of both sides of pairs that stand in files, as `places` does.
-
-    Raises:
-        ConfigError: If a side of a pair is empty or too long, or no pair is left.
-    """
-    misfits = [
-        (i, side, count - 1)
-        for i, counts in enumerate(token_lengths(pairs, tokenizers))
-        for side, count in enumerate(counts)
-        if not 1 < count <= limits[side]
-    ]
-    bad = dict.fromkeys(i for i, _, _ in misfits)
-    kept = [pair for i, pair in enumerate(pairs) if i not in bad]
-    names: list[str] = []
-    if bad:
-        found = _place_of(bad, pairs, where)
-        names = [
-            f"{found[i][side]} "
-            f"({('source', 'target')[side]}, {count} tokens: {_start(pairs[i][side])!r})"
-            for i, side, count in misfits
-        ]
-        source, target = (limit - 1 for limit in limits)
-        message = (
-            f"{len(bad):,} of {len(pairs):,} pairs do not fit, which must have 1 to {source} "
-            f"source and 1 to {target} target tokens (data.max_source_length and "
-            f"data.max_target_length count the end token too): {first_few(names)}"
-        )
-        if on_problem == "error" or not kept:
-            advice = "Of a corpus data.on_problem=drop leaves them out."
-            raise ConfigError(f"{message}. {advice if kept else 'No pair is left.'}")
-        print(f"Dropped: {message}")
-    return Checked(kept, names)
-
-
-def _place_of(
-    bad: Iterable[int],
-    pairs: Sequence[Pair],
-    where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None,
-) -> dict[int, Pair]:
-    """Where each of the pairs `bad` stands, of equal ones the first at the first place."""
-    found = where(pairs[i] for i in bad) if where else {}
-    rest = {pair: iter(stands) for pair, stands in found.items()}
-    return {i: next(rest.get(pairs[i], iter(())), (f"pair {i + 1}",) * 2) for i in bad}
-
-
-def _start(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}…"

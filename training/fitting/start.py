@@ -1,78 +1,90 @@
-"""How a run begins, or is taken up again: decided once, in `begin`."""
+"""Before the first step: where a run stands, and what its training needs."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.tokenizer import Normalization
-from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
-from training.corpora.pairs import Pair, places
+from training.corpora.pairs import Pair
 from training.corpora.report import first_few
 from training.fitting.devices import strategy_of
-from training.fitting.pipeline import Tokenizers, checked_pairs
 from training.fitting.state import TrainingState, write_whole
 from training.fitting.tasks import Task, task_of
-from training.program import ConfigError, RunError
-from training.recipes.config import Part, TextConfig, TrainConfig
+from training.fitting.text import Tokenizers, fitting_pairs, learned_tokenizers, with_sizes
+from training.program import RunError
+from training.recipes.config import TrainConfig
 from training.recipes.reading import config_from
 
+Status = Literal["new", "prepared", "resumed", "complete"]
 
-class Beginning(NamedTuple):
-    """All that a training needs before its model, whether it is new or resumed.
+
+class Standing(NamedTuple):
+    """Where a run stands before this training.
 
     Attributes:
-        config: With the sizes of the vocabularies.
-        state: Where the training stands.
-        strategy: On which devices it runs.
-        task: With the training pairs that fit the model.
-        tokenizers: The source's and the target's.
+        status: "new" if the directory is empty; "prepared" if it holds what precedes the first
+            step, but no checkpoint; "resumed" if it holds a checkpoint; "complete" if nothing is
+            left to train.
+        config: The run's configuration; the requested one if the run is new.
+        state: The run's state; the initial one before the first checkpoint.
+    """
+
+    status: Status
+    config: TrainConfig
+    state: TrainingState
+
+
+class Setup(NamedTuple):
+    """What a training needs before it has a model.
+
+    Attributes:
+        config: The configuration, including the vocabulary sizes.
+        strategy: The devices to train on.
+        task: The task; its training pairs fit the model.
+        tokenizers: The source and target tokenizers.
         validation: The validation pairs that fit the model.
     """
 
     config: TrainConfig
-    state: TrainingState
     strategy: Any
     task: Task
     tokenizers: Tokenizers
     validation: list[Pair]
 
 
-def begin(run: RunDirectory, config: TrainConfig) -> Beginning | None:
-    """Start a run, or take up again one that was interrupted.
+def standing_of(run: RunDirectory, config: TrainConfig) -> Standing:
+    """Decide whether a run is new, resumed or complete.
 
     Args:
-        run: A directory that is this training's alone.
-        config: What to train.
-
-    Returns:
-        What the training begins with; None where the run is complete.
+        run: A run directory that this process has locked.
+        config: The requested configuration.
 
     Raises:
-        RunError: If the directory holds another run, or other files, or the data have changed.
-        ConfigError: If the configuration does not fit the data or the devices.
+        RunError: If the directory holds a run with another configuration, or other files.
     """
     if not run.config_file.exists():
         _check_room(run)
-        return _started(run, config)
+        return Standing("new", config, TrainingState())
     config = _begun_config(run, config)
     state = TrainingState.of(run)
-    return None if state.is_finished else _resumed(run, config, state)
+    unfinished: Status = "resumed" if state.file else "prepared"
+    return Standing("complete" if state.is_finished else unfinished, config, state)
 
 
-def _started(run: RunDirectory, config: TrainConfig) -> Beginning:
-    """A new run; writes what stands before the first step, the configuration last."""
+def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
+    """Set up a new run and write its first files, the configuration last.
+
+    Raises:
+        ConfigError: If the configuration does not fit the data or the devices.
+    """
     strategy, task = strategy_of(config.training), task_of(config.data)
     data = fingerprint(task)
     tokenizers = learned_tokenizers(config.text, task)
@@ -89,11 +101,16 @@ def _started(run: RunDirectory, config: TrainConfig) -> Beginning:
         print(f"All that was dropped is named in {run.dropped_file}.")
     write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
     write_whole(run.config_file, config.to_yaml())
-    return Beginning(config, TrainingState(), strategy, task, tokenizers, validation)
+    return Setup(config, strategy, task, tokenizers, validation)
 
 
-def _resumed(run: RunDirectory, config: TrainConfig, state: TrainingState) -> Beginning:
-    """An interrupted run, with the tokenizers and on the data that it began with."""
+def prepared(run: RunDirectory, config: TrainConfig) -> Setup:
+    """Set up a run again, with the tokenizers that it holds.
+
+    Raises:
+        RunError: If the data have changed, or a tokenizer cannot be read.
+        ConfigError: If the configuration does not fit the devices.
+    """
     strategy, task = strategy_of(config.training), task_of(config.data)
     check_data(run, fingerprint(task))
     try:
@@ -101,11 +118,11 @@ def _resumed(run: RunDirectory, config: TrainConfig, state: TrainingState) -> Be
     except (OSError, ValueError) as error:
         raise RunError(f"{error}. Choose another --out.") from error
     validation = _with_fitting_pairs(task, config, tokenizers)
-    return Beginning(config, state, strategy, task, tokenizers, validation)
+    return Setup(config, strategy, task, tokenizers, validation)
 
 
 def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers) -> list[Pair]:
-    """The validation pairs that fit; of its training pairs the task keeps those that do."""
+    """Remove the training pairs that do not fit; return the validation pairs that do."""
     task.keep_training_pairs(lambda pairs: fitting_pairs("train", pairs, config, tokenizers, task))
     return fitting_pairs("dev", task.validation_pairs(), config, tokenizers, task)
 
@@ -140,23 +157,6 @@ def _begun_config(run: RunDirectory, config: TrainConfig) -> TrainConfig:
     return begun
 
 
-def with_sizes(config: TrainConfig, source: int, target: int) -> TrainConfig:
-    """The configuration with the sizes of the tokenizers' vocabularies.
-
-    Raises:
-        ConfigError: If others were asked for.
-    """
-    for name, size in (("source_vocabulary", source), ("target_vocabulary", target)):
-        asked = getattr(config.model, name)
-        if asked not in (UNKNOWN_ID + 1, size):
-            raise ConfigError(
-                f"Key `model.{name}`: follows from the tokenizer, which has {size} tokens; "
-                f"text.{name} is the most that it may have. Received: {asked}"
-            )
-    model = dataclasses.replace(config.model, source_vocabulary=source, target_vocabulary=target)
-    return dataclasses.replace(config, model=model)
-
-
 def fingerprint(task: Task) -> str:
     """A hash of the task's pairs, by which a resumed training knows that they are the same."""
     digest = hashlib.sha256()
@@ -173,37 +173,6 @@ def check_data(run: RunDirectory, data: str) -> None:
             f"The data have changed since {run.path} was begun: what it held out may be among what "
             "it would learn now. Choose another --out, or bring the old files back."
         )
-
-
-def fitting_pairs(
-    part: Part, pairs: Sequence[Pair], config: TrainConfig, tokenizers: Tokenizers, task: Task
-) -> list[Pair]:
-    """The pairs of a part that fit the lengths; others are an error, or dropped and told."""
-    data = config.data
-    limits = (data.max_source_length, data.max_target_length)
-    on_problem: Any = getattr(data, "on_problem", "error")
-    where = partial(places, data.files_of(part))
-    checked = checked_pairs(pairs, tokenizers, limits, on_problem, where)
-    task.dropped += checked.dropped
-    return checked.pairs
-
-
-def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
-    """Tokenizers learned from the training pairs; the same one twice if it is shared."""
-
-    def learned(side: str, sentences: Iterable[str], rule: Normalization) -> Tokenizer:
-        size = getattr(text, f"{side}_vocabulary")
-        try:
-            return Tokenizer.train(sentences, size, text.model_type, rule)
-        except ValueError as error:
-            raise ConfigError(f"Key `text.{side}_vocabulary`: {error}") from error
-
-    source, target = task.tokenizer_text()
-    if text.shared:
-        both = learned("target", itertools.chain(source, target), text.normalization)
-        return both, both
-    target_rule = text.target_normalization or text.normalization
-    return learned("source", source, text.normalization), learned("target", target, target_rule)
 
 
 def _differences(begun: TrainConfig, asked: TrainConfig) -> str:

@@ -22,7 +22,7 @@ class TrainingState:
 
     Attributes:
         epoch: Epochs done.
-        file: The checkpoint's name.
+        file: The checkpoint's name; empty before the first one.
         best: The best validation value so far.
         best_epoch: The epoch of the model that is kept, of equally good ones the last.
         better_epoch: The last epoch that was better than all before.
@@ -30,7 +30,7 @@ class TrainingState:
     """
 
     epoch: int = 0
-    file: str | None = None
+    file: str = ""
     best: float | None = None
     best_epoch: int = 0
     better_epoch: int = 0
@@ -74,11 +74,11 @@ def locked(run: RunDirectory) -> Iterator[None]:
         os.close(folder)
 
 
-def sweep(run: RunDirectory, checkpoint: str | None) -> None:
+def sweep(run: RunDirectory, checkpoint: str) -> None:
     """Remove partial files, and all checkpoints but the one of that name."""
     names = ("model.keras", "metrics.jsonl", "checkpoints/state.json")
     partial = [_partial(run.path / name) for name in names]
-    checkpoints = {*run.checkpoints.glob("epoch-*.keras")} - {run.checkpoints / (checkpoint or "")}
+    checkpoints = {*run.checkpoints.glob("epoch-*.keras")} - {run.checkpoints / checkpoint}
     for file in (*partial, *run.checkpoints.glob("partial-epoch-*.keras"), *checkpoints):
         file.unlink(missing_ok=True)
 

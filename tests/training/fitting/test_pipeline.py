@@ -13,13 +13,12 @@ from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.corpora.pairs import CorpusFiles, Pair, places
 from training.fitting.pipeline import (
     Passes,
-    Tokenizers,
-    checked_pairs,
     encoder,
     training_batches,
     validation_batches,
 )
 from training.fitting.tasks import Dates, task_of
+from training.fitting.text import Tokenizers, checked_pairs
 from training.program import ConfigError
 from training.recipes.config import DatesConfig, OptimizationConfig
 
