@@ -1,1 +1,1 @@
-"""Programs that measure, side by side in one run: `python -m benchmarks.NAME`."""
+"""Benchmarks that compare implementations side by side: `python -m benchmarks.NAME`."""

@@ -1,4 +1,4 @@
-"""The environments in which the sides of a comparison run, made from the package index."""
+"""The virtual environments in which the sides of a comparison run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PYTHON = "3.11"
 
 @dataclass(frozen=True)
 class Peer:
-    """One side.
+    """One side of a comparison.
 
     Args:
-        module: Its worker, in `benchmarks.workers`.
-        requirements: What its environment holds; nothing for this project's own environment.
-        python: The version of Python that these need, or nothing for any.
-        options: Further arguments of the worker.
+        module: The worker, a module in `benchmarks.workers`.
+        requirements: The packages to install; empty for the environment of this project.
+        python: The required version of Python; empty for any.
+        options: Further arguments for the worker.
     """
 
     module: str
@@ -30,16 +30,16 @@ class Peer:
 
     @property
     def interpreter(self) -> Path:
-        """The Python that runs the worker."""
+        """The Python interpreter that runs the worker."""
         if not self.requirements:
             return Path(sys.executable)
         return FOLDER.absolute() / self.module / "bin" / "python"
 
     def install(self) -> None:
-        """Make the environment, unless it is there.
+        """Create the environment, unless it exists.
 
         Raises:
-            FileNotFoundError: If there is no such Python.
+            FileNotFoundError: If the required version of Python is not installed.
             subprocess.CalledProcessError: If a package cannot be installed.
         """
         stamp = FOLDER / self.module / ".installed"
@@ -49,7 +49,7 @@ class Peer:
         print(f"Installing {', '.join(self.requirements)} into {stamp.parent} ...", flush=True)
         python = shutil.which(f"python{self.python}")
         if python is None:
-            raise FileNotFoundError(f"{self.module} needs python{self.python}, which is not here.")
+            raise FileNotFoundError(f"{self.module} requires python{self.python}.")
         subprocess.run([python, "-m", "venv", "--clear", stamp.parent], check=True)
         pip = [
             str(self.interpreter),
@@ -89,4 +89,4 @@ SERVER = Peer(
     ),
     PYTHON,
 )
-"""MLServer, with what an export's README tells to install, and its clients."""
+"""MLServer, with the packages that the README of an export lists, and clients."""

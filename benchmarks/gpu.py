@@ -1,12 +1,12 @@
-"""On a GPU, or whatever Keras's backend computes on: `python -m benchmarks.gpu`.
+"""Benchmark training and search on a GPU, or any device of the backend: `python -m benchmarks.gpu`.
 
-Training steps and searches of the benchmarks' model under XLA, beside what the device can do: a
-large matrix product and a pass over a large array, measured in the same run. `KERAS_BACKEND` says
-whether JAX or TensorFlow computes; the other one need not be installed.
+Runs training steps and searches under XLA, and compares them with the peak of the device: a large
+matrix product and a pass over a large array, measured in the same run. `KERAS_BACKEND` selects JAX
+or TensorFlow; the other one need not be installed.
 
-A training step is reported as a share of the product's pace: its own matrix products over its time.
-A step of a search has to read all weights of the decoder, and is reported as a share of the array's
-pace.
+The speed of a training step is the rate of its matrix products, as a share of that of the large
+product. A step of a search has to read all weights of the decoder; its speed is the rate of these
+reads, as a share of that of the large array.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LENGTHS = (15, 30)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function under XLA."""
+    """Compile a function with XLA."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -44,7 +44,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def device() -> str:
-    """What Keras computes on."""
+    """Return the name of the device, with the versions of Keras and the backend."""
     name = keras.backend.backend()
     if name == "jax":
         import jax
@@ -59,7 +59,7 @@ def device() -> str:
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """The median time of some runs, after one that compiles; `run` gives a tensor at its end."""
+    """Return the median time of several runs, after one that compiles; `run` returns a tensor."""
     times = []
     for _ in range(1 + _REPEATS):
         began = time.perf_counter()
@@ -69,7 +69,7 @@ def seconds(run: Callable[[], Any]) -> float:
 
 
 def product_pace(size: int, precision: str) -> float:
-    """Floating-point operations per second of matrix products."""
+    """Measure the floating-point operations per second of matrix products."""
     matrix = ops.ones((size, size), precision) / size
 
     @compiled
@@ -82,14 +82,14 @@ def product_pace(size: int, precision: str) -> float:
 
 
 def array_pace(megabytes: int) -> float:
-    """Bytes read and written per second by an addition."""
+    """Measure the bytes per second that an addition reads and writes."""
     array = ops.ones((megabytes * 250_000,))
     add = compiled(lambda x: x + 1.0)
     return 2 * 4 * array.shape[0] / seconds(lambda: add(array)[0])
 
 
 def training_seconds(case: Case, steps: int) -> float:
-    """Of one step of `fit`."""
+    """Measure one step of `fit`."""
     model = model_of(case)
     model.compile(keras.optimizers.Adam(1e-3), loss=ka.MaskedCrossEntropy(), jit_compile=True)
     shape = (3, steps * case.batch, case.length)
@@ -104,7 +104,7 @@ def training_seconds(case: Case, steps: int) -> float:
 
 
 def search_seconds(case: Case) -> tuple[float, int]:
-    """Of one step of a search, and the bytes of the weights that it reads."""
+    """Measure one step of a search; also return the size in bytes of the weights that it reads."""
     model = model_of(case)
     shape = (case.batch, case.length)
     source = np.random.default_rng(0).integers(4, case.vocabulary, shape, "int32")
@@ -121,8 +121,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--batch", type=int, default=256, help="of training and of one search")
-    parser.add_argument("--steps", type=int, default=50, help="of training, timed together")
+    parser.add_argument("--batch", type=int, default=256, help="batch size of training and search")
+    parser.add_argument("--steps", type=int, default=50, help="training steps, timed together")
     parser.add_argument("--matrix", type=int, default=8192, help="rows of the large product")
     parser.add_argument("--array", type=int, default=1000, help="megabytes of the large array")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Does training wait for its input? `python -m benchmarks.input_pipeline --data DIR`.
+"""Measure whether training waits for its input: `python -m benchmarks.input_pipeline --data DIR`.
 
-Times the same steps twice in turns: on batches that the pipeline makes from text meanwhile, and on
-these very batches held in memory. A ratio of 1 says that making them costs nothing. Also times the
-pipeline alone.
+Times the same steps in alternation: on batches that the pipeline makes from text at the same time,
+and on the same batches in memory. A ratio of 1 means that the pipeline costs nothing. Also times
+the pipeline alone.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.input_pipeline", description=__doc__
     )
     parser.add_argument("--recipe", default="multi30k-de-en", help="a recipe (multi30k-de-en)")
-    parser.add_argument("--data", metavar="DIR", help="where the recipe's files lie")
-    parser.add_argument("--steps", type=int, default=30, help="steps in a turn (30)")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each (5)")
+    parser.add_argument("--data", metavar="DIR", help="the folder with the recipe's files")
+    parser.add_argument("--steps", type=int, default=30, help="steps per turn (30)")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each kind (5)")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_intermixed_args(arguments)
     return guarded(lambda: _measure(options), ConfigError)

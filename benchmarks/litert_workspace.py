@@ -1,11 +1,12 @@
-"""XNNPACK in LiteRT and TensorFlow Lite: a copy that is left out where the input of a WHILE grows.
+"""Reproduce a bug of XNNPACK in LiteRT and TensorFlow Lite: a missing copy if a WHILE input grows.
 
-    python litert_workspace.py [interpreters]      needs tensorflow (to convert) and ai-edge-litert
+    python litert_workspace.py [interpreters]      requires tensorflow (to convert) and
+    ai-edge-litert
 
-New interpreters run a source of 1, 5 and 9 rows. Each answer is compared with that of an
-interpreter without XNNPACK. Then the same with a loop that never runs at the beginning of the
-graph, whose body makes XNNPACK's workspace so large that it never grows. docs/litert-workspace.md
-explains it.
+New interpreters run sources of 1, 5 and 9 rows. Each output is compared with that of an interpreter
+without XNNPACK. The test is repeated with a workaround: the graph starts with a loop that never
+runs, but whose body makes XNNPACK's workspace so large that it never grows. See
+docs/litert-workspace.md.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ _SIZE, _WIDTH, _ROWS = 28, 64, 8
 
 
 def convert(path: Path, reserve: Callable[[Any], Any] | None = None) -> None:
-    """Write a `.tflite` file with a loop in which XNNPACK computes two parts, P and Q.
+    """Write a `.tflite` file with a loop in which XNNPACK runs two partitions, P and Q.
 
-    P has the products of the state and a RESHAPE, Q two sums, a TANH and a mean; between them lies
-    REVERSE_V2, which XNNPACK does not take. Q's workspace grows with the source, P's does not.
+    P consists of the products of the state and a RESHAPE, Q of two sums, a TANH and a mean. They
+    are separated by REVERSE_V2, which XNNPACK does not support. The workspace of Q grows with the
+    source, that of P does not.
 
     Args:
         path: The file.
-        reserve: What is done to the source's length before anything else.
+        reserve: A function to apply to the length of the source first; None for no workaround.
     """
     import tensorflow as tf
 
@@ -64,7 +66,7 @@ def convert(path: Path, reserve: Callable[[Any], Any] | None = None) -> None:
 
 
 def reserve(length: Any) -> Any:
-    """The way out: a loop that never runs, but is prepared first and needs more than all else."""
+    """The workaround: a loop that never runs, but is prepared first and needs the most memory."""
     import tensorflow as tf
 
     column = tf.zeros((256 * tf.maximum(length, max(LENGTHS)), 1))
@@ -77,7 +79,7 @@ def reserve(length: Any) -> Any:
 
 
 def wrong_calls(path: Path, interpreters: int) -> dict[int, int]:
-    """How many answers of new interpreters were wrong, by the source's length."""
+    """Count the wrong outputs of new interpreters by source length."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     without = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -99,7 +101,10 @@ def _main(count: str = "400") -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("bare", "reserved"):
             path = Path(folder) / "model.tflite"
-            for job in (["convert", kind], ["run", count]):  # apart: TensorFlow's heap hides it
+            for job in (
+                ["convert", kind],
+                ["run", count],
+            ):  # separate: TensorFlow's heap hides the bug
                 command = [sys.executable, __file__, *job, str(path)]
                 subprocess.run(command, check=True, env=quiet, stderr=subprocess.DEVNULL)
 

@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""Describe the machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IDLE = 0.1
 
 
 def description() -> str:
-    """The processor, its cores and memory, and the system."""
+    """Return the processor, cores, memory, operating system and Python version."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     names = [
         line.split(":", 1)[1].strip()
@@ -26,7 +26,7 @@ def description() -> str:
 
 
 def is_idle(seconds: float = 2.0) -> bool:
-    """Whether other programs leave the processors alone, looked at for some time."""
+    """Return whether the processors are mostly idle, watched for some seconds."""
     busy, total = _ticks()
     time.sleep(seconds)
     later, all_later = _ticks()
@@ -34,7 +34,7 @@ def is_idle(seconds: float = 2.0) -> bool:
 
 
 def _ticks() -> tuple[int, int]:
-    """Of all processors since the start: those with work, and all."""
+    """Return the busy ticks and all ticks of all processors since boot."""
     numbers = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     waiting = numbers[3] + numbers[4]
     return sum(numbers) - waiting, sum(numbers)

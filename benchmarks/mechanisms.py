@@ -1,8 +1,8 @@
-"""What each mechanism of attention costs beside a plain softmax: `python -m benchmarks.mechanisms`.
+"""Measure the cost of each attention mechanism: `python -m benchmarks.mechanisms`.
 
-A decoder's loop with additive attention, forward and back (a training step without its logits), and
-one step of decoding for one sentence; each mechanism and the plain one in turns, in one process.
-1.20x: it takes a fifth longer.
+Times the decoder's loop with additive attention, forward and backward (a training step without the
+logits), and one decoding step for one sentence. The mechanisms take turns in one process. A ratio
+of 1.20x means that a mechanism takes 20 % longer than a plain softmax.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--turns", type=int, default=20, help="of each (20)")
+    parser.add_argument("--turns", type=int, default=20, help="turns of each (20)")
     options = parser.parse_args(arguments)
     runs = {name: (_training(make), _decoding(make)) for name, make in MECHANISMS.items()}
     seconds = [_in_turns({n: run[i] for n, run in runs.items()}, options.turns) for i in (0, 1)]
@@ -83,7 +83,7 @@ def _decoder(make: Callable[[], Any]) -> ka.AttentionDecoder:
 
 
 def _training(make: Callable[[], Any]) -> Run:
-    """All steps of a target, and the gradient of every weight."""
+    """Run all steps of a target, and compute the gradient of every weight."""
     decoder = _decoder(make)
     inputs = tf.random.normal((_BATCH, _TARGET, _FEATURES))
     memory = tf.random.normal((_BATCH, _SOURCE, _UNITS))
@@ -99,7 +99,7 @@ def _training(make: Callable[[], Any]) -> Run:
 
 
 def _decoding(make: Callable[[], Any]) -> Run:
-    """One step for one sentence."""
+    """Run one step for one sentence."""
     decoder = _decoder(make)
     memory = decoder.prepare(tf.random.normal((1, _SOURCE, _UNITS)))
     inputs, state = tf.random.normal((1, _FEATURES)), decoder.initial_state(memory)

@@ -1,12 +1,11 @@
-"""Memory of attention over whole sequences: `python -m benchmarks.memory`.
+"""Measure the memory of attention over whole sequences: `python -m benchmarks.memory`.
 
-Self-attention with the additive score, queries and values of one length, forward and forward with
-the gradient, each in a process of its own: our `BahdanauAttention`, and Keras's `AdditiveAttention`
-behind two `Dense` projections, which computes the same. It reports the most memory that the
-process ever held (`ru_maxrss`) above what it held just before, with the weights made, the inputs
-there, and the same graph run once on sequences of 2, so that TensorFlow's own beginnings do not
-count. Both sides must come to the same numbers. What takes gigabytes is not tried (Keras's above
-`--keras-up-to`), and a process that the system stops has no number.
+Runs self-attention with the additive score, forward and with gradients, each in a separate process:
+this project's `BahdanauAttention`, and Keras's `AdditiveAttention` after two `Dense` projections,
+which is equivalent. Reports the peak memory of the process (`ru_maxrss`) above its memory just
+before the run, when weights and inputs exist and the same graph has run once on sequences of 2, so
+that TensorFlow's start does not count. Both sides must have the same results. Keras is skipped
+above `--keras-up-to`, where it takes gigabytes; a process that the system kills has no result.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LENGTHS = (125, 250, 500, 1000)
 
 
 class Sizes(NamedTuple):
-    """What is attended to: B sequences of D features, with U attention units."""
+    """The sizes: B sequences of D features, with U attention units."""
 
     batch: int
     features: int
@@ -36,11 +35,11 @@ class Sizes(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """What a run took.
+    """The result of a run.
 
     Attributes:
-        megabytes: The most memory above what was there before.
-        total: A sum over all results, which both sides must agree on.
+        megabytes: The peak memory above that before the run.
+        total: The sum over all results, which must be equal on both sides.
     """
 
     megabytes: float
@@ -48,7 +47,7 @@ class Peak(NamedTuple):
 
 
 def measured(side: str, task: str, length: int, sizes: Sizes) -> Peak | None:
-    """One side in a process of its own; None if it was stopped."""
+    """Measure one side in a separate process; return None if it was killed."""
     done = subprocess.run(
         [
             sys.executable,
@@ -72,7 +71,7 @@ def measured(side: str, task: str, length: int, sizes: Sizes) -> Peak | None:
 
 
 def work(side: str, task: str, length: int, sizes: Sizes) -> Peak:
-    """Attend once, in this process."""
+    """Measure one side in this process."""
     run = _layer(side, task, sizes)
     inputs, few = (_inputs(sizes, size) for size in (length, 2))
     run(few)
@@ -84,7 +83,7 @@ def work(side: str, task: str, length: int, sizes: Sizes) -> Peak:
 
 
 def _layer(side: str, task: str, sizes: Sizes) -> Callable[[Any], Any]:
-    """A graph of the layer, from inputs (B, S, D) to one number."""
+    """Return a graph of the layer, from inputs (B, S, D) to one number."""
     import keras
     import tensorflow as tf
 
@@ -129,7 +128,7 @@ def _inputs(sizes: Sizes, length: int) -> Any:
 
 
 def table(lengths: Sequence[int], longest: int, sizes: Sizes) -> list[str]:
-    """Both sides at each length, Keras's up to the longest, printed while they run."""
+    """Measure both sides at each length, Keras up to `longest`, and print the rows as they come."""
     rows = [
         "| S = T | task | ours MB | Keras MB | Keras takes | (B, T, S, U) MB |",
         "|---|---|---|---|---|---|",
@@ -158,8 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--lengths", type=int, nargs="+", default=_LENGTHS, help="S = T")
     parser.add_argument("--keras-up-to", type=int, default=500, metavar="S", help="(%(default)s)")
-    parser.add_argument("--batch", type=int, default=4, help="sequences (%(default)s)")
-    parser.add_argument("--features", type=int, default=256, help="of inputs (%(default)s)")
+    parser.add_argument("--batch", type=int, default=4, help="number of sequences (%(default)s)")
+    parser.add_argument("--features", type=int, default=256, help="input features (%(default)s)")
     parser.add_argument("--units", type=int, default=256, help="U (%(default)s)")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

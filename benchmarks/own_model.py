@@ -1,4 +1,4 @@
-"""The workload's model, in this project."""
+"""The model of the workloads, in this project."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, Case
 
 
 def model_of(case: Case) -> ka.Seq2Seq:
-    """The model, with weights as they start; in a search no hypothesis ends."""
+    """Return the model with initial weights; in a search, no hypothesis ends."""
     model = ka.Seq2Seq(
         ka.Seq2SeqConfig(
             source_vocabulary=case.vocabulary,
@@ -31,5 +31,5 @@ def model_of(case: Case) -> ka.Seq2Seq:
 
 
 def search_of(case: Case) -> ka.GreedySearch | ka.BeamSearch:
-    """The search."""
+    """Return the search."""
     return ka.GreedySearch() if case.task == "greedy" else ka.BeamSearch(BEAM)

@@ -1,7 +1,8 @@
-"""What formulations of our own bring: `python -m benchmarks.parts`.
+"""Measure the speedup of this project's own formulations: `python -m benchmarks.parts`.
 
-Each beside the plain one that gives the same numbers, in turns, forward and backward, at the sizes
-of workload W1 (see `benchmarks.workloads`). 1.5x: ours takes two thirds of the plain one's time.
+Times each one and the equivalent plain formulation in turns, forward and backward, at the sizes of
+workload W1 (see `benchmarks.workloads`). A ratio of 1.5x means that ours takes two thirds of the
+time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--turns", type=int, default=40, help="of each (40)")
+    parser.add_argument("--turns", type=int, default=40, help="turns of each (40)")
     options = parser.parse_args(arguments)
     print("| part | plain ms | ours ms | ours is |\n|---|---|---|---|", flush=True)
     for name, make in PARTS.items():
@@ -59,7 +60,7 @@ def _compared(plain: Run, ours: Run, turns: int) -> str:
 
 
 def _loop() -> Run:
-    """The decoder's loop, with its gradient."""
+    """Run the decoder's loop, with its gradient."""
     layer = ka.AttentionDecoder(
         keras.layers.LSTMCell(DECODER),
         ka.BahdanauAttention(DECODER),
@@ -76,14 +77,14 @@ def _loop() -> Run:
 
 
 def _loss() -> Run:
-    """The cross-entropy of given logits, label smoothing included."""
+    """Compute the cross-entropy of given logits, with label smoothing."""
     logits = tf.Variable(tf.random.normal((_BATCH, _LENGTH, VOCABULARY)))
     targets = tf.random.uniform((_BATCH, _LENGTH), 4, VOCABULARY, "int32")
     return _trained(lambda: (ka.losses.cross_entropy(logits, targets, 0.1), [logits]))
 
 
 def _optimizer() -> Run:
-    """Adam with clipping and a moving average, on the weights of W1."""
+    """Run Adam with clipping and a moving average, on the weights of W1."""
     shapes = [
         *[(VOCABULARY, EMBEDDING)] * 2,
         *[(EMBEDDING, 4 * ENCODER), (ENCODER, 4 * ENCODER)] * 2,
@@ -104,7 +105,7 @@ PARTS = {"the decoder's loop": _loop, "the loss": _loss, "the optimizer": _optim
 
 @contextmanager
 def _plain() -> Iterator[None]:
-    """The formulation of Keras and TensorFlow instead of ours."""
+    """Use the formulations of Keras and TensorFlow instead of ours."""
     with (
         patch.dict(globals(), Adam=keras.optimizers.Adam),
         patch("keras_attention.backend.has_own_gradient", lambda: False),
@@ -113,7 +114,7 @@ def _plain() -> Iterator[None]:
 
 
 def _trained(results: Callable[[], tuple[Any, list[Any]]]) -> Run:
-    """Results and their gradients by some weights."""
+    """Compute results and their gradients with respect to the weights."""
 
     def run() -> list[Any]:
         with tf.GradientTape() as tape:
@@ -124,7 +125,7 @@ def _trained(results: Callable[[], tuple[Any, list[Any]]]) -> Run:
 
 
 def _compiled(run: Callable[[], Any]) -> Run:
-    """A graph, traced now, that is run to its end."""
+    """Return a graph, already traced, that runs to completion."""
 
     @tf.function(autograph=False)
     def graph() -> Any:

@@ -1,9 +1,9 @@
-"""How long until it translates well: `python -m benchmarks.race --data DIR`.
+"""Measure the time to a given translation quality: `python -m benchmarks.race --data DIR`.
 
-This project and then JoeyNMT learn Multi30k's German to English from the text alone, in bfloat16 on
-all cores, until greedy search on the validation pairs reaches a BLEU (of lower-cased text, by
-sacreBLEU). The clock runs from the start of the command to the end of the validation that says so:
-all that a user waits for. JoeyNMT gets three times as long as this project needed.
+First this project, then JoeyNMT trains on Multi30k, German to English, in bfloat16 on all cores,
+until greedy search on the validation pairs reaches a BLEU score (lower-cased, by sacreBLEU). The
+time is that from the start of the command to the end of the validation that reaches the goal.
+JoeyNMT is stopped after three times the time of this project.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SCHEDULE = (
     "model.dropout=0.3",
     "model.word_dropout=0",
 )
-"""Over the recipe, which is for the best model: no more steps and no more regularization than the
-goal needs, and validated as often as the peer is.
+"""Changes to the recipe, which is tuned for the best model: only as many steps and as much
+regularization as the goal requires, and as many validations as the peer.
 """
 _TIMES_AS_LONG, _A_DAY = 3, 24 * 60.0
 _BLEU = re.compile(r"\b(?:val_)?bleu:\s+([0-9.]+)")
@@ -45,19 +45,19 @@ _BLEU = re.compile(r"\b(?:val_)?bleu:\s+([0-9.]+)")
 def validations(
     name: str, command: Sequence[str], goal: float, minutes: float = _A_DAY
 ) -> list[tuple[float, float]]:
-    """Let a training run until it reaches a goal, or has had its time.
+    """Run a training until it reaches a goal or its time is up.
 
     Args:
-        name: Of the side.
-        command: Prints a line with `bleu: ...` after each validation.
-        goal: BLEU.
-        minutes: How long it may run.
+        name: The name of the side.
+        command: The command; prints a line with `bleu: ...` after each validation.
+        goal: The BLEU score to reach.
+        minutes: The time limit.
 
     Returns:
-        Minutes since the start and BLEU, of each validation.
+        The minutes since the start and the BLEU score of each validation.
 
     Raises:
-        RuntimeError: If it ends by itself.
+        RuntimeError: If the training ends before either.
     """
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1"}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -86,14 +86,14 @@ def validations(
         finally:
             timer.cancel()
     if passed() < minutes:
-        raise RuntimeError(f"{name} ended without a BLEU of {goal}: {line.strip()}")
+        raise RuntimeError(f"{name} ended before it reached a BLEU of {goal}: {line.strip()}")
     return found
 
 
 def main() -> None:
-    """Race, and print who needed how long."""
+    """Run both trainings, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds multi30k/")
+    parser.add_argument("--data", type=Path, required=True, help="the folder with multi30k/")
     parser.add_argument("--bleu", type=float, default=GOAL, help="the goal (%(default)s)")
     args = parser.parse_args()
     if not is_idle():
@@ -111,7 +111,7 @@ def main() -> None:
         ours = validations(OURS, commands[OURS], args.bleu)
         limit = _TIMES_AS_LONG * ours[-1][0]
         theirs = validations(JOEYNMT, commands[JOEYNMT], args.bleu, limit)
-    print(f"\n| side | minutes to {args.bleu} | BLEU of its validations |\n|---|---|---|")
+    print(f"\n| side | minutes to {args.bleu} | BLEU of the validations |\n|---|---|---|")
     for side, seen in {OURS: ours, JOEYNMT: theirs}.items():
         has_won = bool(seen) and seen[-1][1] >= args.bleu
         minutes = f"{seen[-1][0]:.1f}" if has_won else f"more than {limit:.1f}"

@@ -1,9 +1,9 @@
-"""Training and decoding, measured together with peers: `python -m benchmarks.run`.
+"""Compare training and decoding with other libraries: `python -m benchmarks.run`.
 
-Every side of a case runs in a process and an environment of its own (made from the package index at
-the first time: some gigabytes). They wait, and work in turns, so that whatever else this machine
-does falls on all of them alike. The table has the median of a run, its spread (the middle half),
-and ratios to this project, taken turn by turn: 1.5x is one and a half times as fast as the peer.
+Every side of a case runs in its own process and environment, which is installed on first use
+(several gigabytes in total). The sides work in turns, so that other load on the machine affects all
+of them alike. The table has the median time of a run, its spread (the middle half), and ratios to
+this project, computed turn by turn: 1.5x means that this project is 1.5 times as fast as the peer.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ GROWTH = [
     *(Case("W1", "train", batch=batch) for batch in (1, 8, 64, 512)),
     *(Case("W1", "train", vocabulary=vocabulary) for vocabulary in (1000, 64000)),
 ]
-_TURN = 2.0  # seconds that a side works before the next one does
+_TURN = 2.0  # seconds per turn
 
 
 class Timing(NamedTuple):
-    """What one side needed.
+    """The measurements of one side.
 
     Attributes:
-        turns: Seconds of a run, the median of each turn.
-        runs: Seconds of every run.
-        peak: MB of memory above what its imports took.
-        versions: What was measured.
+        turns: The median seconds per run in each turn.
+        runs: The seconds of every run.
+        peak: The peak memory in MB above that after the imports.
+        versions: The names and versions of the packages measured.
     """
 
     turns: list[float]
@@ -57,14 +57,14 @@ class Timing(NamedTuple):
 
 
 class Side:
-    """A worker process, ready to run.
+    """A worker process that is ready to run.
 
     Args:
-        name: Which one.
-        case: What it runs.
+        name: The name of the side.
+        case: The case to run.
 
     Raises:
-        RuntimeError: If it cannot run the case.
+        RuntimeError: If the side does not support the case.
     """
 
     def __init__(self, name: str, case: Case) -> None:
@@ -89,7 +89,7 @@ class Side:
         self.versions = self._answer()["versions"]
 
     def run(self, count: int) -> dict[str, Any]:
-        """Run so many times: the seconds of each, and the peak of memory."""
+        """Run `count` times, and return the seconds of each run and the peak memory."""
         print(count, file=cast(IO[str], self.process.stdin), flush=True)
         return self._answer()
 
@@ -112,7 +112,7 @@ class Side:
 
 
 def measure(case: Case, names: Sequence[str], turns: int) -> dict[str, Timing]:
-    """Let sides run a case in turns; a side that cannot run it is named and left out."""
+    """Run a case on all sides in turns; a side that does not support it is reported and skipped."""
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
         for name in names:
@@ -141,7 +141,7 @@ def _seconds(side: Side) -> float:
 
 
 def lines(case: Case, timings: dict[str, Timing]) -> list[str]:
-    """The lines of a table about a case."""
+    """Return the table rows of a case."""
     rows = []
     for name, timing in timings.items():
         low, _, high = quantiles(timing.runs, n=4)
@@ -164,20 +164,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--turns", type=int, default=7, help="of each side (7)")
+    parser.add_argument("--turns", type=int, default=7, help="turns of each side (7)")
     parser.add_argument(
-        "--growth", action="store_true", help="instead, how steps grow with length, batch, words"
+        "--growth", action="store_true", help="vary length, batch size and vocabulary instead"
     )
-    parser.add_argument("--only", default="", help="only cases whose names have all these words")
-    parser.add_argument("--sides", nargs="+", choices=PEERS, default=list(PEERS), help="which")
-    parser.add_argument("--threads", type=int, default=0, help="of each side; else all cores")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="where else the table goes")
+    parser.add_argument(
+        "--only", default="", help="run only cases whose names contain all these words"
+    )
+    parser.add_argument(
+        "--sides", nargs="+", choices=PEERS, default=list(PEERS), help="the sides to run"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of each side (default: all)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table here")
     options = parser.parse_args(arguments)
 
     for name in options.sides:
         PEERS[name].install()
     if not is_idle():
-        print("warning: this machine is busy; ratios hold, times may not.", file=sys.stderr)
+        print("warning: this machine is busy; times may be too long.", file=sys.stderr)
     words = options.only.split()
     cases = GROWTH if options.growth else CASES
     chosen = [case for case in cases if all(word in case.name for word in words)]

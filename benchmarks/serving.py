@@ -1,9 +1,8 @@
-"""An export under load: `python -m benchmarks.serving OUT`.
+"""Measure an export under load: `python -m benchmarks.serving OUT`.
 
-MLServer serves `onnx/translate.onnx` as the export's README tells to start it. Clients, each with
-one sentence at a time, ask by gRPC and then by REST for the sources of `examples.json` in turn.
-Every answer is compared with the one that the server gave when nobody else asked; one that differs
-counts as an error.
+MLServer serves `onnx/translate.onnx`, started as described in the README of the export. Clients
+request the sources of `examples.json` in turn, one sentence at a time, by gRPC and then by REST.
+Every response is compared with that of the idle server; a difference counts as an error.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ _PATIENCE = 60.0
 
 @contextmanager
 def serving(out: Path, model: str) -> Iterator[dict[str, int]]:
-    """MLServer over an export, once it is ready.
+    """Run MLServer with an export, and wait until it is ready.
 
     Args:
         out: The export.
-        model: Its name.
+        model: The name of the model.
 
     Yields:
-        The ports of `"grpc"`, `"http"` and `"metrics"`.
+        The ports for `"grpc"`, `"http"` and `"metrics"`.
 
     Raises:
-        RuntimeError: If it does not start.
+        RuntimeError: If the server does not start.
     """
     ports = _free_ports("grpc", "http", "metrics")
     settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
@@ -76,7 +75,7 @@ def _free_ports(*names: str) -> dict[str, int]:
 
 
 def measured(job: dict[str, Any]) -> dict[str, Any]:
-    """What the clients of a job measured."""
+    """Run the clients of a job, and return their measurements."""
     done = subprocess.run(
         [str(SERVER.interpreter), "-m", f"benchmarks.workers.{SERVER.module}"],
         input=json.dumps(job),
@@ -93,15 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="an export that has ONNX")
-    parser.add_argument("--clients", type=int, default=32, help="at once (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=60, help="of each protocol (%(default)s)")
+    parser.add_argument("out", metavar="OUT", type=Path, help="an export with ONNX files")
+    parser.add_argument("--clients", type=int, default=32, help="number of clients (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="per protocol (%(default)s)")
     options = parser.parse_args(arguments)
     return guarded(lambda: _measure(options.out, options.clients, options.seconds), failed=1)
 
 
 def _measure(out: Path, clients: int, seconds: float) -> int:
-    """Print a table."""
+    """Measure both protocols, and print a table."""
     name = json.loads((out / "config.json").read_text(encoding="utf-8"))["name"]
     examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
     texts = [example["source"] for example in examples]
@@ -116,7 +115,7 @@ def _measure(out: Path, clients: int, seconds: float) -> int:
         }
     first, second = found.values()
     if first["expected"] != second["expected"]:
-        raise RuntimeError("The two protocols give different translations.")
+        raise RuntimeError("The two protocols return different translations.")
     print(f"{clients} clients, {seconds:.0f} s each, {len(texts)} sentences in turn.\n")
     print("| protocol | requests | errors | requests/s | p50 ms | p90 ms | p99 ms |")
     print("|---|---|---|---|---|---|---|")

@@ -1,6 +1,6 @@
-"""One side of a comparison, in a process and an environment of its own.
+"""One side of a comparison, which runs in its own process and environment.
 
-It is read in the environments of all peers, so it needs the standard library alone.
+The environments of all peers import this module, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ WARM_UP = 3
 
 
 def serve(prepare: Callable[[Case], Run], versions: str) -> None:
-    """Prepare a case, then time as many runs as each line of standard input asks for.
+    """Prepare a case, then time the number of runs given by each line of standard input.
 
-    Lines of JSON go out: first what is measured, then the seconds of each run, with the peak of the
-    process's memory in MB above what the imports took.
+    Writes lines of JSON: first the versions, then for each line of input the seconds of each run
+    and the peak memory of the process, in MB above that after the imports.
 
     Args:
-        prepare: From a case to a function that does the work once, to its very end.
-        versions: What is measured, in words.
+        prepare: A function from a case to a function that does the work once, synchronously.
+        versions: The names and versions of the packages measured.
     """
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever libraries print goes elsewhere
+    os.dup2(2, 1)  # output of libraries goes to stderr
     imported = _memory()
     case = Case(**json.loads(sys.argv[1]))
     run = prepare(case)
@@ -46,15 +46,15 @@ def serve(prepare: Callable[[Case], Run], versions: str) -> None:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def threads_of(case: Case) -> int:
-    """How many threads to compute with."""
+    """Return the number of threads to use."""
     return case.threads or cores()
 
 
 def _memory() -> float:
-    """The most memory that the process has held, in MB."""
+    """Return the peak memory of the process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,6 +1,6 @@
-"""What is measured: the models, their sizes, and how many operations they take.
+"""The workloads: models, their sizes, and the number of operations.
 
-It is read in the environments of all peers, so it needs the standard library alone.
+The environments of all peers import this module, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-VOCABULARY, EMBEDDING, ENCODER, DECODER = 8000, 256, 256, 512  # the encoder's: of each direction
+VOCABULARY, EMBEDDING, ENCODER, DECODER = 8000, 256, 256, 512  # ENCODER: per direction
 DECODED_STEPS, BEAM = 30, 5
 START, END = 1, 2
 
@@ -22,19 +22,20 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 class Case:
     """One line of the table.
 
-    `W1` has a bidirectional LSTM of 256 units a direction, additive attention of 512 over it, an
-    LSTM decoder of 512, and a layer of 512 over state and context that is fed back; `W2` the same
-    with Luong's general score and nothing fed back. Both have embeddings of 256 and a softmax over
-    the vocabulary; a training step is Adam's, on a batch without padding.
+    `W1` has a bidirectional LSTM encoder with 256 units per direction, additive attention with 512
+    units, an LSTM decoder with 512 units, and a layer with 512 units on state and context, whose
+    output is fed back. `W2` is the same with Luong's general score and without feedback. Both have
+    embeddings of size 256 and a softmax over the vocabulary. A training step uses Adam on a batch
+    without padding.
 
     Args:
         model: `"W1"` or `"W2"`.
-        task: `"train"`; or `"greedy"` or `"beam"`, 30 steps of a search that may not end before.
-        length: Tokens of a source, and of a target in training.
-        batch: Sentences.
-        precision: `"float32"`, or `"bfloat16"` for products in it.
-        vocabulary: Tokens of either side.
-        threads: Of the machine; 0 for all.
+        task: `"train"`, or a search of exactly 30 steps: `"greedy"` or `"beam"`.
+        length: The number of tokens per source, and per target in training.
+        batch: The number of sentences.
+        precision: `"float32"`, or `"bfloat16"` for matrix products in bfloat16.
+        vocabulary: The number of tokens on each side.
+        threads: The number of threads; 0 for all.
     """
 
     model: Model
@@ -47,7 +48,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As it stands in the table: a first size, and those that are not as usual."""
+        """The name in the table: the main size, and all others that are not the default."""
         is_training, usual = self.task == "train", type(self)(self.model, self.task)
         sizes = [f"L={self.length}"] if is_training else [f"B={self.batch}"]
         if is_training and self.batch != usual.batch:
@@ -58,12 +59,12 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Target tokens of a run."""
+        """The number of target tokens per run."""
         return self.batch * (self.length if self.task == "train" else DECODED_STEPS)
 
 
 class Product(NamedTuple):
-    """A matrix product (rows, inner) x (inner, columns), so many times one after the other."""
+    """A matrix product (rows, inner) x (inner, columns), repeated `times` times in sequence."""
 
     rows: int
     inner: int
@@ -72,9 +73,9 @@ class Product(NamedTuple):
 
 
 def products(case: Case) -> list[Product]:
-    """The matrix products of a training step's way forward; the way back has twice as many.
+    """Return the matrix products of a forward pass; the backward pass has twice as many.
 
-    What depends on the step before is a product of one step's rows.
+    A product that depends on the previous step has the rows of a single step.
     """
     steps, step = case.length, case.batch
     rows = steps * step

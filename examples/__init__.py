@@ -1,6 +1,6 @@
-"""Small real uses, each one file to read and to run: `python -m examples.NAME`.
+"""Small complete examples, one file each: `python -m examples.NAME`.
 
-`docs/examples.md` shows what each does.
+`docs/examples.md` describes them.
 """
 
 from __future__ import annotations

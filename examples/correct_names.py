@@ -1,9 +1,9 @@
-"""Misspelt names of countries and territories: what was meant, and what else it could be.
+"""Correct misspelt names of countries and territories, with alternatives.
 
-Typing errors are made: two letters change places, one is left out, written twice, or is that of a
-neighbouring key. A beam search gives the likeliest corrections with their probabilities, and may
-make up a name. Where all names are known, as here, to search the list is better, and better still
-to let the model choose among the closest.
+The misspellings are simulated: two letters are swapped, or one is omitted, doubled or replaced by
+that of a neighbouring key. A beam search returns the most probable corrections with their
+probabilities; it may invent a name. If all names are known, as here, it is better to search the
+list, and better still to let the model choose among the closest names.
 
     python -m examples.correct_names --picture correct-names.png
 """
@@ -25,27 +25,27 @@ from babel import Locale
 import keras_attention as ka
 
 LETTERS = string.ascii_letters + " .'-"
-ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of the keyboard
-WORD, PLACE = re.compile("[a-z]{4}"), re.compile("(?=[a-z]{2})")  # where one can mistype
+ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of a keyboard
+WORD, PLACE = re.compile("[a-z]{4}"), re.compile("(?=[a-z]{2})")  # where errors are made
 LONGEST = 20
 START, END, FIRST = 1, 2, 4  # 0 is padding, 3 unknown; letters begin at 4
 
 
 def names() -> list[str]:
-    """English names in the locale data of LETTERS alone, neither very short nor very long."""
+    """Return English names from the locale data that consist of LETTERS, of medium length."""
     found = {name for name in Locale("en").territories.values() if {*name} <= {*LETTERS}}
     return sorted(name for name in found if 5 <= len(name) <= LONGEST and WORD.search(name))
 
 
 def neighbour(letter: str, random_: random.Random) -> str:
-    """A key beside that of a letter."""
+    """Draw a key next to that of a letter."""
     row = next(row for row in ROWS if letter in row)
     place = row.index(letter)
     return random_.choice(row[max(place - 1, 0) : place] + row[place + 1 : place + 2])
 
 
 def misspelt(name: str, random_: random.Random) -> str:
-    """A name with one typing error, sometimes two."""
+    """Return a name with one typing error, sometimes two."""
     for _ in range(random_.choice((1, 1, 1, 2))):
         place = random_.choice([found.start() for found in PLACE.finditer(name)])
         a, b = name[place], name[place + 1]
@@ -55,14 +55,14 @@ def misspelt(name: str, random_: random.Random) -> str:
 
 
 def pairs(known: Sequence[str], copies: int, seed: int) -> list[tuple[str, str]]:
-    """Misspellings with their names; one copy of each name is written as it should be."""
+    """Return misspellings with their names, and one correct copy of each name."""
     random_ = random.Random(seed)
     made = [(misspelt(name, random_), name) for name in known for _ in range(copies)]
     return [*((name, name) for name in known), *made]
 
 
 def encoded(texts: Sequence[str]) -> np.ndarray:
-    """Ids (B, longest), each text ended, padded with 0."""
+    """Return ids (B, longest), with end tokens, padded with 0."""
     ids = np.zeros((len(texts), max(map(len, texts)) + 1), "int32")
     for row, text in zip(ids, texts, strict=True):
         row[: len(text) + 1] = [*(FIRST + LETTERS.index(letter) for letter in text), END]
@@ -70,7 +70,7 @@ def encoded(texts: Sequence[str]) -> np.ndarray:
 
 
 def trained(examples: Sequence[tuple[str, str]], epochs: int, units: int) -> ka.Seq2Seq:
-    """A model that learned from the examples."""
+    """Train a model on the examples."""
     config = ka.Seq2SeqConfig(
         source_vocabulary=FIRST + len(LETTERS),
         target_vocabulary=FIRST + len(LETTERS),
@@ -91,7 +91,7 @@ def trained(examples: Sequence[tuple[str, str]], epochs: int, units: int) -> ka.
 
 
 def draw(text: str, name: str, weights: np.ndarray, path: Path) -> None:
-    """Which letters of the misspelling each letter of the name comes from."""
+    """Draw the attention of each letter of the name to the misspelling."""
     from matplotlib import pyplot
 
     size = (0.28 * len(text) + 1.0, 0.28 * len(name) + 0.8)
@@ -106,7 +106,7 @@ def draw(text: str, name: str, weights: np.ndarray, path: Path) -> None:
 
 
 def chosen(model: ka.Seq2Seq, texts: Sequence[str], close: Sequence[Sequence[str]]) -> list[str]:
-    """For each text the likeliest, says the model, of the names that are close to it."""
+    """Return for each text the close name that the model considers most probable."""
     asked = encoded([text for text, names in zip(texts, close, strict=True) for _ in names])
     scored = model.score(asked, encoded([name for names in close for name in names]))
     best = scored.log_probs.sum(-1).reshape(len(texts), -1).argmax(-1)
@@ -114,13 +114,13 @@ def chosen(model: ka.Seq2Seq, texts: Sequence[str], close: Sequence[Sequence[str
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, correct misspellings that were not seen, draw one."""
+    """Train a model, correct unseen misspellings, and draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--names", type=int, help="as many as this; without it all")
-    parser.add_argument("--copies", type=int, default=60, help="misspellings of each to learn from")
+    parser.add_argument("--names", type=int, help="number of names (default: all)")
+    parser.add_argument("--copies", type=int, default=60, help="misspellings of each name")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--units", type=int, default=96, help="of the decoder")
-    parser.add_argument("--picture", type=Path, help="draw where it looked in one of them")
+    parser.add_argument("--units", type=int, default=96, help="units of the decoder")
+    parser.add_argument("--picture", type=Path, help="draw the attention for one of them")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
     known = names()[: arguments.names]
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     unseen = sorted({pair for pair in pairs(known, 10, seed=2) if pair[0] not in seen})
     random.Random(3).shuffle(unseen)
     texts = [text for text, _ in unseen]
-    search = ka.BeamSearch(width=3, length_penalty=0.0)  # so that scores are log-probabilities
+    search = ka.BeamSearch(width=3, length_penalty=0.0)  # scores are log-probabilities
     found = model.generate(encoded(texts), search, max_length=LONGEST + 1)
     beams = [
         ["".join(LETTERS[token - FIRST] for token in ids if token >= FIRST) for ids in beam]
@@ -142,10 +142,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{text:21} {', '.join(f'{its} {100 * p:.0f} %' for its, p in likely)}")
     close = [difflib.get_close_matches(text, known, 5, cutoff=0.0) for text in texts]
     corrected = {
-        "left as they are": texts,
+        "left unchanged": texts,
         "corrected by the model": [beam[0] for beam in beams],
-        "taken for the closest name, by difflib": [names[0] for names in close],
-        "taken for the likeliest, by the model, of the five closest": chosen(model, texts, close),
+        "replaced by the closest name (difflib)": [names[0] for names in close],
+        "replaced by the model's choice among the five closest": chosen(model, texts, close),
     }
     for how, its in corrected.items():
         right = np.mean([name == one for (_, name), one in zip(unseen, its, strict=True)])

@@ -1,9 +1,9 @@
-"""A speech synthesizer in small: letters in, frames of a spectrogram out, until it says stop.
+"""A miniature speech synthesizer: from letters to the frames of a spectrogram, until it stops.
 
-The spectrogram is made up: each letter has a sound of its own over eight bands, which swells and
-fades, and a length, which is doubled at the end of a word. What a synthesizer has to learn is all
-there: when to go on to the next letter (monotonic attention), what to say from what it has said
-itself (in training more and more of its own frames are fed back), and when to stop.
+The spectrogram is artificial: each letter has its own sound over eight bands, which swells and
+fades, and its own length, which doubles at the end of a word. The model has to learn all that a
+synthesizer does: when to move on to the next letter (monotonic attention), what to say given its
+own previous frames (more and more of which are fed back in training), and when to stop.
 
     python -m examples.speak --picture speak.png
 """
@@ -27,7 +27,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def frames_of(word: str) -> np.ndarray:
-    """The frames of a word, (T, BANDS + 1): its bands, and 1 in the last one, where it stops."""
+    """Return the frames of a word, (T, BANDS + 1): bands, and a stop signal in the last frame."""
     frames = []
     for place, letter in enumerate(word):
         number = LETTERS.index(letter)
@@ -40,13 +40,13 @@ def frames_of(word: str) -> np.ndarray:
 
 
 def words(count: int, seed: int) -> list[str]:
-    """Words of 3 to 8 letters."""
+    """Draw words of 3 to 8 letters."""
     rng = np.random.default_rng(seed)
     return ["".join(rng.choice(list(LETTERS), rng.integers(3, 9))) for _ in range(count)]
 
 
 def encoded(texts: Sequence[str]) -> np.ndarray:
-    """Ids (B, 8) from 1, padded with 0."""
+    """Return ids (B, 8) from 1, padded with 0."""
     ids = np.zeros((len(texts), 8), "int32")
     for row, text in zip(ids, texts, strict=True):
         row[: len(text)] = [1 + LETTERS.index(letter) for letter in text]
@@ -54,7 +54,7 @@ def encoded(texts: Sequence[str]) -> np.ndarray:
 
 
 def spoken(texts: Sequence[str]) -> Arrays:
-    """Frames (B, LONGEST, BANDS + 1) of words, and (B, LONGEST), 1 where there are any."""
+    """Return the frames of words, (B, LONGEST, BANDS + 1), and their mask, (B, LONGEST)."""
     frames = np.zeros((len(texts), LONGEST, BANDS + 1), "float32")
     is_said = np.zeros((len(texts), LONGEST), "float32")
     for i, text in enumerate(texts):
@@ -64,7 +64,7 @@ def spoken(texts: Sequence[str]) -> Arrays:
 
 
 class Speaker:
-    """The model, trained as a functional Keras model, and run frame by frame."""
+    """The model: trained as a functional Keras model, run frame by frame."""
 
     def __init__(self, units: int, steps: int) -> None:
         self.embedding = keras.layers.Embedding(1 + len(LETTERS), units // 2, mask_zero=True)
@@ -83,7 +83,7 @@ class Speaker:
         self.model = keras.Model([letters, before], said)
 
     def train(self, texts: Sequence[str], epochs: int) -> None:
-        """Teach it to say words, from the frames before."""
+        """Train the model to predict each frame from the previous ones."""
         frames, is_said = spoken(texts)
         before = np.pad(frames[:, :-1], ((0, 0), (1, 0), (0, 0)))
         rate = keras.optimizers.schedules.CosineDecay(0.003, epochs * len(texts) // 64 + 1)
@@ -93,7 +93,7 @@ class Speaker:
         )
 
     def say(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (B, LONGEST, BANDS + 1) from its own frames before, weights (B, LONGEST, 8)."""
+        """Generate frames (B, LONGEST, BANDS + 1) and return them with weights (B, LONGEST, 8)."""
         ids = ops.convert_to_tensor(encoded(texts))
         encoding, *_ = self.encoder(self.embedding(ids))
         memory = self.decoder.prepare(encoding, ops.not_equal(ids, 0))
@@ -108,13 +108,13 @@ class Speaker:
 
 
 def stops(frames: np.ndarray) -> np.ndarray:
-    """The number of frames (B,) up to the first that says stop, LONGEST where none does."""
+    """Return the number of frames up to the stop signal, (B,); LONGEST if there is none."""
     says_stop = np.pad(frames[:, :-1, -1] > 0.5, ((0, 0), (0, 1)), constant_values=True)
     return says_stop.argmax(1) + 1
 
 
 def draw(word: str, true: np.ndarray, said: np.ndarray, weights: np.ndarray, path: Path) -> None:
-    """Where it looked, what it said, what it should have said."""
+    """Draw the attention, the generated frames and the true frames."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(3, 1, figsize=(6, 5), layout="constrained", sharex=True)
@@ -132,9 +132,9 @@ def draw(word: str, true: np.ndarray, said: np.ndarray, weights: np.ndarray, pat
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, say words that were not seen, draw one."""
+    """Train a model, say unseen words, and draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--words", type=int, default=4_000, help="to learn from")
+    parser.add_argument("--words", type=int, default=4_000, help="training words")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--units", type=int, default=128)
     parser.add_argument("--picture", type=Path, help="draw one of them")
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{word:8} {length:3} frames, said {end}")
     error = np.abs(said - true)[..., :BANDS].mean(-1)[is_said > 0].mean()
     spread = np.abs(true - true[is_said > 0].mean(0))[..., :BANDS].mean(-1)[is_said > 0].mean()
-    print(f"mean absolute error of a band {error:.3f} (of the mean frame {spread:.3f})")
+    print(f"mean absolute error per band {error:.3f} (for the mean frame {spread:.3f})")
     print(
         f"{100 * np.mean(lengths == ends):.1f} % of {len(unseen)} unseen words stop where they end"
     )

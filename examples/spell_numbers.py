@@ -1,8 +1,9 @@
-"""Numbers as one writes them, in the words that one says: what a speech synthesizer does first.
+"""Spell out numbers in words, the first step of a speech synthesizer.
 
-Digits are read as characters: how many follow decides whether a "4" is four, forty or four hundred.
-The weights go over the digits in their order. "dollars" comes last and "$" stands first, but is not
-looked at: the encoder, which reads in both directions, has brought it along to the end.
+The model reads characters; whether a "4" is four, forty or four hundred depends on the number of
+digits that follow. The attention moves over the digits in order. The word "dollars" comes last, but
+the model does not attend to the "$" at the start: the bidirectional encoder has carried this
+information to the end.
 
     python -m examples.spell_numbers --picture spell-numbers.png
 """
@@ -30,7 +31,7 @@ Pair = tuple[str, list[str]]
 
 
 def spell(number: int) -> list[str]:
-    """The words of a number below a billion."""
+    """Return the words of a number below a billion."""
     if number < 20:
         return [ONES[number]]
     if number < 100:
@@ -41,7 +42,7 @@ def spell(number: int) -> list[str]:
 
 
 def written(random_: random.Random) -> Pair:
-    """A number, an amount of dollars, percents or a decimal, as it is written and as it is said."""
+    """Draw a number, amount of dollars, percentage or decimal, as written and as spoken."""
     number = random_.randrange(10 ** random_.randint(1, 9))
     text, words = f"{number:,}", spell(number)
     kind = random_.choice(("number", "dollars", "percent", "decimal"))
@@ -56,7 +57,7 @@ def written(random_: random.Random) -> Pair:
 
 
 def pairs(count: int, seed: int, without: Sequence[Pair] = ()) -> list[Pair]:
-    """Different pairs, none of which is among those without."""
+    """Draw distinct pairs that are not in `without`."""
     random_, known = random.Random(seed), {text for text, _ in without}
     made: dict[str, list[str]] = {}
     while len(made) < count:
@@ -67,7 +68,7 @@ def pairs(count: int, seed: int, without: Sequence[Pair] = ()) -> list[Pair]:
 
 
 def encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> np.ndarray:
-    """Ids (B, longest), each sequence ended, padded with 0."""
+    """Return ids (B, longest), with end tokens, padded with 0."""
     ids = np.zeros((len(sequences), max(map(len, sequences)) + 1), "int32")
     for row, sequence in zip(ids, sequences, strict=True):
         row[: len(sequence) + 1] = [*(FIRST + symbols.index(symbol) for symbol in sequence), END]
@@ -75,7 +76,7 @@ def encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> np.nd
 
 
 def trained(examples: Sequence[Pair], epochs: int, units: int) -> ka.Seq2Seq:
-    """A model that learned from the examples."""
+    """Train a model on the examples."""
     config = ka.Seq2SeqConfig(
         source_vocabulary=FIRST + len(CHARACTERS),
         target_vocabulary=FIRST + len(WORDS),
@@ -96,7 +97,7 @@ def trained(examples: Sequence[Pair], epochs: int, units: int) -> ka.Seq2Seq:
 
 
 def draw(text: str, words: Sequence[str], weights: np.ndarray, path: Path) -> None:
-    """Which characters each word comes from."""
+    """Draw the attention of each word to the characters."""
     from matplotlib import pyplot
 
     size = (0.36 * len(text) + 1.6, 0.3 * len(words) + 0.8)
@@ -111,12 +112,12 @@ def draw(text: str, words: Sequence[str], weights: np.ndarray, path: Path) -> No
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, say numbers from 1,000 on that were not seen, draw one."""
+    """Train a model, spell unseen numbers from 1,000 on, and draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--numbers", type=int, default=20_000, help="to learn from")
+    parser.add_argument("--numbers", type=int, default=20_000, help="training examples")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--units", type=int, default=96, help="of the decoder")
-    parser.add_argument("--picture", type=Path, help="draw where it looked in $4,213")
+    parser.add_argument("--units", type=int, default=96, help="units of the decoder")
+    parser.add_argument("--picture", type=Path, help="draw the attention for $4,213")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
     shown = ("$4,213", [*spell(4213), "dollars"])

@@ -1,8 +1,8 @@
-"""Serbian words from Latin into Cyrillic letters while they are being typed.
+"""Transliterate Serbian words from Latin to Cyrillic script as they are typed.
 
-The pairs are those of the locale data, which has every text in both scripts. Attention is
-monotonic and the encoder reads in one direction, so nothing waits for the end of the word. What has
-to wait is a letter that may be the first of two: "n" is н, but with a "j" after it њ.
+The pairs come from the locale data, which has every text in both scripts. With monotonic attention
+and an encoder in one direction, the output does not wait for the end of the word. It has to wait
+only if a letter may be the first of two: "n" is н, but "nj" is њ.
 
     python -m examples.transliterate --picture transliterate.png
 """
@@ -29,7 +29,7 @@ Pair = tuple[str, str]
 
 
 def strings(latin: Any, cyrillic: Any) -> Iterator[Pair]:
-    """The strings that stand at the same places of nested dictionaries."""
+    """Yield the strings at the same places of nested dictionaries."""
     if isinstance(latin, dict) and isinstance(cyrillic, dict):
         for key in latin.keys() & cyrillic.keys():
             yield from strings(latin[key], cyrillic[key])
@@ -38,7 +38,7 @@ def strings(latin: Any, cyrillic: Any) -> Iterator[Pair]:
 
 
 def words() -> list[Pair]:
-    """All words of the Serbian locale data in both scripts, in small letters."""
+    """Return all words of the Serbian locale data in both scripts, in lower case."""
     found = set()
     for both in strings(*map(localedata.load, ("sr_Latn", "sr_Cyrl"))):
         latin, cyrillic = (re.findall(r"[^\W\d_]+", text) for text in both)
@@ -48,12 +48,12 @@ def words() -> list[Pair]:
 
 
 def is_in_both(latin: str, cyrillic: str) -> bool:
-    """Whether the one is in Latin letters alone and the other in Cyrillic ones."""
+    """Return whether the words are entirely in Latin and in Cyrillic letters."""
     return max(latin) < "Ͱ" < min(cyrillic)
 
 
 def encoded(texts: Sequence[str], letters: str) -> np.ndarray:
-    """Ids (B, longest), each text ended, padded with 0."""
+    """Return ids (B, longest), with end tokens, padded with 0."""
     ids = np.zeros((len(texts), max(map(len, texts)) + 1), "int32")
     for row, text in zip(ids, texts, strict=True):
         row[: len(text) + 1] = [*(FIRST + letters.index(letter) for letter in text), END]
@@ -63,7 +63,7 @@ def encoded(texts: Sequence[str], letters: str) -> np.ndarray:
 def trained(
     examples: Sequence[Pair], alphabets: tuple[str, str], epochs: int, units: int
 ) -> ka.Seq2Seq:
-    """A model that learned from the examples, and stops at one letter in each step."""
+    """Train a model on the examples, and switch its attention to one letter per step."""
     config = ka.Seq2SeqConfig(
         source_vocabulary=FIRST + len(alphabets[0]),
         target_vocabulary=FIRST + len(alphabets[1]),
@@ -92,7 +92,7 @@ def trained(
 
 
 def typed(model: ka.Seq2Seq, word: str, alphabets: tuple[str, str]) -> Iterator[Pair]:
-    """What has been typed of a word each time that a letter of the other script appears, and it."""
+    """Type a word; for each output letter, yield the text typed so far and the letter."""
     read = 0
 
     def keys() -> Iterator[int]:
@@ -106,7 +106,7 @@ def typed(model: ka.Seq2Seq, word: str, alphabets: tuple[str, str]) -> Iterator[
 
 
 def draw(word: str, its: str, weights: np.ndarray, path: Path) -> None:
-    """Where each letter stopped."""
+    """Draw the position at which each letter stopped."""
     from matplotlib import pyplot
 
     size = (0.3 * len(word) + 1.0, 0.3 * len(its) + 0.8)
@@ -121,12 +121,12 @@ def draw(word: str, its: str, weights: np.ndarray, path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, transliterate words that were not seen, type one, draw one."""
+    """Train a model, transliterate unseen words, type one, and draw it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--words", type=int, help="to learn from; without it all but 300")
+    parser.add_argument("--words", type=int, help="training words (default: all but 300)")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--units", type=int, default=64)
-    parser.add_argument("--picture", type=Path, help="draw where it stopped in one of them")
+    parser.add_argument("--picture", type=Path, help="draw the attention for one of them")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
     all_pairs = words()
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     random.Random(1).shuffle(all_pairs)
     unseen, examples = all_pairs[:300], all_pairs[300:][: arguments.words]
     two_for_one = [pair for pair in examples if len(pair[0]) > len(pair[1])]
-    examples += 8 * two_for_one  # there are few
+    examples += 8 * two_for_one  # because they are rare
     model = trained(examples, alphabets, arguments.epochs, arguments.units)
 
     found = model.generate(encoded([latin for latin, _ in unseen], alphabets[0]), max_length=40)
@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for (latin, cyrillic), its in list(zip(unseen, answers, strict=True))[:8]:
         print(f"{latin:16} {its:16} {'' if its == cyrillic else cyrillic}")
     right = [its == cyrillic for (_, cyrillic), its in zip(unseen, answers, strict=True)]
-    print(f"{100 * np.mean(right):.1f} % of {len(right)} words that were not seen are right")
+    print(f"{100 * np.mean(right):.1f} % of {len(right)} unseen words are right")
     waits = [i for i, (latin, cyrillic) in enumerate(unseen) if len(latin) > len(cyrillic)]
     place = max(waits, key=lambda i: right[i])
     so_far = ""

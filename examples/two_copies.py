@@ -1,7 +1,7 @@
-"""Two damaged copies of one text: a decoder with attention to both (several memories).
+"""Restore a text from two damaged copies, with attention to both (several memories).
 
-What one copy has lost the other has, and some have a blot where no letter was, so a place of one is
-not always the same place of the other: `ka.MultiSource` attends to each copy by itself.
+Each letter is left in at least one copy. Some copies also have a blot where there was no letter, so
+positions in the two copies may differ: `ka.MultiSource` attends to each copy separately.
 
     python -m examples.two_copies --picture two-copies.png
 """
@@ -28,7 +28,7 @@ Tensors = list[Any]
 
 
 def damaged(text: str, random_: random.Random) -> tuple[str, str]:
-    """Two copies of a text: each lost a quarter of the letters, and half have a blot more."""
+    """Return two copies of a text: each lost a quarter of the letters, half have an extra blot."""
     lost_by = [random_.choice((0, 1, None, None)) for _ in text]
     copies = []
     for copy in range(2):
@@ -40,14 +40,14 @@ def damaged(text: str, random_: random.Random) -> tuple[str, str]:
 
 
 def texts_with_copies(count: int, seed: int) -> list[tuple[str, str, str]]:
-    """Random texts of 4 to 8 letters with two copies of each."""
+    """Draw random texts of 4 to 8 letters, with two copies of each."""
     random_ = random.Random(seed)
     texts = ["".join(random_.choices(LETTERS, k=random_.randint(4, 8))) for _ in range(count)]
     return [(text, *damaged(text, random_)) for text in texts]
 
 
 def encoded(texts: list[str]) -> np.ndarray:
-    """Ids (B, LONGEST), each text ended, padded with 0."""
+    """Return ids (B, LONGEST), with end tokens, padded with 0."""
     ids = np.zeros((len(texts), LONGEST), "int32")
     for row, text in zip(ids, texts, strict=True):
         row[: len(text) + 1] = [*(SYMBOLS.index(symbol) for symbol in text), END]
@@ -55,7 +55,7 @@ def encoded(texts: list[str]) -> np.ndarray:
 
 
 class Restorer:
-    """The model, trained as a functional Keras model and searched step by step."""
+    """The model: trained as a functional Keras model, searched step by step."""
 
     def __init__(self, units: int) -> None:
         self.embedding = keras.layers.Embedding(len(SYMBOLS), 32, mask_zero=True)
@@ -74,7 +74,7 @@ class Restorer:
         self.model = keras.Model([*copies, target], self.logits(outputs))
 
     def read(self, copies: Tensors) -> tuple[Tensors, Tensors]:
-        """The copies' encodings, and the decoder's state before the first letter."""
+        """Return the encodings of the copies, and the initial state of the decoder."""
         read = [
             encoder(self.embedding(copy))
             for encoder, copy in zip(self.encoders, copies, strict=True)
@@ -83,7 +83,7 @@ class Restorer:
         return [encoding for encoding, *_ in read], [self.bridge(last)]
 
     def restore(self, first: np.ndarray, second: np.ndarray) -> ka.Hypotheses:
-        """The likeliest texts, with the weights on both copies, one after the other."""
+        """Return the texts found, with the weights on both copies, concatenated."""
         copies = [ops.convert_to_tensor(first), ops.convert_to_tensor(second)]
         memories, state = self.read(copies)
         memory = self.decoder.prepare(memories, [ops.not_equal(copy, PADDING) for copy in copies])
@@ -103,7 +103,7 @@ class Restorer:
 
 
 def train(restorer: Restorer, count: int, epochs: int) -> None:
-    """Teach it on texts that are made."""
+    """Train the model on random texts."""
     text, first, second = (encoded(list(x)) for x in zip(*texts_with_copies(count, 1), strict=True))
     given = np.pad(text[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * count // 64 + 1)
@@ -112,7 +112,7 @@ def train(restorer: Restorer, count: int, epochs: int) -> None:
 
 
 def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) -> None:
-    """Where each letter was looked for: one map for each copy."""
+    """Draw the attention of each letter: one map per copy."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(7, 3), sharey=True, layout="constrained")
@@ -127,12 +127,12 @@ def draw(copies: tuple[str, str], text: str, weights: np.ndarray, path: Path) ->
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, restore texts that were not seen, draw one."""
+    """Train a model, restore unseen texts, and draw one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--texts", type=int, default=100_000, help="to learn from")
+    parser.add_argument("--texts", type=int, default=100_000, help="training texts")
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--units", type=int, default=64, help="of the decoder")
-    parser.add_argument("--picture", type=Path, help="draw where it looked for one of them")
+    parser.add_argument("--units", type=int, default=64, help="units of the decoder")
+    parser.add_argument("--picture", type=Path, help="draw the attention for one of them")
     arguments = parser.parse_args(argv)
     keras.utils.set_random_seed(1)
     restorer = Restorer(arguments.units)

@@ -1,9 +1,9 @@
-"""Which language is the one foreign name of a list in? A few letters of a long text decide.
+"""Detect the language of the only foreign name in a list, which depends on a few letters.
 
-Lists of names of countries, regions and languages, all but one in English, from the locale data.
-The same encoder is pooled by a mean, which dilutes what a few letters say, and by attention, which
-finds them: the weights show where. What is asked for was learned from in no language: where
-"Spanien" is asked, "Espagne" is not learned from.
+The lists contain names of countries, regions and languages from the locale data, all but one in
+English. The same encoder is pooled by a mean, which dilutes the evidence of a few letters, and by
+attention, which finds them, as the weights show. What is named in a test list never occurs in
+training, in any language: if "Spanien" is in the test set, "Espagne" is not in the training set.
 
     python -m examples.which_language --picture which-language.png
 """
@@ -24,13 +24,14 @@ import keras_attention as ka
 
 LANGUAGES = ("cs", "de", "es", "fi", "fr", "it", "nl", "pl", "tr")
 NAMES = 5
-Labelled = tuple[str, int, str]  # a list, the number of a language, the name that is in it
+Labelled = tuple[str, int, str]  # a list, the index of the language, the foreign name
 
 
 def names_of(language: str) -> dict[str, str]:
-    """The names that a language has, in small letters, by what they are the names of.
+    """Return the lower-case names in a language, keyed by what they name.
 
-    Python makes of "İ" an "i" with another dot, which would give Turkish away: it is taken off.
+    Python lower-cases "İ" to "i" with a combining dot, which is removed because it would reveal
+    Turkish.
     """
     locale = Locale(language)
     names = {"territory": locale.territories, "language": locale.languages}
@@ -40,7 +41,7 @@ def names_of(language: str) -> dict[str, str]:
 
 
 def lists(keys: Sequence[str], count: int, seed: int) -> list[Labelled]:
-    """Lists of what has these keys, with one name that is in one of the languages alone."""
+    """Draw lists of names for the given keys, each with one name that only one language has."""
     english, named = names_of("en"), [names_of(language) for language in LANGUAGES]
     in_languages = Counter(name for names in [english, *named] for name in {*names.values()})
     foreign = [
@@ -59,14 +60,14 @@ def lists(keys: Sequence[str], count: int, seed: int) -> list[Labelled]:
 
 
 def seen_and_unseen() -> tuple[list[str], list[str]]:
-    """What is named in the lists to learn from, and a fifth that is not."""
+    """Return the keys for training, and a fifth of all keys for testing."""
     keys = sorted({key for language in LANGUAGES for key in names_of(language)})
     random.Random(1).shuffle(keys)
     return keys[len(keys) // 5 :], keys[: len(keys) // 5]
 
 
 def encoded(texts: Sequence[str], letters: str) -> np.ndarray:
-    """Ids (B, longest) from 1, padded with 0; a letter that is not known has the last id."""
+    """Return ids (B, longest) from 1, padded with 0; an unknown letter has the last id."""
     ids = np.zeros((len(texts), max(map(len, texts))), "int32")
     for row, text in zip(ids, texts, strict=True):
         row[: len(text)] = [letters.find(letter) % (len(letters) + 1) + 1 for letter in text]
@@ -74,7 +75,7 @@ def encoded(texts: Sequence[str], letters: str) -> np.ndarray:
 
 
 def classifier(letters: str, units: int, by_attention: bool) -> tuple[keras.Model, keras.Model]:
-    """From ids to logits of the languages, and from ids to weights, which a mean has not."""
+    """Return models from ids to logits and from ids to weights (unused for a mean)."""
     ids = keras.Input((None,), dtype="int32")
     embedded = keras.layers.Embedding(len(letters) + 2, units, mask_zero=True)(ids)
     encoded, *_ = ka.BiLSTMEncoder(units, dropout=0.3)(embedded)
@@ -88,7 +89,7 @@ def classifier(letters: str, units: int, by_attention: bool) -> tuple[keras.Mode
 
 
 def train(model: keras.Model, examples: Sequence[Labelled], letters: str, epochs: int) -> None:
-    """Teach it the languages of the examples."""
+    """Train a model on the examples."""
     texts, labels, _ = zip(*examples, strict=True)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 64 + 1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -97,7 +98,7 @@ def train(model: keras.Model, examples: Sequence[Labelled], letters: str, epochs
 
 
 def draw(texts: Sequence[str], answers: Sequence[str], weights: np.ndarray, path: Path) -> None:
-    """The letters of lists, the darker the more weight, and the language that was answered."""
+    """Draw the letters of lists, darker for larger weights, with the predicted language."""
     from matplotlib import pyplot
 
     longest = max(map(len, texts))
@@ -117,13 +118,13 @@ def draw(texts: Sequence[str], answers: Sequence[str], weights: np.ndarray, path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train both, ask for names that were not seen, draw one of each language."""
+    """Train both models, test them on unseen names, and draw one list per language."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--lists", type=int, default=10_000, help="to learn from")
-    parser.add_argument("--asked", type=int, default=500, help="lists to ask for")
+    parser.add_argument("--lists", type=int, default=10_000, help="training lists")
+    parser.add_argument("--asked", type=int, default=500, help="test lists")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--units", type=int, default=48, help="of each direction of the encoder")
-    parser.add_argument("--picture", type=Path, help="draw the letters that had weight")
+    parser.add_argument("--units", type=int, default=48, help="units per encoder direction")
+    parser.add_argument("--picture", type=Path, help="draw the letters with their weights")
     arguments = parser.parse_args(argv)
     seen, unseen = seen_and_unseen()
     examples, asked = lists(seen, arguments.lists, seed=1), lists(unseen, arguments.asked, seed=2)
@@ -145,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         its[start : start + len(name)].sum()
         for its, start, (*_, name) in zip(weights, starts, asked, strict=True)
     ]
-    print(f"{100 * np.mean(on_it):.1f} % of the attention lies on the foreign name")
+    print(f"{100 * np.mean(on_it):.1f} % of the attention is on the foreign name")
     _, first = np.unique(labels, return_index=True)
     said = [LANGUAGES[answers[i]] for i in first]
     for i, answer in zip(first, said, strict=True):

@@ -1,4 +1,4 @@
-"""Programs that turn a run directory into artefacts for other runtimes, and verify them."""
+"""Programs that export a run directory to other runtimes, and verify the result."""
 
 from __future__ import annotations
 

@@ -13,22 +13,22 @@ from export.program import guarded
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="the run directory that training left")
+    parser.add_argument("run", metavar="RUN", help="the run directory to export")
     parser.add_argument(
         "out",
         metavar="OUT",
-        help="the folder to write: a new or empty one, or an earlier export, which is replaced",
+        help="the output folder: new, empty, or an earlier export, which is replaced",
     )
     parser.add_argument(
-        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="default: all of them"
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="default: all"
     )
     parser.add_argument(
         "--quantize",
         nargs="+",
         choices=PRECISIONS,
         default=(),
-        help="also write TFLite and ONNX with their weights in float16 (half the size) or int8 (a "
-        "quarter, and faster)",
+        help="also write TFLite and ONNX files with float16 weights (half the size) or int8 "
+        "weights (a quarter of the size, and faster)",
     )
     options = parser.parse_args(arguments)
     return guarded(lambda: _export(options), failed=2)

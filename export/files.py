@@ -1,4 +1,4 @@
-"""Artefacts as they lie on the disk: some are files, some are folders."""
+"""Sizes and checksums of artefacts, which are files or folders."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder; 0 where there is none."""
+    """Return the size in bytes of a file or of all files in a folder; 0 if it does not exist."""
     return sum(file.stat().st_size for file in _files(path))
 
 
 def checksum(path: Path) -> str | None:
-    """The SHA-256 of an artefact in hexadecimal; None where there is none.
+    """Return the SHA-256 of an artefact in hexadecimal, or None if it does not exist.
 
-    A folder's is that of what `sha256sum` prints for all its files, in the order of their paths.
+    For a folder it is the hash of the output of `sha256sum` for all its files, sorted by path.
     """
     if not path.is_dir():
         return _sha256(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""The folder of an export: which one may be written to, and what of an earlier export goes."""
+"""The output folder of an export: check whether it can be used, and clear an earlier export."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 FORMATS = ("saved_model", "tflite", "onnx")
-QUANTIZED = ("tflite", "onnx")  # of which there are files in other precisions too
+QUANTIZED = ("tflite", "onnx")  # formats that are also written in other precisions
 FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 PRECISIONS = (FLOAT16, INT8)
-BROWSER, MLSERVER = "browser", "mlserver"  # a page and a server over what is in onnx
-OPSET = 18  # of ONNX, the highest that tf2onnx writes
+BROWSER, MLSERVER = "browser", "mlserver"  # a page and a server that use the ONNX files
+OPSET = 18  # the highest ONNX opset that tf2onnx writes
 PROJECT = "keras-seq2seq-attention"
 UNFINISHED = ".unfinished"
 _VERIFIED = ".verified"  # make's stamp
@@ -19,37 +19,36 @@ _OF_THE_EARLIER = ("config.json", "verification.json", _VERIFIED, "attention.png
 
 
 def check_places(run: Path, out: Path) -> None:
-    """Refuse folders that an export must not touch; changes nothing.
+    """Raise an error if an export must not be written to `out`; changes nothing.
 
     Args:
-        run: What is exported.
-        out: The folder of the export: missing, empty, left by an export that did not finish, or
-            an earlier export.
+        run: The run directory.
+        out: The output folder; must be missing, empty, an export or an unfinished export.
 
     Raises:
-        ValueError: If one of the folders is the other or lies in it.
+        ValueError: If one folder is the same as the other or inside it.
         NotADirectoryError: If `out` is a file.
-        FileExistsError: If `out` holds something that is not an export.
+        FileExistsError: If `out` contains anything other than an export.
     """
     if _contains(run, out) or _contains(out, run):
         raise ValueError(
-            "OUT must not be the run directory, nor lie in it or around it. "
+            "OUT must not be the run directory, inside it, or a parent of it. "
             f"Received: run={str(run)!r}, out={str(out)!r}"
         )
     if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out} is not a directory. Choose another name for the export.")
+        raise NotADirectoryError(f"{out} is not a directory. Choose a different name.")
     if out.is_dir() and not _is_replaceable(out):
         raise FileExistsError(
-            f"{out} is not empty and holds no config.json of an export: it is not an earlier "
-            "export. Choose another folder, or empty that."
+            f"{out} is neither empty nor an earlier export: it has no config.json of an export. "
+            "Choose a different folder, or empty this one."
         )
 
 
 def make_room(out: Path) -> None:
-    """Remove what would speak of an earlier export's model, and mark the folder as unfinished.
+    """Delete the files of an earlier export, and mark the folder as unfinished.
 
     Args:
-        out: A folder that `check_places` let pass.
+        out: A folder that has passed `check_places`.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / UNFINISHED).touch()
@@ -61,19 +60,19 @@ def make_room(out: Path) -> None:
 
 
 def with_precision(file: str, precision: str) -> str:
-    """The name of a file whose weights have a precision, such as `model.int8.tflite`."""
+    """Return the name of a file with weights of this precision, such as `model.int8.tflite`."""
     name, ending = file.rsplit(".", 1)
     return file if precision == FLOAT32 else f"{name}.{precision}.{ending}"
 
 
 def parts_of(file: str) -> tuple[str, str]:
-    """The way back: what the name of a file begins with, and the precision that it names."""
+    """Split the name of a file into its first part and its precision."""
     name, *precision = Path(file).name.split(".")[:-1]
     return name, precision[0] if precision else FLOAT32
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether a folder has the `config.json` of an export; that of others has not its keys."""
+    """Return whether a folder contains the `config.json` of an export, judging by its keys."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

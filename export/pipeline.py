@@ -1,4 +1,4 @@
-"""From a run directory to everything that an export leaves."""
+"""Export a run directory: the artefacts and the files that describe them."""
 
 from __future__ import annotations
 
@@ -41,31 +41,33 @@ def export_run(
     """Export a trained model.
 
     Args:
-        run: The run directory that training left.
-        out: The folder of the export: a new or an empty one, or an earlier export. That is replaced
-            as soon as the run has been read. Its name is the model's.
-        formats: Of `saved_model`, `tflite` and `onnx`.
-        precisions: Of `float16` and `int8`: what else the weights of TFLite and ONNX are written
-            in, beside float32.
+        run: The run directory.
+        out: The output folder: new, empty, or an earlier export, which is replaced once the run has
+            been loaded. Its name becomes the name of the model.
+        formats: Any of `saved_model`, `tflite` and `onnx`.
+        precisions: Any of `float16` and `int8`: additional precisions of the TFLite and ONNX
+            weights, besides float32.
 
     Returns:
         The folder of the export.
 
     Raises:
         FileNotFoundError: If the run directory is incomplete.
-        FileExistsError: If the folder holds something that is not an export.
-        NotADirectoryError: If there is a file in its place.
-        ValueError: If a format or a precision is unknown, `out` is not apart from the run
-            directory, what that holds cannot be read, or no held-out source fits the model.
+        FileExistsError: If `out` contains anything other than an export.
+        NotADirectoryError: If `out` is a file.
+        ValueError: If a format or precision is unknown, `out` overlaps with the run directory, the
+            run cannot be loaded, or no held-out source fits the model.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
-        raise ValueError(f"Argument `formats` must be of {FORMATS}. Received: {list(formats)}")
+        raise ValueError(f"Argument `formats` must be among {FORMATS}. Received: {list(formats)}")
     if not set(precisions) <= set(PRECISIONS):
-        raise ValueError(f"Argument `precisions` must be of {PRECISIONS}. Received: {precisions}")
+        raise ValueError(
+            f"Argument `precisions` must be among {PRECISIONS}. Received: {precisions}"
+        )
     if precisions and not set(formats) & set(QUANTIZED):
         raise ValueError(
-            f"Argument `precisions` is for the formats {QUANTIZED}, and none of them is asked for. "
+            f"Argument `precisions` requires one of the formats {QUANTIZED}. "
             f"Received: formats={list(formats)}, precisions={list(precisions)}"
         )
     run, out = Path(run), Path(out)
@@ -82,7 +84,7 @@ def export_run(
         tokenizers=(translator.source_tokenizer, translator.target_tokenizer),
         max_source_length=translator.max_source_length,
     )
-    name = out.resolve().name  # a recipe's would be "corpus" for everybody's own text
+    name = out.resolve().name  # the recipe's name would be "corpus" for any corpus
     make_room(out)
     written = [precision for precision in PRECISIONS if precision in precisions]
     models = dict.fromkeys((FLOAT32, *written), translator.model)
@@ -181,9 +183,9 @@ def _write_assets(
 def _held_out(
     run: RunDirectory, translator: Translator
 ) -> tuple[list[str], reference.Rows, reference.Rows]:
-    """Held-out source texts that fit the model, their ids, and those of a target of each.
+    """Return held-out source texts that fit the model, their ids, and the ids of their targets.
 
-    Ids end with the end token. Of several targets of a source it is the first.
+    Ids end with the end token. A source with several targets gets the first.
     """
     pairs: dict[str, str] = {}
     for source, target in run.held_out():
@@ -197,7 +199,8 @@ def _held_out(
     ][: reference.MOST_ROWS]
     if not fitting:
         raise ValueError(
-            f"No source in {run.held_out_file} has 1 to {translator.max_source_length - 1} tokens."
+            f"{run.held_out_file} must have a source of 1 to {translator.max_source_length - 1} "
+            "tokens. Received: none"
         )
     texts = [text for text, _ in fitting]
     targets = translator.target_tokenizer.encode([pairs[text] for text in texts])
@@ -208,6 +211,6 @@ def _warn_about_cut(made: Sequence[dict[str, Any]]) -> None:
     cut = sum(example["target_ids"][-1] != END_ID for example in made)
     if cut:
         print(
-            f"warning: {cut} of {len(made)} examples were cut at the maximum target length.",
+            f"warning: {cut} of {len(made)} examples were cut off at the maximum target length.",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""How the programs end: a status, and one line where something went wrong."""
+"""Run a program, and report errors in one line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ INTERRUPTED = 130
 
 
 def guarded(work: Callable[[], int], failed: int) -> int:
-    """Do a program's work, slow imports included.
+    """Run a program, including its slow imports.
 
     Args:
-        work: Gives the exit status.
-        failed: The status after an error that the user can mend.
+        work: The function to run; returns the exit status.
+        failed: The status after an error that the user can fix.
 
     Returns:
         The exit status: that of `work`, `failed`, or 130 after Ctrl-C.
@@ -28,13 +28,15 @@ def guarded(work: Callable[[], int], failed: int) -> int:
             raise
         message = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, ModuleNotFoundError):
-            message += ": the programs need requirements.txt, which `make env` installs into .venv."
+            message += (
+                ": the programs need the packages in requirements.txt; `make env` installs them."
+            )
         print(f"error: {message}", file=sys.stderr)
         return failed
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: compiled code makes errors of other kinds of one."""
+    """Return whether Ctrl-C is the cause; compiled code turns it into other errors."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

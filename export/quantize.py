@@ -1,4 +1,4 @@
-"""Weights in 8 bits: embeddings, for every format, and TFLite files."""
+"""Quantize weights to 8 bits: embeddings, for all formats, and TFLite files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 from export.layout import INT8
 from keras_attention.model.seq2seq import Seq2Seq
 
-_ALIGNMENT = 16  # of a buffer in a TFLite file
+_ALIGNMENT = 16  # bytes, of buffers in a TFLite file
 
 
 def with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
-    """The same model, its embeddings in 8 bits, with a scale for each token.
+    """Return a copy of the model with 8-bit embeddings and a scale for each token.
 
-    No runtime's quantizer knows how to look up a row of a table in 8 bits; Keras's own embedding
-    does. Where the output shares the embeddings' matrix, it gets its own, of the same numbers.
+    No runtime's quantizer supports lookups in an 8-bit table, but Keras's embedding does. If the
+    output shares the matrix of the embeddings, the copy gets a separate one with the same values.
 
     Args:
-        model: Stays as it is.
+        model: The model; it is not changed.
     """
     twin = Seq2Seq(replace(model.config, tie_embeddings=None))
     for name in ("source_embedding", "encoder", "bridge", "decoder"):
@@ -41,20 +41,20 @@ def with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
 
 
 def int8_tflite(content: bytes) -> bytes:
-    """A TFLite file with the matrices of products in 8 bits.
+    """Quantize the matrices of a TFLite file to 8 bits.
 
-    Each row of a matrix has a scale; what is multiplied by it is rounded to 8 bits as it comes.
-    The signatures still share their weights, which TensorFlow's converter does not manage.
+    Each row of a matrix has a scale; the other factor is quantized to 8 bits at run time. Unlike
+    with TensorFlow's converter, the signatures still share their weights.
 
     Args:
-        content: Of the file in float32.
+        content: The content of a float32 file.
     """
     from ai_edge_quantizer import quantizer, recipe
 
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("float32.tflite", "int8.tflite")]
         files[0].write_bytes(content)
-        told = io.StringIO()  # sizes and bars of progress
+        told = io.StringIO()  # sizes and progress bars
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
             found = quantizer.Quantizer(str(files[0]), recipe.dynamic_wi8_afp32()).quantize()
             found.export_model(str(files[1]))
@@ -62,10 +62,10 @@ def int8_tflite(content: bytes) -> bytes:
 
 
 def with_shared_buffers(content: bytes) -> bytes:
-    """A TFLite file that holds what is equal once, as the table that embeddings and output share.
+    """Store equal buffers of a TFLite file only once, such as a table that layers share.
 
     Args:
-        content: Of a file whose buffers lie behind its graphs, as `int8_tflite` leaves them.
+        content: The content of a file whose buffers follow its graphs, as `int8_tflite` returns it.
     """
     from ai_edge_litert.schema_py_generated import Model
     from ai_edge_litert.tools.flatbuffer_utils import update_packed_buffer

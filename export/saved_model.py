@@ -1,4 +1,4 @@
-"""SavedModels in the layout of TensorFlow Serving."""
+"""Export SavedModels in the layout of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, Serving
 
 
 def export_saved_models(serving: ServingModule, out: Path, name: str) -> list[Path]:
-    """Write `NAME/1`, strings in and out, and `NAME-ids/1`, ids in and out.
+    """Write `NAME/1`, which takes and returns strings, and `NAME-ids/1`, which does so with ids.
 
-    Both take any batch size and source length. The first needs the ops of `tensorflow_text` where
-    it is loaded, the second plain TensorFlow only.
+    Both accept any batch size and source length. To load the first, the ops of `tensorflow_text`
+    are needed; the second needs TensorFlow only.
 
     Args:
-        serving: With tokenizers.
-        out: The folder that holds both.
-        name: Of the model.
+        serving: The serving module, with tokenizers.
+        out: The folder for both.
+        name: The name of the model.
 
     Returns:
         The folders of the two versions.
 
     Raises:
-        RuntimeError: If what was written has not each weight exactly once.
+        RuntimeError: If a SavedModel does not contain each weight exactly once.
     """
     text = save(serving, out / name / "1", TEXT_SIGNATURES, default="translate")
     ids = save(serving, out / f"{name}-ids" / "1", (*ID_SIGNATURES, "search"), default="greedy")
@@ -38,16 +38,16 @@ def save(
     """Write one SavedModel with the functions `names` as its signatures.
 
     Args:
-        serving: The model.
-        path: The folder, replaced if it exists.
-        names: Of the signatures.
-        default: The one that is also the `serving_default`.
+        serving: The serving module.
+        path: The folder; replaced if it exists.
+        names: The names of the signatures.
+        default: The signature that is also the `serving_default`.
 
     Returns:
         The path.
 
     Raises:
-        RuntimeError: If what was written has not each weight exactly once.
+        RuntimeError: If the SavedModel does not contain each weight exactly once.
     """
     import tensorflow as tf
 
@@ -65,7 +65,7 @@ def save(
 
 
 def _without_chance(fingerprint: Path) -> None:
-    """Make the one number that TensorFlow draws at random one that follows from the others."""
+    """Replace the random id that TensorFlow writes by a hash of the other fields."""
     from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 
     content = FingerprintDef.FromString(fingerprint.read_bytes())
@@ -78,17 +78,17 @@ def _without_chance(fingerprint: Path) -> None:
 def check_size(
     serving: ServingModule, artefact: str, written: int, most_else: int, bytes_each: int = 4
 ) -> None:
-    """Weights saved twice, or not at all, are the two ways in which saving goes wrong silently.
+    """Check the size of an artefact: saving can silently omit or duplicate weights.
 
     Args:
-        serving: The model.
-        artefact: As the error names it.
-        written: Bytes of what holds the weights.
-        most_else: Bytes that it may hold beside the weights.
-        bytes_each: The most that a weight may take.
+        serving: The serving module.
+        artefact: The artefact, for the error message.
+        written: The size in bytes of what contains the weights.
+        most_else: The maximum number of bytes besides the weights.
+        bytes_each: The maximum number of bytes per weight.
 
     Raises:
-        RuntimeError: If it has not each weight exactly once.
+        RuntimeError: If the artefact cannot contain each weight exactly once.
     """
     expected = sum(
         weight.shape.num_elements() * min(weight.dtype.size, bytes_each)
@@ -96,5 +96,6 @@ def check_size(
     )
     if not expected <= written <= expected * 1.1 + most_else:
         raise RuntimeError(
-            f"The {artefact} must hold {expected} bytes of weights once. Received: {written} bytes"
+            f"The {artefact} must contain each weight once, {expected} bytes in total. "
+            f"Received: {written} bytes"
         )

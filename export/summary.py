@@ -1,4 +1,4 @@
-"""The closing words of a demo: `python -m export.summary OUT`."""
+"""Summarize a verified export: `python -m export.summary OUT`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from export.program import guarded
 
 _SHOWN = 8
 _FILES = {
-    "attention.png": "where the model looked, a row for each output",
+    "attention.png": "attention weights, one row per output token",
     "source.model": "the source's tokenizer (SentencePiece)",
     "target.model": "the target's tokenizer",
     "config.json": "ids, lengths, signatures, versions",
-    "examples.json": "inputs with the answers of the Keras model, for an app's own test",
-    "reference.npz": "what the verification compared with",
-    "verification.json": "the verification's table, for programs",
+    "examples.json": "inputs with the outputs of the Keras model, for testing an app",
+    "reference.npz": "the outputs of the Keras model that the verification compared with",
+    "verification.json": "the results of the verification, for programs",
     "README.md": "how to run each file on its platform",
 }
 
@@ -42,17 +42,17 @@ def _show(out: Path) -> int:
 
 
 def summary(out: Path) -> tuple[str, bool]:
-    """Some translations, the table of the verification, and where everything lies.
+    """Return some translations, the table of the verification, and a list of files.
 
     Args:
         out: An export.
 
     Returns:
-        The words, and whether all artefacts are those that were verified, and passed.
+        The text, and whether all artefacts are unchanged since they passed the verification.
 
     Raises:
         OSError: If a file of the export is missing.
-        ValueError: If one does not hold what it should.
+        ValueError: If a file is invalid.
     """
     config = _read(out / "config.json")
     examples = _read(out / "examples.json")
@@ -63,13 +63,13 @@ def summary(out: Path) -> tuple[str, bool]:
             "Held-out examples, never seen in training:",
             "\n".join(_translations(examples[:_SHOWN])),
             verdict,
-            "Where everything lies:",
+            "Files:",
             "\n".join(_places(out, config)),
-            f"To translate a text of your own: a few lines for each runtime in {out / 'README.md'}",
+            f"To translate your own text, see the code for each runtime in {out / 'README.md'}",
         ]
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(
-            f"The JSON files in {out} are not as export and verify write them: {error!r}"
+            f"The JSON files in {out} were not written by export and verify: {error!r}"
         ) from error
     return "\n" + "\n\n".join(parts) + "\n", good
 
@@ -77,21 +77,21 @@ def summary(out: Path) -> tuple[str, bool]:
 def _verdict(
     out: Path, config: Mapping[str, Any], verification: Mapping[str, Any]
 ) -> tuple[str, bool]:
-    """The table with what it means, unless it is of other artefacts; and whether all is good."""
+    """Return the verdict with the table, and whether all artefacts passed."""
     unverified = list(_unverified(out, config, verification["rows"]))
     if unverified:
         lines = "\n".join(f"  {line}" for line in unverified)
         return (
-            "NOT VERIFIED: some artefacts are not those that the last verification ran.\n\n"
+            "NOT VERIFIED: some artefacts have not been verified.\n\n"
             f"{lines}\n\n"
             f"If something is missing, export again: python -m export RUN {out}\n"
             f"Then verify again: python -m export.verify {out}"
         ), False
     good = bool(verification["passed"])
     verdict = (
-        "Every artefact gives the answers of the Keras model."
+        "All artefacts match the Keras model."
         if good
-        else "Some artefacts do NOT give the answers of the Keras model."
+        else "Some artefacts do NOT match the Keras model."
     )
     ran = f"Each ran in its own runtime, with {_threads(verification['threads'])}:"
     return f"{verdict} {ran}\n\n{verification['table']}", good
@@ -100,16 +100,16 @@ def _verdict(
 def _unverified(
     out: Path, config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """A line for each artefact that is not what the rows are about."""
+    """Yield a line for each artefact that the rows do not cover."""
     verified = {row["file"]: row["sha256"] for row in rows}
     for file in chain.from_iterable(config["artefacts"].values()):
         found = checksum(out / file)
         if found is None:
             yield f"{file} is missing"
         elif verified.get(file) is None:
-            yield f"{file} is new, it was not verified"
+            yield f"{file} is new and has not been verified"
         elif verified[file] != found:
-            yield f"{file} has changed, it is not what was verified"
+            yield f"{file} has changed since it was verified"
 
 
 def _translations(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _translations(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _columns(text: str) -> int:
-    """The width of a text on a terminal, where Chinese and Japanese letters take two columns."""
+    """Return the number of terminal columns of a text; East Asian characters take two each."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
@@ -150,7 +150,7 @@ def _read(path: Path, advice: str = "Export first: python -m export") -> Any:
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no {path}. {advice}") from None
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 
 if __name__ == "__main__":

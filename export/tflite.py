@@ -1,4 +1,4 @@
-"""TFLite: one file of builtin ops, the whole search inside."""
+"""Export to TFLite: one file of builtin ops that contains the whole search."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
 def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) -> Path:
     """Write one `.tflite` file with the signatures greedy, beam, encode and decode_step.
 
-    The batch is 1, the source length is any: a signature runner resizes the input itself. The
-    signatures share their weights.
+    The batch size is 1 and the source length variable; a signature runner resizes the input itself.
+    The signatures share their weights.
 
     Args:
-        serving: With `batch_size=1`; for int8 of a model `with_int8_embeddings`.
+        serving: The serving module, with `batch_size=1`; for int8, of a model
+            `with_int8_embeddings`.
         path: The file.
-        precision: Of the weights: `"float32"`, `"float16"` or `"int8"`.
+        precision: The precision of the weights: `"float32"`, `"float16"` or `"int8"`.
 
     Returns:
         The path.
 
     Raises:
         ValueError: If `serving` has another batch size.
-        RuntimeError: If the model needs other than builtin ops, or has not its weights once.
+        RuntimeError: If the model needs ops that are not builtin, or the file does not contain each
+            weight exactly once.
     """
     if serving.batch_size != 1:
         raise ValueError(
-            "TFLite takes one source at a time: argument `serving` must have batch_size=1. "
+            "Argument `serving` must have batch_size=1, because TFLite takes one source at a time. "
             f"Received: batch_size={serving.batch_size}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,13 +49,13 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
 
 
 def attach(path: Path, files: Mapping[str, bytes]) -> None:
-    """Append files as a zip archive, so that one file holds the model and what it needs.
+    """Append files as a zip archive, so that a single file contains the model and its data.
 
-    A TFLite runtime reads a file from its beginning, a reader of zip archives from its end.
+    TFLite runtimes read a file from the start; readers of zip archives read it from the end.
 
     Args:
         path: The `.tflite` file.
-        files: Names and contents.
+        files: The names and contents of the files.
     """
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -73,5 +75,7 @@ def _convert(saved_model: Path, precision: str) -> bytes:
     try:
         content = bytes(converter.convert())
     except Exception as error:
-        raise RuntimeError(f"The model does not convert to builtin TFLite ops: {error}") from error
+        raise RuntimeError(
+            f"The model cannot be converted to builtin TFLite ops: {error}"
+        ) from error
     return int8_tflite(content) if precision == INT8 else content

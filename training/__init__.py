@@ -1,4 +1,4 @@
-"""Recipes: data, training, evaluation and plots for models built from `keras_attention`."""
+"""Programs that train, evaluate and explain models built from `keras_attention`."""
 
 from __future__ import annotations
 

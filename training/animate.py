@@ -1,8 +1,8 @@
-"""Watch a model decode: `python -m training.animate RUN TEXT --out FILE.gif`.
+"""Animate a decoding: `python -m training.animate RUN TEXT --out FILE.gif`.
 
-A picture of attention that grows with the output: a row for each output token when it is written,
-a column for each source token, dark where the weight is large. It starts with the whole picture,
-which is what is seen where animations stand still, and repeats.
+A heat map of attention that grows with the output: one row per output token, added when the token
+is written, and one column per source token; dark cells have large weights. The first frame is the
+complete heat map, for viewers that do not play animations.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _animate(options: argparse.Namespace) -> int:
     (result,) = loaded(options.run)([options.text])
     unknown = animate(result, options.out)
     if unknown:
-        print(f"warning: no font here has {unknown}", file=sys.stderr)
+        print(f"warning: no installed font has {unknown}", file=sys.stderr)
     print(f"Wrote {options.out}")
     return 0
 

@@ -1,9 +1,9 @@
-"""Pooling by attention, by the mean, by the last state: `python -m training.classify --data DIR`.
+"""Compare pooling by attention, mean and last state: `python -m training.classify --data DIR`.
 
-An example of attention without a decoder. From the German description of a picture, read character
-by character, three classifiers tell which colour its English original names. They differ in nothing
-but how they make one vector of the encoded characters. Prints the accuracy of each on descriptions
-that none has seen, and draws where the attention looked.
+An example of attention without a decoder. Three classifiers read the German description of an
+image, character by character, and predict the colour that its English original names. They differ
+only in how they pool the encoded characters into one vector. Prints the accuracy of each classifier
+on unseen descriptions, and can draw the attention weights.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="the folder that has multi30k/; else the variable KERAS_ATTENTION_DATA says it, else "
-        "it is data/",
+        help="the folder that contains multi30k/ (default: the environment variable "
+        "KERAS_ATTENTION_DATA, else data/)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .png, .svg or .pdf picture")
-    parser.add_argument("--epochs", type=int, default=5, help="passes over the texts (5)")
-    parser.add_argument("--units", type=int, default=64, help="of each layer (64)")
-    parser.add_argument("--seed", type=int, default=1, help="of weights and batches (1)")
+    parser.add_argument("--epochs", type=int, default=5, help="number of epochs (5)")
+    parser.add_argument("--units", type=int, default=64, help="units of each layer (64)")
+    parser.add_argument("--seed", type=int, default=1, help="seed for weights and batches (1)")
     options = parser.parse_args(arguments)
     return guarded(lambda: _classify(options), OSError, ValueError)
 
@@ -49,9 +49,7 @@ def _classify(options: argparse.Namespace) -> int:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name} must be positive. Received: {getattr(options, name)}")
     if options.out is not None and options.out.suffix not in FORMATS:
-        raise ConfigError(
-            f"The picture must be one of {', '.join(FORMATS)}. Received: {options.out}"
-        )
+        raise ConfigError(f"--out must end in one of {', '.join(FORMATS)}. Received: {options.out}")
 
     from training.corpora.colours import colours
     from training.corpora.files import use_data_folder
@@ -81,20 +79,20 @@ def _classify(options: argparse.Namespace) -> int:
 def compare(
     examples: Sequence[Labelled], unseen: Sequence[Labelled], config: ClassifierConfig
 ) -> list[Answer]:
-    """Train a classifier with each pooling, and print a table.
+    """Train a classifier with each kind of pooling, and print a table of results.
 
     Args:
-        examples: What they learn from.
-        unseen: What they are asked then.
-        config: Sizes, and how they are trained.
+        examples: The training examples.
+        unseen: The test examples.
+        config: The sizes and training settings.
 
     Returns:
-        The answers, with weights, of the one that pools by attention.
+        The answers, with weights, of the classifier that pools by attention.
     """
     from training.classification.classifier import POOLINGS, Alphabets, classify, train
 
     alphabets = Alphabets.of(examples)
-    print(f"{len(examples):,} texts to learn from, {len(unseen):,} others, ", end="")
+    print(f"{len(examples):,} training texts, {len(unseen):,} test texts, ", end="")
     print(f"{len(alphabets.labels)} labels.\n\n| pooling | accuracy | seconds |\n|---|---|---|")
     found: dict[str, list[Answer]] = {}
     for pooling in POOLINGS:
@@ -109,9 +107,10 @@ def compare(
 
 
 def _tell_where(unseen: Sequence[Labelled], answers: Sequence[Answer]) -> None:
-    """Print how much weight lies where a reader would look.
+    """Print the share of attention on the word that names the colour.
 
-    That is the word, or a character beside it, where one direction of the LSTM has just read it.
+    The characters next to the word count as well; there, one direction of the LSTM has just read
+    the word.
     """
     import numpy as np
 
@@ -123,8 +122,8 @@ def _tell_where(unseen: Sequence[Labelled], answers: Sequence[Answer]) -> None:
         if word is not None and answer.weights is not None
     ]
     if shares:
-        print(f"\n{len(shares):,} texts have one word for their colour: of the attention ", end="")
-        print(f"{100 * np.mean(shares):.1f} % lies on it or the character beside it.")
+        print(f"\n{len(shares):,} texts name their colour in one word: ", end="")
+        print(f"{100 * np.mean(shares):.1f} % of the attention is on it or next to it.")
 
 
 def _draw(unseen: Sequence[Labelled], answers: Sequence[Answer], out: Path) -> None:
@@ -132,7 +131,7 @@ def _draw(unseen: Sequence[Labelled], answers: Sequence[Answer], out: Path) -> N
 
     places = to_show(unseen)
     if not places:
-        raise ConfigError("No text is short enough for a picture.")
+        raise ConfigError("No text is short enough to draw.")
     out.parent.mkdir(parents=True, exist_ok=True)
     rows([unseen[i] for i in places], [answers[i] for i in places]).savefig(out, dpi=150)
     print(f"Wrote {out}")

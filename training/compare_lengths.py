@@ -1,9 +1,9 @@
 """Compare runs by source length: `python -m training.compare_lengths RUN RUN --out curve.png`.
 
-Translates the same pairs with each run and draws BLEU by the number of words of the source, with
-95 % bootstrap intervals. Differences are those of the first run to the others: attention is what
-should let a model hold on to long sentences, so name a run with attention first and the same one
-without second.
+Translates the same pairs with each run and plots BLEU against the number of source words, with 95 %
+bootstrap intervals. Differences are those between the first run and each other run. Attention
+should help with long sentences: to see its effect, name a run with attention first and one without
+second.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="two or more run directories")
     parser.add_argument(
-        "--name", action="append", metavar="NAME", help="what to call a run: as often as runs"
+        "--name", action="append", metavar="NAME", help="the name of a run, once per run"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .png, .svg or .pdf picture")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -83,39 +83,37 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise `ValueError` where the options cannot be, before any work."""
+    """Raise `ValueError` if the options are invalid, before any work is done."""
     if len(options.runs) < 2:
-        raise ValueError(f"There must be two runs or more. Received: {options.runs}")
+        raise ValueError(f"There must be at least two runs. Received: {options.runs}")
     if options.name is not None and len(options.name) != len(options.runs):
         raise ValueError(
-            "There must be as many --name as runs. "
+            "--name must be given once per run. "
             f"Received: {len(options.name)} names, {len(options.runs)} runs"
         )
     if options.out is not None and options.out.suffix not in FORMATS:
-        raise ValueError(
-            f"The picture must be one of {', '.join(FORMATS)}. Received: {options.out}"
-        )
+        raise ValueError(f"--out must end in one of {', '.join(FORMATS)}. Received: {options.out}")
     for name in ("buckets", "resamples", "seed"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be positive. Received: {getattr(options, name)}")
 
 
 def _same_pairs(options: argparse.Namespace) -> list[Pair]:
-    """The pairs that all runs are compared on."""
+    """Return the pairs to compare all runs on."""
     first = test_pairs(options, options.runs[0])
     if not names_test_set(options):
         for run in options.runs[1:]:
             if test_pairs(options, run) != first:
                 raise ValueError(
-                    "Runs can be compared on pairs that none of them learned from, and these hold "
-                    "out different ones: train them on the same files with the same data.seed, or "
-                    f"name a test set. Received: {options.runs[0]}, {run}"
+                    "Runs can only be compared on pairs that none of them was trained on, but "
+                    "these hold out different pairs. Train them on the same files with the same "
+                    f"data.seed, or specify a test set. Received: {options.runs[0]}, {run}"
                 )
     return first
 
 
 def draw(comparison: Comparison) -> Figure:
-    """BLEU by source length, an interval at each point; below it, how many sources there are."""
+    """Draw BLEU by source length with intervals, and below it the number of sources."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 5.0), layout="constrained")

@@ -1,7 +1,7 @@
-"""Evaluate a run: `python -m training.evaluate RUN`, on the pairs held out of its training.
+"""Evaluate a run on its held-out pairs: `python -m training.evaluate RUN`.
 
-Or on another test set: `--source FILE --target FILE`, or `--tsv FILE`. A source that occurs several
-times is one source with several references.
+For another test set, add `--source FILE --target FILE` or `--tsv FILE`. A source that occurs
+several times counts as one source with several references.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--pairs",
         type=count,
-        help="only the first so many pairs; else all; of dates, which are made on the fly, 10,000",
+        help="number of pairs (default: all; 10,000 for dates, which are generated)",
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the translations, a line for each pair"
+        "--out", type=Path, metavar="FILE", help="write the translations, one line per pair"
     )
     add_search(parser)
     add_test_set(parser)
@@ -63,25 +63,25 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
-    """Exact match, of dates made on the fly."""
+    """Evaluate exact match on generated dates."""
     from training.fitting.tasks import Dates
 
     if options.out is not None:
-        raise ValueError("--out is for a test set: --source and --target, or --tsv.")
+        raise ValueError("--out requires a test set: --source and --target, or --tsv.")
     return Dates(data).evaluate(translator_of(options, *options.run), options.pairs or 10_000)
 
 
 def _evaluate_pairs(options: argparse.Namespace) -> Any:
-    """BLEU and chrF of a test set."""
+    """Evaluate BLEU and chrF on a test set."""
     from training.evaluation.translation import references_by_source, report_translation
     from training.translate import one_line
 
     every = test_pairs(options, options.run[0])
     pairs = every[: options.pairs]
     if len(pairs) < len(every):
-        print(f"warning: the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
+        print(f"warning: only the first {len(pairs):,} of {len(every):,} pairs", file=sys.stderr)
     translator = translator_of(options, *options.run)
-    translator.encode([source for source, _ in pairs])  # the error names the line
+    translator.encode([source for source, _ in pairs])  # raises an error that names the line
     targets = references_by_source(pairs)
     results = translator(list(targets))
     if options.out is not None:
@@ -92,12 +92,12 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
     report = report_translation(targets, results, translator.search)
     writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
     if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
-        print("note: the model writes lower case: look at the lower-cased scores.", file=sys.stderr)
+        print("note: the model writes lower case: use the lower-cased scores.", file=sys.stderr)
     if not any(r.text for r in results):
-        print("note: all outputs are empty: the model has learned too little.", file=sys.stderr)
+        print("note: all outputs are empty: the model is undertrained.", file=sys.stderr)
     elif not report.bleu_lowercase.score and all(len(r.text.split()) < 4 for r in results):
         print(
-            "note: BLEU counts groups of four words, and no output has four: look at chrF.",
+            "note: BLEU counts sequences of four words, and no output has four: use chrF instead.",
             file=sys.stderr,
         )
     return report

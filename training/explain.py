@@ -1,9 +1,9 @@
-"""Explain one decoding, step by step: `python -m training.explain RUN "let's go"`.
+"""Explain a decoding step by step: `python -m training.explain RUN "let's go"`.
 
-For each step of the decoder: the query, the score of each source token and, for comparison, other
-scores of the same vectors, the shares, the weighted sum, the likeliest next words, and whether the
-end is reached. All numbers are those of the running model, and what is found is what
-training.translate writes.
+Shows for each step of the decoder: the query, the score of each source token (and, for comparison,
+other scores of the same vectors), the attention weights (shares), the weighted sum, the most
+probable next words, and whether the end is reached. All numbers are recorded from the running
+model. The translation is the one that training.translate writes.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", help="a run directory")
     parser.add_argument("text", metavar="TEXT", help="what to translate")
-    parser.add_argument("--step", type=int, metavar="N", help="only this step, from 1")
+    parser.add_argument("--step", type=int, metavar="N", help="show only this step, from 1")
     parser.add_argument(
-        "--rows", type=count, default=12, help="source tokens of a step, those with most; else 12"
+        "--rows", type=count, default=12, help="source tokens per step, by largest share (12)"
     )
-    parser.add_argument("--words", type=count, default=5, help="next words of a step; else 5")
+    parser.add_argument("--words", type=count, default=5, help="next words per step (5)")
     parser.add_argument(
-        "--json", action="store_true", help="all of it, in full precision, as one JSON document"
+        "--json", action="store_true", help="print everything as JSON, in full precision"
     )
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the steps, as FILE.svg")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the steps to FILE.svg")
     options = parser.parse_intermixed_args(arguments)
     return guarded(lambda: _explain(options), OSError, ValueError)
 
@@ -55,7 +55,7 @@ def _explain(options: argparse.Namespace) -> int:
 
         unknown = plot(explanation, options.svg, options.rows)
         if unknown:
-            print(f"warning: no font here has {unknown}", file=sys.stderr)
+            print(f"warning: no installed font has {unknown}", file=sys.stderr)
         print(f"Wrote {options.svg}", file=sys.stderr)
     if options.json:
         print(json.dumps(explanation.as_dict(), ensure_ascii=False, allow_nan=False))
@@ -65,7 +65,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _has_colours() -> bool:
-    """Whether the output is a terminal that takes colours, and nobody says no to them."""
+    """Return whether the output is a terminal with colours that are not switched off."""
     is_dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
     return sys.stdout.isatty() and not is_dumb
 

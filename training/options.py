@@ -1,4 +1,4 @@
-"""What programs that look at a finished run ask for alike: a test set and a search."""
+"""Command-line options common to the programs that read a run: test set and search."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _SEARCH = ("beam_width", "length_penalty", "coverage_penalty", "min_length", "no
 
 
 def add_test_set(parser: argparse.ArgumentParser) -> None:
-    """The options that name a test set; none of them stands for the run's held-out pairs."""
+    """Add the options for a test set; it defaults to the run's held-out pairs."""
     group = parser.add_argument_group("test set, instead of the run's held-out pairs")
     for name, what in (
-        ("source", "texts, one a line"),
+        ("source", "source texts, one per line"),
         ("target", "their translations"),
         ("tsv", "lines SOURCE TAB TARGET"),
     ):
-        text = f"{what}; several files: a glob, or the option again"
+        text = f"{what}; for several files, use a glob or repeat the option"
         group.add_argument(f"--{name}", action="append", metavar="FILE", help=text)
     group.add_argument("--swap", action="store_true", help="the lines are TARGET TAB SOURCE")
 
 
 def names_test_set(options: argparse.Namespace) -> bool:
-    """Whether the options name a test set."""
+    """Return whether the options name a test set."""
     return any((options.source, options.target, options.tsv, options.swap))
 
 
 def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
-    """The pairs of the test set that the options name, else the run's held-out pairs.
+    """Return the pairs of the test set given by the options, or else the run's held-out pairs.
 
     Raises:
-        ValueError: If the options do not go together, or a line is not a pair, or there is none.
+        ValueError: If the options conflict, a line is not a pair, or there are no pairs.
     """
     from keras_attention import RunDirectory
     from training.corpora.pairs import CorpusFiles, read_corpus
@@ -44,50 +44,54 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     if names_test_set(options):
         if bool(options.source) != bool(options.target) or bool(options.source and options.tsv):
             raise ValueError(
-                "A test set is --source with --target, or --tsv. Received: "
+                "A test set must be --source with --target, or --tsv. Received: "
                 f"--source {options.source}, --target {options.target}, --tsv {options.tsv}"
             )
         given: dict[str, Any] = {name: getattr(options, name) or () for name in _FILES}
         return read_corpus(CorpusFiles(**given, swap=options.swap)).pairs
     pairs = RunDirectory(run).require_complete().held_out()
     if not pairs:
-        raise ValueError(f"The run {run} has no held-out pairs: name a test set.")
+        raise ValueError(f"The run {run} has no held-out pairs. Specify a test set.")
     return pairs
 
 
 def count(text: str) -> int:
-    """The type of an option that takes a positive number."""
+    """Parse the value of an option that takes a positive number."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
     return int(text)
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
-    """The run, or the runs whose models decide together."""
-    text = "a run directory; of several, the first says how to search, and all models decide"
+    """Add the run, or several runs that form an ensemble."""
+    text = "a run directory; several form an ensemble, which uses the search of the first"
     parser.add_argument("run", nargs="+", help=text)
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
-    """The options that say how to search, where it is not as the run says."""
-    parser.add_argument("--beam-width", type=int, help="1 is greedy; else as the run says")
-    parser.add_argument("--length-penalty", type=float, help="of the beam; else as the run says")
-    parser.add_argument("--coverage-penalty", type=float, help="of the beam: what was read counts")
-    parser.add_argument("--min-length", type=int, help="fewest tokens, the end token counted")
-    parser.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N tokens twice")
+    """Add the options of the search; they default to those of the run."""
+    parser.add_argument("--beam-width", type=int, help="1 for greedy search (default: the run's)")
+    parser.add_argument("--length-penalty", type=float, help="for a beam (default: the run's)")
+    parser.add_argument("--coverage-penalty", type=float, help="for a beam (default: 0)")
+    parser.add_argument(
+        "--min-length", type=int, help="minimum number of tokens, including the end token"
+    )
+    parser.add_argument(
+        "--no-repeat-ngram", type=int, metavar="N", help="do not repeat any N tokens"
+    )
     parser.add_argument(
         "--replace-unknown",
         action="store_true",
-        help="an unknown token is the source token that the model looked at most",
+        help="replace an unknown token by the source token with the largest attention weight",
     )
 
 
 def loaded(*runs: str, replace_unknown: bool = False) -> Translator:
-    """The translator of a run, or of several as an ensemble; a note where one has not finished.
+    """Load the translator of one or more runs; print a note if a run is unfinished.
 
     Raises:
         FileNotFoundError: If a run is incomplete.
-        ValueError: If runs cannot be an ensemble, or unknown tokens cannot be replaced.
+        ValueError: If the runs cannot form an ensemble, or unknown tokens cannot be replaced.
     """
     from keras_attention import RunDirectory, Translator
 
@@ -100,17 +104,17 @@ def loaded(*runs: str, replace_unknown: bool = False) -> Translator:
 
 
 def check_attention(translator: Translator) -> None:
-    """Raise `ValueError` where alignments are asked of a model without attention."""
+    """Raise `ValueError` if the model has no attention."""
     if translator.model.config.attention is None:
-        raise ValueError("--alignments needs a model with attention. Received: attention=null")
+        raise ValueError("--alignments requires a model with attention. Received: attention=null")
 
 
 def translator_of(options: argparse.Namespace, *runs: str) -> Translator:
-    """The translator of runs, with the search that the options ask for.
+    """Load the translator of one or more runs, with the search given by the options.
 
     Raises:
         FileNotFoundError: If a run is incomplete.
-        ValueError: If there can be no such search, or an option of the beam is given without one.
+        ValueError: If the search is invalid, or an option for a beam is given without one.
     """
     from keras_attention import RunDirectory
     from keras_attention.decoding import search_from
@@ -124,8 +128,8 @@ def translator_of(options: argparse.Namespace, *runs: str) -> Translator:
             if name in asked and search["beam_width"] == 1:
                 option = f"--{name.replace('_', '-')}"
                 raise ValueError(
-                    f"{option} is for a beam: add --beam-width, of 2 or more. "
-                    f"Received: {option} {asked[name]}, a beam of 1"
+                    f"{option} requires a beam: set --beam-width to 2 or more. "
+                    f"Received: {option} {asked[name]}, a beam width of 1"
                 )
         translator.search = search_from(**search)
     return translator

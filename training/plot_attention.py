@@ -1,8 +1,8 @@
-"""Draw where a model looked: `python -m training.plot_attention RUN [TEXT ...] --out FILE.png`.
+"""Plot attention weights: `python -m training.plot_attention RUN [TEXT ...] --out FILE.png`.
 
-One picture for each text, below each other: a row for each output token, a column for each source
-token, dark where the weight is large. Without a text: some that training never saw. With `--beside`
-the pictures of other runs stand on the right, to compare models and mechanisms.
+Draws one heat map per text, one below the other: a row per output token and a column per source
+token; dark cells have large weights. The texts default to some held-out ones. With `--beside`, the
+heat maps of other runs are drawn on the right, to compare models and mechanisms.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _plot(options: argparse.Namespace) -> int:
     names = [Path(run).resolve().name for run in runs] if options.beside else [""]
     unknown = plot(results, options.out, names)
     if unknown:
-        print(f"warning: no font here has {unknown}; one that has: Noto Sans CJK", file=sys.stderr)
+        print(f"warning: no installed font has {unknown}; consider Noto Sans CJK", file=sys.stderr)
     print(f"Wrote {options.out}")
     return 0
 

@@ -1,4 +1,4 @@
-"""How a program ends: with a line that helps, not with a traceback, where its user can help."""
+"""Errors that a user can fix, which a program reports in one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 
 class ConfigError(ValueError):
-    """A recipe, an override or data that a training cannot take."""
+    """A recipe, an override or data that cannot be used for training."""
 
 
 class CorpusError(ConfigError):
-    """A corpus that cannot be read or split as it was asked for."""
+    """A corpus that cannot be read or split as configured."""
 
 
 class RunError(RuntimeError):
-    """A run directory that cannot take this training."""
+    """A run directory that cannot be used for this training."""
 
 
 def guarded(
@@ -23,12 +23,12 @@ def guarded(
     *errors: type[Exception],
     interrupted: str = "Interrupted.",
 ) -> int:
-    """Do a program's work, imports included, and give its exit status.
+    """Run a program, including its imports, and return its exit status.
 
     Args:
-        work: The work; gives the exit status.
-        errors: What ends with one line and the status 2.
-        interrupted: The line after Ctrl-C, which ends with the status 130.
+        work: The function to run; returns the exit status.
+        errors: Exceptions to report in one line, with status 2.
+        interrupted: The line to print after Ctrl-C, with status 130.
     """
     try:
         return work()
@@ -39,6 +39,6 @@ def guarded(
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        needed = "the programs need requirements.txt, which `make env` installs into .venv"
+        needed = "the programs need the packages in requirements.txt; `make env` installs them"
         print(f"error: {error}: {needed}.", file=sys.stderr)
         return 2

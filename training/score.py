@@ -1,7 +1,7 @@
 """Score given translations: `python -m training.score RUN --source FILE --target FILE`.
 
-For each pair a line LOG-PROBABILITY TAB TOKENS TAB LOG-PROBABILITY PER TOKEN, in nats, the end
-token counted, in the order of the files. The perplexity of all pairs is written to standard error.
+Prints a line LOG-PROBABILITY TAB TOKENS TAB LOG-PROBABILITY PER TOKEN for each pair, in nats and
+including the end token, in the order of the files. The total perplexity goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """How likely all pairs are together.
+    """The likelihood of all pairs.
 
     Attributes:
-        pairs: How many.
-        tokens: Target tokens, end tokens included.
-        log_probability: The sum of the pairs', in nats.
+        pairs: The number of pairs.
+        tokens: The number of target tokens, including end tokens.
+        log_probability: The sum over all pairs, in nats.
         perplexity: `exp(-log_probability / tokens)`.
     """
 
@@ -41,7 +41,7 @@ class ScoreSummary:
 
     @classmethod
     def of(cls, scores: Sequence[ScoredPair]) -> ScoreSummary:
-        """The summary of scores, of which there must be one."""
+        """Summarize scores, of which there must be at least one."""
         tokens = sum(len(score.tokens) for score in scores)
         total = math.fsum(score.log_probability for score in scores)
         mean = -total / tokens

@@ -12,13 +12,15 @@ from training.program import ConfigError, RunError, guarded
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    parser.add_argument("--recipe", required=True, help="a name in training/recipes, or a file")
-    parser.add_argument("--out", required=True, help="the run directory; if begun, it is resumed")
+    parser.add_argument(
+        "--recipe", required=True, help="a name in training/recipes, or a YAML file"
+    )
+    parser.add_argument("--out", required=True, help="the run directory; an existing run resumes")
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="where corpora lie that are not in the current directory; else the variable "
-        "KERAS_ATTENTION_DATA says it, else it is data/",
+        help="the folder with corpora that are not in the current directory (default: the "
+        "environment variable KERAS_ATTENTION_DATA, else data/)",
     )
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="for example training.batch_size=32"
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ConfigError,
         OSError,
         RunError,
-        interrupted="Interrupted. The same command resumes after the last epoch.",
+        interrupted="Interrupted. Run the same command to resume after the last finished epoch.",
     )
 
 

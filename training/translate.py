@@ -1,7 +1,7 @@
 """Translate lines: `python -m training.translate RUN < input > output`.
 
-One line out for one line in, in order; an empty line gives an empty line. A line that the model
-cannot take is an error with its number, before anything is written.
+Writes one line per input line, in order; an empty line stays empty. If the model cannot translate a
+line, the program reports its number and writes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--n-best",
         type=int,
         metavar="N",
-        help='write N translations of each line as "LINE ||| TEXT ||| SCORE", lines from 0',
+        help='write N translations of each line as "LINE ||| TEXT ||| SCORE", LINE from 0',
     )
     parser.add_argument(
         "--alignments",
@@ -54,8 +54,8 @@ def _run(options: argparse.Namespace) -> int:
     count = options.n_best
     if count is not None and not 1 <= count <= translator.search.width:
         raise ValueError(
-            "--n-best must be at least 1 and at most the width of the beam (--beam-width). "
-            f"Received: --n-best {count}, a beam of {translator.search.width}"
+            "--n-best must be at least 1 and at most the beam width (--beam-width). "
+            f"Received: --n-best {count}, a beam width of {translator.search.width}"
         )
     lines = decoded_lines(sys.stdin.buffer.read())
     results = translator(lines)
@@ -66,18 +66,18 @@ def _run(options: argparse.Namespace) -> int:
     for number, (ids, result) in enumerate(zip(translator.encode(lines), results, strict=True), 1):
         unknown = ids.count(UNKNOWN_ID)
         if unknown:
-            what = f"the model does not know {unknown} of its {len(ids) - 1} tokens"
+            what = f"{unknown} of its {len(ids) - 1} tokens are unknown to the model"
             print(f"warning: line {number}: {what}", file=sys.stderr)
         if not result.is_complete:
-            print(f"warning: line {number}: cut at the longest output", file=sys.stderr)
+            print(f"warning: line {number}: cut off at the maximum length", file=sys.stderr)
     return 0
 
 
 def decoded_lines(data: bytes) -> list[str]:
-    """The lines of UTF-8 text, without their ends.
+    """Return the lines of UTF-8 text, without line endings.
 
     Raises:
-        ValueError: If a line is not UTF-8; the message gives its number.
+        ValueError: If a line is not UTF-8; the message contains its number.
     """
     rows = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not rows[-1]:
@@ -92,14 +92,14 @@ def decoded_lines(data: bytes) -> list[str]:
 
 
 def n_best(results: Sequence[Translation], count: int) -> Iterator[str]:
-    """Lines "LINE ||| TEXT ||| SCORE", best first; fewer for a line where fewer exist."""
+    """Yield up to `count` rows "LINE ||| TEXT ||| SCORE" for each line, best first."""
     for line, best in enumerate(results):
         for hypothesis in [best, *best.others][:count]:
             yield f"{line} ||| {one_line(hypothesis.text)} ||| {hypothesis.score:.6f}"
 
 
 def one_line(text: str) -> str:
-    """The text without line ends: a model with byte tokens can write them."""
+    """Replace line endings, which a model with byte tokens can produce, by spaces."""
     return text.replace("\r", " ").replace("\n", " ")
 
 

@@ -1,1 +1,1 @@
-"""The sides of a comparison: a program for each, which runs in an environment of its own."""
+"""The sides of a comparison: one program each, which runs in its own environment."""

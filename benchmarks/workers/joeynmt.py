@@ -1,4 +1,4 @@
-"""JoeyNMT 2.3, its own model, loss and search."""
+"""JoeyNMT 2.3, with its own model, loss and search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LENGTH_PENALTY = 1.0
 
 
 def model_of(case: Case) -> Model:
-    """The workload's model."""
+    """Return the model of the workload."""
     specials = {f"{name}_token": f"<{name}>" for name in _SPECIALS}
     ids = {f"{name}_id": place for name, place in _SPECIALS.items()}
     words = [str(i) for i in range(case.vocabulary - len(_SPECIALS))]
@@ -43,7 +43,7 @@ def model_of(case: Case) -> Model:
 
 
 def prepare(case: Case) -> Run:
-    """A training step, or a search that may not end before its last step."""
+    """Prepare a training step, or a search that cannot end before its last step."""
     set_up(case)
     model = model_of(case)
     source, inputs, labels = torch.randint(4, case.vocabulary, (3, case.batch, case.length))

@@ -1,9 +1,8 @@
-"""JoeyNMT 2.3 on parallel text, with subwords of its own, in bfloat16.
+"""Train JoeyNMT 2.3 on parallel text, with its own subwords, in bfloat16.
 
     python -m benchmarks.workers.joeynmt_training SOURCE TARGET FOLDER
 
-SOURCE and TARGET are `train` and `val` of a language without their common ending, such as
-`multi30k/{}.de`.
+SOURCE and TARGET are patterns of file names, such as `multi30k/{}.de`, for `train` and `val`.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from joeynmt.helpers import make_model_dir
 
 _SUBWORDS = 8000
 _SPECIALS = ("<unk>", "<pad>", "<s>", "</s>")
-"""In the order of JoeyNMT's own numbers for them."""
+"""In the order of JoeyNMT's ids."""
 
 
 def learn_subwords(files: list[Path], prefix: Path) -> None:
-    """Byte-pair encoding of both languages together, lower-cased, and its vocabulary as a file."""
+    """Learn a joint lower-cased byte-pair encoding, and write its vocabulary to a file."""
     sentencepiece.SentencePieceTrainer.Train(
         input=[str(file) for file in files],
         model_prefix=str(prefix),
@@ -40,7 +39,7 @@ def learn_subwords(files: list[Path], prefix: Path) -> None:
 
 
 def settings(train: list[Path], dev: list[Path], folder: Path) -> dict[str, Any]:
-    """JoeyNMT's, sizes as in the benchmarks' workload, the rest as 29,000 pairs need it."""
+    """Return JoeyNMT's settings: sizes as in the workloads, the rest suited to 29,000 pairs."""
     prefix = folder / "subwords"
     side = {
         "max_length": 96,
@@ -103,7 +102,7 @@ def settings(train: list[Path], dev: list[Path], folder: Path) -> dict[str, Any]
 
 
 def main() -> None:
-    """Train until somebody stops it; JoeyNMT's log says how well it translates."""
+    """Train until stopped; JoeyNMT's log contains the BLEU scores."""
     source, target, name = sys.argv[1:]
     folder = Path(name).absolute()
     train, dev = (

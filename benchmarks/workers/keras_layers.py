@@ -1,4 +1,4 @@
-"""Keras's own layers, which have attention after the recurrence alone."""
+"""Keras's own layers, which support attention only after the recurrence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, Case
 
 
 def model_of(case: Case) -> keras.Model:
-    """Workload W2."""
+    """Return the model of workload W2."""
     source, target = (keras.Input((None,), dtype="int32") for _ in range(2))
     embedded, known = (layers.Embedding(case.vocabulary, EMBEDDING)(x) for x in (source, target))
     lstm = layers.LSTM(ENCODER, return_sequences=True, return_state=True)
@@ -28,9 +28,9 @@ def model_of(case: Case) -> keras.Model:
 
 
 def prepare(case: Case) -> Run:
-    """A training step."""
+    """Prepare a training step."""
     if case.model != "W2" or case.task != "train":
-        raise ValueError("Keras has neither attention in a recurrent loop nor a search.")
+        raise ValueError("Keras supports neither attention in a recurrent loop nor searches.")
     set_threads(case)
     if case.precision == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")

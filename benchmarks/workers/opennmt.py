@@ -1,4 +1,4 @@
-"""OpenNMT-py 3.5, its own model and loss."""
+"""OpenNMT-py 3.5, with its own model and loss."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PADDING = 1
 
 
 def prepare(case: Case) -> Run:
-    """A training step."""
+    """Prepare a training step."""
     if case.task != "train":
-        raise ValueError("OpenNMT-py's search wants a trained model with its options.")
+        raise ValueError("OpenNMT-py's search requires a trained model with its options.")
     set_up(case)
     source, target = (Embeddings(EMBEDDING, case.vocabulary, _PADDING) for _ in range(2))
     encoder = RNNEncoder("LSTM", True, 1, 2 * ENCODER, embeddings=source, use_bridge=True)

@@ -1,4 +1,4 @@
-"""This project, as its training programs use it."""
+"""This project, as used by its training programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.fitting.optimizer import Adam
 
 
 def prepare(case: Case) -> Run:
-    """A training step, or a search."""
+    """Prepare a training step, or a search."""
     set_threads(case)
     model = model_of(case)
     source, target, labels = token_ids(case)

@@ -1,4 +1,4 @@
-"""The matrix products alone that a training step cannot do without, by TensorFlow's oneDNN."""
+"""Only the matrix products of a training step, by TensorFlow's oneDNN, as a lower bound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.workloads import Case, Product, products
 
 
 def prepare(case: Case) -> Run:
-    """Every product once, and both of its gradients; those of weights once over all steps."""
+    """Prepare all products and their gradients; weights have one gradient product for all steps."""
     set_threads(case)
     dtype = tf.dtypes.as_dtype(case.precision)
     parts = [_part(product, dtype) for product in products(case)]

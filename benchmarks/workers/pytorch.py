@@ -1,4 +1,4 @@
-"""PyTorch, with the loop that people write: no more in it than what a step needs of the last."""
+"""PyTorch, with a typical loop that contains only what depends on the previous step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, Case
 
 
 class Model(nn.Module):
-    """The workload's model."""
+    """The model of the workload."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Model(nn.Module):
         self.logits = nn.Linear(DECODER, case.vocabulary)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Logits (B, T, V)."""
+        """Return logits (B, T, V)."""
         encoded, ends = self.encoder(self.source_embedding(source))
         pairs = [torch.cat(list(end), 1) for end in ends]
         h, c = (torch.tanh(own(pair)) for own, pair in zip(self.bridges, pairs, strict=True))
@@ -59,7 +59,7 @@ class Model(nn.Module):
 
 
 def prepare(case: Case) -> Run:
-    """A training step; there is no search."""
+    """Prepare a training step; there is no search."""
     if case.task != "train":
         raise ValueError("PyTorch has no search of its own.")
     set_up(case)

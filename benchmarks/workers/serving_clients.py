@@ -1,6 +1,6 @@
-"""Clients that ask a server for one sentence after another, all at the same time.
+"""Concurrent clients that send a server one sentence after another.
 
-It reads a job, a line of JSON, and prints what it measured.
+Reads a job, a line of JSON, and prints the measurements.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 
 
 class Clients:
-    """Of one protocol, over one connection.
+    """Clients of one protocol, which share a connection.
 
     Args:
         protocol: `"grpc"` or `"http"`.
-        port: Of the server.
-        model: Its name.
+        port: The port of the server.
+        model: The name of the model.
     """
 
     def __init__(self, protocol: str, port: int, model: str) -> None:
         self.model = model
         self.triton = importlib.import_module(f"tritonclient.{protocol}.aio")
         self.client = self.triton.InferenceServerClient(f"127.0.0.1:{port}")
-        is_http = protocol == "http"  # MLServer takes JSON there, and nothing binary
+        is_http = protocol == "http"  # for which MLServer supports JSON only
         self.given: dict[str, Any] = {"binary_data": False} if is_http else {}
         self.asked = {"headers": {"content-type": "application/json"}} if is_http else {}
 
     async def translate(self, text: str) -> str:
-        """The best translation."""
+        """Return the best translation."""
         given = self.triton.InferInput("text", [1], "BYTES")
         given.set_data_from_numpy(np.array([text], object), **self.given)
         found = await self.client.infer(self.model, [given], **self.asked)
@@ -44,15 +44,16 @@ class Clients:
     async def load(
         self, expected: dict[str, str], clients: int, seconds: float
     ) -> tuple[list[float], int]:
-        """Ask for some time.
+        """Send requests for a given time.
 
         Args:
-            expected: The texts, which are asked in turn, and their translations.
-            clients: How many ask at the same time.
-            seconds: For how long new requests are sent.
+            expected: The texts, which are requested in turn, and their translations.
+            clients: The number of concurrent clients.
+            seconds: The time during which new requests are sent.
 
         Returns:
-            The seconds of each request, and how many failed or had another translation.
+            The seconds of each request, and the number of requests that failed or returned a
+            different translation.
         """
         texts, turn, elapsed, errors = list(expected), count(), [], 0
         end = time.perf_counter() + seconds
@@ -73,7 +74,7 @@ class Clients:
 
 
 async def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Each text alone, then all clients at the same time."""
+    """Translate each text alone, then run all clients concurrently."""
     asking = Clients(job["protocol"], job["port"], job["model"])
     expected = {text: await asking.translate(text) for text in job["texts"]}
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`tfa.seq2seq` 0.23, the last one, on TensorFlow 2.15."""
+"""`tfa.seq2seq` 0.23, the last release, on TensorFlow 2.15."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tensors = list[tf.Tensor]
 
 
 class Model(tf.keras.Model):
-    """The workload's model, of Keras 2's and TensorFlow Addons' layers."""
+    """The model of the workload, with layers of Keras 2 and TensorFlow Addons."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -42,13 +42,13 @@ class Model(tf.keras.Model):
             self.recurrent = layers.RNN(self.cell, return_sequences=True)
 
     def encode(self, source: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-        """Encoded positions, and the decoder's first state."""
+        """Return the encoder outputs and the initial state of the decoder."""
         encoded, *states = self.encoder(self.source_embedding(source))
         pairs = [tf.concat(states[i::2], 1) for i in range(2)]
         return encoded, [bridge(pair) for bridge, pair in zip(self.bridges, pairs, strict=True)]
 
     def call(self, inputs: Tensors) -> tf.Tensor:
-        """Logits (B, T, V)."""
+        """Return logits (B, T, V)."""
         source, target = inputs
         encoded, states = self.encode(source)
         embedded = self.target_embedding(target)
@@ -61,7 +61,7 @@ class Model(tf.keras.Model):
         return self.logits(output.rnn_output)
 
     def _attended(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Luong's attention over all steps at once."""
+        """Apply Luong's attention to all steps at once."""
         scores = tf.matmul(outputs, self.attention.keys, transpose_b=True)
         context = tf.matmul(tf.nn.softmax(scores), self.attention.values)
         return self.combine(tf.concat([outputs, context], -1))
@@ -71,7 +71,7 @@ class Model(tf.keras.Model):
         return zeros.clone(cell_state=states)
 
     def search(self, source: tf.Tensor, beam: bool) -> tf.Tensor:
-        """The tokens that were found, after a fixed number of steps."""
+        """Return the tokens found in a fixed number of steps."""
         encoded, states = self.encode(source)
         batch = tf.shape(source)[0]
         starts, options = tf.fill([batch], START), {"maximum_iterations": DECODED_STEPS}
@@ -97,14 +97,14 @@ class Model(tf.keras.Model):
 
 
 def prepare(case: Case) -> Run:
-    """A training step, or a search."""
+    """Prepare a training step, or a search."""
     set_threads(case)
     if case.precision == "bfloat16":
-        raise ValueError("tfa.seq2seq was not made for mixed precision.")
+        raise ValueError("tfa.seq2seq does not support mixed precision.")
     model = Model(case)
     source, target, labels = (tf.constant(x) for x in token_ids(case))
     if case.task == "train":
-        optimizer = tf.keras.optimizers.legacy.Adam(1e-3)  # one fused kernel: the fastest there
+        optimizer = tf.keras.optimizers.legacy.Adam(1e-3)  # one fused kernel, the fastest
 
         @tf.function(reduce_retracing=True)
         def step(source: tf.Tensor, target: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

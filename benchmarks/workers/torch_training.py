@@ -1,4 +1,4 @@
-"""What the workers on PyTorch share: their best settings, and a training step."""
+"""Code shared by the workers on PyTorch: the fastest settings, and a training step."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from benchmarks.workloads import Case
 
 
 def set_up(case: Case) -> None:
-    """Threads and seed, and oneDNN's products instead of MKL's where those are slow.
+    """Set threads and seed, and use oneDNN's products, which can be faster than MKL's.
 
-    On some processors the setting rounds to bfloat16: not there.
+    Where this setting would round to bfloat16, as on some processors, it is reverted.
     """
     torch.set_num_threads(threads_of(case))
     torch.manual_seed(0)
@@ -29,7 +29,7 @@ def set_up(case: Case) -> None:
 
 
 def training_step(case: Case, weights: Iterable[nn.Parameter], loss: Callable[[], Tensor]) -> Run:
-    """Forward, backward, and Adam: in one kernel, where PyTorch is new enough to have it."""
+    """Return a training step: forward, backward and Adam, in a fused kernel if available."""
     weights = list(weights)
     try:
         optimizer = torch.optim.Adam(weights, 1e-3, fused=True)

@@ -1,5 +1,5 @@
-"""What lies beside the artefacts of an export, for people and for tests.
+"""The files of an export besides its artefacts.
 
-`description` makes `config.json` and the examples, `reference` the Keras model's answers that
-`verify` compares with, `readme` the README.
+`description` creates `config.json` and the examples, `reference` the outputs of the Keras model
+that `verify` compares with, and `readme` the README.
 """

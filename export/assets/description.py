@@ -1,4 +1,4 @@
-"""What lies beside the artefacts: tokenizers, `config.json`, `examples.json`."""
+"""Create the files that describe an export: tokenizers, `config.json`, `examples.json`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VERSIONED = (
 
 
 def copy_tokenizers(run: RunDirectory, out: Path) -> None:
-    """`source.model` and `target.model`."""
+    """Copy `source.model` and `target.model`."""
     for file in (run.source_model, run.target_model):
         shutil.copyfile(file, out / file.name)
 
@@ -44,14 +44,14 @@ def describe(
     translator: Translator,
     artefacts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`config.json`: what somebody who has only the export needs to know.
+    """Return the content of `config.json`: all that a user of the export needs to know.
 
     Args:
-        name: The model's.
-        run: The run.
-        serving: With tokenizers, for any batch and length.
-        translator: Of the run.
-        artefacts: Files or folders of each format, relative to the export.
+        name: The name of the model.
+        run: The run directory.
+        serving: The serving module, with tokenizers, for any batch size and length.
+        translator: The translator of the run.
+        artefacts: The files or folders of each format, relative to the export.
     """
     config, model = run.config(), serving.model.config
     text = config.get("text") or {}
@@ -76,12 +76,12 @@ def describe(
 
 
 def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> list[dict[str, Any]]:
-    """`examples.json`: texts and ids with the Keras model's own greedy output, end token included.
+    """Return the content of `examples.json`: texts, ids and the Keras model's greedy outputs.
 
     Args:
-        translator: Of the run.
+        translator: The translator of the run.
         texts: Source texts.
-        sources: Their ids with the end token.
+        sources: Their ids, including the end token.
     """
     texts, sources = texts[:MOST_EXAMPLES], sources[:MOST_EXAMPLES]
     targets = greedy_ids(translator.model, sources, translator.max_length)
@@ -95,13 +95,13 @@ def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> lis
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write JSON that a person can read."""
+    """Write human-readable JSON."""
     path.write_text(as_json(content), encoding="utf-8")
     return path
 
 
 def as_json(content: Any) -> str:
-    """JSON that a person can read: what is flat stands on one line."""
+    """Return human-readable JSON, with each flat list or object on one line."""
     return _readable(content) + "\n"
 
 
@@ -119,7 +119,7 @@ def _readable(value: Any, indent: str = "") -> str:
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether it nests nothing but lists of plain values."""
+    """Return whether a list or dict contains only plain values and lists of these."""
     items = list(value.values()) if isinstance(value, dict) else value
     lists = [item for item in items if isinstance(item, list)]
     nested = [item for row in lists for item in row if isinstance(item, dict | list)]
@@ -152,7 +152,7 @@ def _specs(function: Any) -> list[Any]:
 
 
 def _tensors(specs: Mapping[str, Any]) -> dict[str, Any]:
-    """Type and shape of each tensor; null where a size is open."""
+    """Return the type and shape of each tensor; an unknown size is null."""
     return {
         name: {"dtype": specs[name].dtype.name, "shape": specs[name].shape.as_list()}
         for name in sorted(specs)

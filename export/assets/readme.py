@@ -1,4 +1,4 @@
-"""The README of an export, from `readme_template.md`."""
+"""Create the README of an export from `readme_template.md`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SECTION = re.compile(r"<!-- format: (\w+) -->\n")
 
 
 def readme(config: Mapping[str, Any], text: str) -> str:
-    """The text of `README.md`.
+    """Return the text of `README.md`.
 
     Args:
-        config: What `config.json` holds.
+        config: The content of `config.json`.
         text: A source text for the examples.
     """
     kept = {"end", *config["formats"]}
@@ -50,9 +50,9 @@ def readme(config: Mapping[str, Any], text: str) -> str:
 
 
 def _choose(template: str, kept: Collection[str]) -> str:
-    """The template without the sections of formats that were not exported.
+    """Remove the sections of formats that were not exported from the template.
 
-    A section goes from `<!-- format: NAME -->` to the next such line; `end` is always kept.
+    A section extends from `<!-- format: NAME -->` to the next such line; `end` is always kept.
     """
     head, *rest = _SECTION.split(template)
     sections = zip(rest[::2], rest[1::2], strict=True)

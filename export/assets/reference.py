@@ -1,4 +1,4 @@
-"""Held-out inputs with the Keras model's own answers: what every artefact is compared with."""
+"""Create the reference: held-out inputs with the outputs of the Keras model."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def reference(
     max_length: int,
     beam: BeamSearch,
 ) -> dict[str, np.ndarray]:
-    """Inputs in padded batches of several sizes and lengths, and the model's answers to them.
+    """Return padded batches of several sizes and lengths, and the model's outputs for them.
 
-    The first batch mixes the longest allowed source, a source of one token, and the end token
+    The first batch contains a source of maximum length, a source of one token, and the end token
     alone.
 
     Args:
         model: The Keras model.
-        rows: Source ids with the end token.
-        targets: What people translated them to, ids with the end token.
-        max_source_length: The most source tokens, the end token counted.
-        max_length: T, the most target tokens, the end token counted.
-        beam: The search that `beam` stands for.
+        rows: Source ids, including the end token.
+        targets: The ids of human translations, including the end token.
+        max_source_length: The maximum number of source tokens, including the end token.
+        max_length: The maximum number of target tokens T, including the end token.
+        beam: The beam search.
 
     Returns:
-        Arrays named `NNN/source`, `NNN/target` (zeros where there is none), and `NNN/SEARCH/NAME`
-        for the searches greedy and beam and the names ids, lengths, scores, margin and (with
-        attention) attention, with T = `max_length`.
+        Arrays named `NNN/source`, `NNN/target` (zeros if there is no translation), and
+        `NNN/SEARCH/NAME` for the searches greedy and beam and the names ids, lengths, scores,
+        margin and, with attention, attention, with T = `max_length`.
     """
     arrays: dict[str, np.ndarray] = {}
     searches: dict[str, GreedySearch | BeamSearch] = {"greedy": GreedySearch(), "beam": beam}
@@ -62,7 +62,7 @@ def reference(
 def answer(
     model: Seq2Seq, source: np.ndarray, search: GreedySearch | BeamSearch, max_length: int
 ) -> dict[str, np.ndarray]:
-    """The model's answer to a padded batch: its hypotheses, and the margin by which they won."""
+    """Return the model's hypotheses for a padded batch, and the margin by which they won."""
     found = padded(model.generate(source, search, max_length), max_length)
     arrays = {name: array for name, array in found._asdict().items() if array is not None}
     of: Any = SearchMargin()
@@ -75,7 +75,7 @@ def answer(
 
 
 def batches(rows: Rows) -> Iterator[np.ndarray]:
-    """Padded batches of several sizes."""
+    """Yield padded batches of several sizes."""
     remaining = iter(rows)
     for size in itertools.cycle(_BATCH_SIZES):
         batch = list(itertools.islice(remaining, size))
@@ -85,18 +85,18 @@ def batches(rows: Rows) -> Iterator[np.ndarray]:
 
 
 def extremes(rows: Rows, max_source_length: int) -> Rows:
-    """The longest allowed source, a source of one token, and the end token alone."""
+    """Return a source of maximum length, a source of one token, and the end token alone."""
     tokens = list(itertools.islice(_tokens(rows), max_source_length - 1))
     return [[*tokens, END_ID], [tokens[0], END_ID], [END_ID]]
 
 
 def _tokens(rows: Rows) -> Iterator[int]:
-    """The tokens of the rows without their end tokens, over and over."""
+    """Repeat the tokens of the rows, without end tokens, endlessly."""
     return itertools.cycle(token for row in rows for token in row[:-1])
 
 
 def padded(found: Hypotheses, max_length: int) -> Hypotheses:
-    """Hypotheses of `max_length` tokens, as artefacts give them; `generate` cuts to the longest."""
+    """Pad hypotheses to `max_length`, as artefacts do; `generate` cuts them to the longest."""
     missing = max_length - found.ids.shape[2]
     attention = found.attention
     if attention is not None:
@@ -106,7 +106,7 @@ def padded(found: Hypotheses, max_length: int) -> Hypotheses:
 
 
 def greedy_ids(model: Seq2Seq, rows: Rows, max_length: int) -> Rows:
-    """The model's greedy output for each source, with the end token, without padding."""
+    """Return the greedy output for each source, with the end token and without padding."""
     targets: Rows = []
     for start in range(0, len(rows), 64):
         found = model.generate(pad(rows[start : start + 64]), GreedySearch(), max_length)

@@ -1,1 +1,1 @@
-"""The page of an export: `page` is what a browser gets, `write` puts it there."""
+"""The web page of an export: `page` holds its files, `write` writes it."""

@@ -1,4 +1,4 @@
-"""A page that translates in a browser: its files, and tokenizers as a browser can read them."""
+"""Write a page that translates in the browser, with tokenizers in JSON."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MODEL_TYPES = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
 
 def write_page(out: Path) -> Path:
-    """Write `browser/`, a page over the ONNX files beside it.
+    """Write `browser/`, a page that uses the ONNX files of the export.
 
     Args:
         out: The export, with its tokenizers.
 
     Returns:
-        The page.
+        The path of the page.
     """
     folder = out / BROWSER
     shutil.copytree(_PAGE, folder)
@@ -34,10 +34,10 @@ def write_page(out: Path) -> Path:
 
 
 def tokenizer_of(model: bytes) -> dict[str, Any]:
-    """A SentencePiece model as JSON, all that `page/tokenizer.js` needs to give the same ids.
+    """Convert a SentencePiece model to JSON, for `page/tokenizer.js`.
 
     Args:
-        model: What a `.model` file holds.
+        model: The content of a `.model` file.
     """
     from sentencepiece import sentencepiece_model_pb2
 

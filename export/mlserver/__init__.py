@@ -1,4 +1,5 @@
-"""The server of an export: `runtime` runs in MLServer, `write` puts it and its settings there.
+"""The server of an export: `runtime` runs in MLServer, `write` writes it with its settings.
 
-`runtime` imports `mlserver`, which is no requirement of this package: nothing here imports it.
+`runtime` imports `mlserver`, which this package does not require; therefore nothing here imports
+it.
 """

@@ -1,7 +1,7 @@
-"""Strings in and out under MLServer: `mlserver start mlserver`, in the folder of the export.
+"""Translate strings in MLServer: run `mlserver start mlserver` in the folder of the export.
 
-MLServer's own adaptive batching joins requests before anybody looked at them, so one that is wrong,
-or that its client gave up, fails those beside it. Here texts are joined, each after it was checked.
+MLServer's adaptive batching joins requests before they are checked, so one invalid or cancelled
+request makes the whole batch fail. This runtime checks each text first and then joins texts itself.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from mlserver.errors import InferenceError
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 from mlserver.utils import get_model_uri
 
-# MLServer looks for modules where it is started. There the folder `onnx/` of an export passes for
-# the package `onnx`, which onnxruntime_extensions would use; it can do without.
+# MLServer imports modules from its working directory, where `onnx/` of the export would shadow the
+# package `onnx`, an optional dependency of onnxruntime_extensions.
 _path = sys.path.copy()
 sys.path[:] = [entry for entry in sys.path if not Path(entry, "onnx", "translate.onnx").exists()]
 import onnxruntime_extensions  # noqa: E402
@@ -41,18 +41,18 @@ _SHOWN = 60
 class Runtime(MLModel):
     """Input `text` BYTES [B]; outputs `translation` BYTES [B, K] and `scores` FP32 [B, K].
 
-    In `model-settings.json`, `max_batch_size` is the most texts that are translated at once. Of its
-    `parameters`, `uri` is the folder of the export, and `extra` has
+    In `model-settings.json`, `max_batch_size` is the maximum number of texts per batch. In its
+    `parameters`, `uri` is the folder of the export, and `extra` contains
 
-    - `precision`: `"float32"`, or one that the export was asked for, such as `"int8"`;
-    - `threads`: how many batches are translated side by side, on one thread each; 0 for as many as
-      there are processors.
+    - `precision`: `"float32"`, or another precision of the export, such as `"int8"`;
+    - `threads`: the number of batches to translate in parallel, on one thread each; 0 for the
+      number of processors.
     """
 
     async def load(self) -> bool:
         if self.settings.max_batch_time > 0:
             raise ValueError(
-                "`max_batch_time` must be 0: this runtime joins texts by itself. "
+                "`max_batch_time` must be 0, because this runtime has its own batching. "
                 f"Received: max_batch_time={self.settings.max_batch_time}"
             )
         out = Path(await get_model_uri(self.settings))
@@ -71,7 +71,7 @@ class Runtime(MLModel):
         return True
 
     async def unload(self) -> bool:
-        if hasattr(self, "_batcher"):  # not if loading failed
+        if hasattr(self, "_batcher"):  # missing if loading failed
             self._batcher.close()
         return True
 
@@ -93,8 +93,8 @@ class Runtime(MLModel):
             if length > self._limit:
                 shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
                 raise InferenceError(
-                    f"Text {number} has {length} tokens with its end token, the model takes at "
-                    f"most {self._limit}. Received: {shown!r}"
+                    f"Text {number} must have at most {self._limit} tokens, including the end "
+                    f"token, but has {length}. Received: {shown!r}"
                 )
         return lengths.tolist()
 
@@ -110,7 +110,7 @@ class Runtime(MLModel):
 
 @dataclass(eq=False)
 class Text:
-    """One that waits for its translation."""
+    """A text that waits for its translation."""
 
     text: str
     length: int
@@ -118,16 +118,16 @@ class Text:
 
 
 class Batcher:
-    """Joins texts that wait at the same time, whoever asks for them.
+    """Joins waiting texts of all requests to batches.
 
-    While others are translated a text waits, and goes with those that are about as long as the one
-    that has waited longest. So under load batches grow, and a text that comes alone waits for
-    nobody.
+    While all threads are busy, texts wait. The next batch takes the text that has waited longest
+    and those closest to it in length. Batches therefore grow under load, and a single text is
+    translated immediately.
 
     Args:
-        translate: From texts to a row of each.
-        most: The most texts at once.
-        threads: How many batches are translated side by side.
+        translate: A function from texts to one row per text.
+        most: The maximum number of texts per batch.
+        threads: The number of batches to translate in parallel.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, texts: Sequence[str], lengths: Sequence[int]) -> list[Row]:
-        """The rows of the texts, in their order."""
+        """Return the rows of the texts, in order."""
         loop = asyncio.get_running_loop()
         asked = [Text(*text, loop.create_future()) for text in zip(texts, lengths, strict=True)]
         self._waiting.extend(asked)
@@ -149,7 +149,7 @@ class Batcher:
         return await asyncio.gather(*(text.answer for text in asked))
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=False)
 
     def _start(self) -> None:
@@ -160,7 +160,7 @@ class Batcher:
             task.add_done_callback(self._tasks.discard)
 
     def _next(self) -> list[Text]:
-        """A batch, without texts that nobody waits for any more."""
+        """Return the next batch, without texts whose request was cancelled."""
         waiting = [text for text in self._waiting if not text.answer.done()]
         nearest = sorted(waiting, key=lambda text: abs(text.length - waiting[0].length))
         batch = nearest[: self._most]
@@ -186,22 +186,22 @@ class Batcher:
 
 
 def translate_file(folder: Path, precision: str) -> Path:
-    """The model whose weights have a precision."""
+    """Return the model file with weights of this precision."""
     name = "translate.onnx" if precision == "float32" else f"translate.{precision}.onnx"
     if not (folder / name).is_file():
         there = sorted(file.name for file in folder.glob("translate*.onnx"))
         raise FileNotFoundError(
-            f"There is no {name} in this export, but {', '.join(there) or 'none'}. "
+            f"This export has no {name}. Available: {', '.join(there) or 'none'}. "
             f"Received: precision={precision!r}"
         )
     return folder / name
 
 
 def open_session(file: Path) -> Any:
-    """An ONNX Runtime session that knows the tokenizers' ops and computes in its caller's thread.
+    """Open an ONNX Runtime session with the tokenizer ops, which runs in the caller's thread.
 
-    Searches side by side use processors better than one that is shared out over threads, which wait
-    for one another at each step.
+    Parallel searches use the processors better than a single search on several threads, which have
+    to wait for one another at each step.
     """
     options = onnxruntime.SessionOptions()
     options.register_custom_ops_library(onnxruntime_extensions.get_library_path())
@@ -211,22 +211,22 @@ def open_session(file: Path) -> Any:
 
 
 def asked_outputs(payload: InferenceRequest) -> list[str]:
-    """The names of the outputs that a request wants: all, where it names none."""
+    """Return the names of the requested outputs; defaults to all."""
     names = [output.name for output in payload.outputs or ()]
     unknown = sorted(set(names) - set(OUTPUTS))
     if unknown:
         raise InferenceError(
-            f"The outputs are {' and '.join(OUTPUTS)}. Received: {', '.join(unknown)}"
+            f"Outputs must be {' or '.join(OUTPUTS)}. Received: {', '.join(unknown)}"
         )
     return names or list(OUTPUTS)
 
 
 def texts_of(payload: InferenceRequest) -> list[str]:
-    """The texts of a request."""
+    """Return the texts of a request."""
     names = [given.name for given in payload.inputs]
     if names != ["text"]:
         raise InferenceError(
-            f"The one input must be `text`. Received: {', '.join(names) or 'none'}"
+            f"The only input must be `text`. Received: {', '.join(names) or 'none'}"
         )
     (given,) = payload.inputs
     if given.datatype != "BYTES":
@@ -237,7 +237,7 @@ def texts_of(payload: InferenceRequest) -> list[str]:
     elements = content if isinstance(content, list) else [content]
     if given.shape != [len(elements)]:
         raise InferenceError(
-            "Input `text` must have the shape [B], with B texts. "
+            "Input `text` must have shape [B], with B texts. "
             f"Received: shape {given.shape}, {len(elements)} texts"
         )
     return [_text(number, element) for number, element in enumerate(elements, start=1)]
@@ -257,7 +257,7 @@ def _text(number: int, element: Any) -> str:
 
 
 def processors() -> int:
-    """How many this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""A server of strings, REST and gRPC, over the ONNX files: `mlserver/`, which MLServer starts."""
+"""Write `mlserver/`, a REST and gRPC server of strings that uses the ONNX files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_AT_ONCE = 8
 
 
 def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
-    """Write `mlserver/`, a runtime for `onnx/translate.onnx` and its settings.
+    """Write `mlserver/`, a runtime for `onnx/translate.onnx` with its settings.
 
     Args:
         out: The export, with its tokenizers.
-        config: What `config.json` holds.
+        config: The content of `config.json`.
 
     Returns:
         The folder.

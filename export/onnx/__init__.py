@@ -1,5 +1,5 @@
-"""ONNX files: `convert` writes them, the others change graphs.
+"""Export to ONNX: `convert` writes the files, the other modules transform graphs.
 
-`passes` moves constants out of loops and drops what is not used, `canonical` makes two exports
-equal byte by byte, `quantize` stores weights in fewer bits, `text` puts tokenizers around a search.
+`passes` moves constants out of loops and renames outputs, `canonical` makes exports reproducible
+byte by byte, `quantize` stores weights in fewer bits, and `text` adds tokenizers to a search.
 """

@@ -1,4 +1,4 @@
-"""One form for all conversions of a model: the converter's depends on hashes and addresses."""
+"""Bring ONNX graphs into canonical form; the converter's output depends on hashes and addresses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from export.onnx.passes import subgraphs
 
 
 def to_canonical_form(graph: GraphProto) -> None:
-    """Order nodes by how the outputs come about, and name them and their values by that order.
+    """Sort the nodes by the order in which the outputs need them, and rename them by that order.
 
     Args:
-        graph: The outermost one; is changed in place. Its inputs and outputs keep their names.
+        graph: The outermost graph; modified in place. Its inputs and outputs keep their names.
     """
     _order(graph)
     kept = {value.name: value.name for value in (*graph.input, *graph.output)}
@@ -23,7 +23,7 @@ def to_canonical_form(graph: GraphProto) -> None:
 
 
 def _order(graph: GraphProto) -> list[str]:
-    """Put a graph and those inside it in order; what it reads of those around it, likewise."""
+    """Sort a graph and its subgraphs; return the outer values that it reads, in order."""
     made = list(graph.node)
     reads = [_reads(node) for node in made]
     maker = {name: i for i, node in enumerate(made) for name in node.output if name}
@@ -57,12 +57,12 @@ def _reads(node: NodeProto) -> list[str]:
 
 
 def _name(graph: GraphProto, names: dict[str, str], count: Counter[str]) -> None:
-    """Give all values of a graph new names.
+    """Rename all values of a graph.
 
     Args:
-        graph: Is changed in place.
-        names: New names of what is known around it; those of its own values are added.
-        count: How many there are of each kind so far.
+        graph: The graph; modified in place.
+        names: The new names of outer values; those of the graph's own values are added.
+        count: The number of values of each kind so far.
     """
 
     def new(kind: str) -> str:
@@ -81,7 +81,7 @@ def _name(graph: GraphProto, names: dict[str, str], count: Counter[str]) -> None
     for node in graph.node:
         node.name = new(node.op_type)
         if not node.domain:
-            node.ClearField("domain")  # which may also be there, and empty
+            node.ClearField("domain")  # it may also be present and empty
         for i, name in enumerate(node.input):
             node.input[i] = names[name] if name else ""
         for body in subgraphs(node):
@@ -94,5 +94,5 @@ def _name(graph: GraphProto, names: dict[str, str], count: Counter[str]) -> None
 
 
 def _copies(messages: Iterable[Any]) -> list[Any]:
-    """Copies that outlive the field that held them."""
+    """Copy messages, so that they outlive the field that contains them."""
     return [type(message).FromString(message.SerializeToString()) for message in messages]

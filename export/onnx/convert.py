@@ -1,4 +1,4 @@
-"""ONNX: the whole search as one graph, for any batch and length."""
+"""Export a whole search to one ONNX graph, for any batch size and length."""
 
 from __future__ import annotations
 
@@ -39,22 +39,23 @@ def export_onnx(
     precision: str = FLOAT32,
     text: Text | None = None,
 ) -> list[Path]:
-    """Write `onnx/greedy.onnx` and `onnx/beam.onnx`, and a Triton model repository beside them.
+    """Write `onnx/greedy.onnx` and `onnx/beam.onnx`, and a Triton model repository.
 
-    In another precision than float32 they are `onnx/greedy.int8.onnx` and so on, and stand alone.
+    In a precision other than float32 they are called `onnx/greedy.int8.onnx` and so on, and there
+    is no model repository.
 
-    Each takes `source` (B, S) int32 and gives `ids` (B, K, T) int32, `lengths` (B, K) int32,
+    Each file takes `source` (B, S) int32 and returns `ids` (B, K, T) int32, `lengths` (B, K) int32,
     `scores` (B, K) float32 and, with attention, `attention` (B, K, T, S) float32. With tokenizers
-    there is also `onnx/translate.onnx`, which takes `text` (B,) and gives `translation` (B, K),
+    there is also `onnx/translate.onnx`, which takes `text` (B,) and returns `translation` (B, K),
     both strings.
 
     Args:
-        model: The trained model, with float32 as its policy; for int8 `with_int8_embeddings`.
-        out_dir: The folder of all artefacts; `onnx/` is made in it.
-        max_length: T, the most target tokens, the end token counted.
+        model: The trained model, with the float32 policy; for int8, `with_int8_embeddings`.
+        out_dir: The folder of all artefacts, in which `onnx/` is created.
+        max_length: The maximum number of target tokens T, including the end token.
         search: The beam search of `beam.onnx`.
-        precision: Of the weights: `"float32"`, `"float16"` or `"int8"`.
-        text: How strings become ids and ids strings, for `translate.onnx`; None for no such file.
+        precision: The precision of the weights: `"float32"`, `"float16"` or `"int8"`.
+        text: The tokenizers for `translate.onnx`; None to omit this file.
 
     Returns:
         The files.
@@ -81,17 +82,17 @@ def export_onnx(
 
 
 def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
-    """A search over a model as one ONNX model, checked.
+    """Convert a search with a model to one checked ONNX model.
 
-    It takes no sources as well, with which an LSTM would end the process of ONNX Runtime 1.31.
+    It also accepts an empty batch, with which an LSTM would crash ONNX Runtime 1.31.
 
     Args:
-        model: The trained model, with float32 as its policy.
+        model: The trained model, with the float32 policy.
         search: `GreedySearch()` or `BeamSearch(...)`.
-        max_length: T, the most target tokens, the end token counted.
+        max_length: The maximum number of target tokens T, including the end token.
 
     Returns:
-        The ONNX model; its inputs and outputs are those of `export_onnx`.
+        The ONNX model; its inputs and outputs are described in `export_onnx`.
     """
     import onnx
     import tensorflow as tf
@@ -121,7 +122,7 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
 
 
 def _write(model: ModelProto, file: Path) -> Path:
-    """Write a new file: the old one may be linked from elsewhere."""
+    """Write a new file instead of overwriting, because the old one may have hard links."""
     import onnx
 
     file.unlink(missing_ok=True)
@@ -130,10 +131,10 @@ def _write(model: ModelProto, file: Path) -> Path:
 
 
 def _write_for_triton(file: Path, model: ModelProto, folder: Path) -> None:
-    """Triton's layout: `<name>/1/model.onnx`, the same file once more, and `config.pbtxt`.
+    """Write Triton's layout: `<name>/1/model.onnx`, a link to the same file, and `config.pbtxt`.
 
-    The batch stays an ordinary dimension: requests have sources of different lengths, which
-    Triton could not join anyway.
+    The batch is an ordinary dimension, because Triton could not join requests with sources of
+    different lengths.
     """
     version = folder / "1"
     version.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Rewrites of an ONNX graph that change its speed and size, never its results."""
+"""Transformations of an ONNX graph that change its speed and size, never its results."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 
-_LOOP_INPUTS = 2  # trip count and condition stand before the carried values
+_LOOP_INPUTS = 2  # trip count and condition precede the carried values
 
 
 def loop_constants_to_outer_scope(graph: GraphProto) -> int:
-    """Take what no iteration changes out of the values that `Loop` nodes carry.
+    """Remove loop-invariant values from the values that `Loop` nodes carry.
 
-    A converted `tf.while_loop` hands every weight from one iteration to the next, which makes a
-    runtime copy them, and hides from it that they are constants. A body may as well refer to the
-    values of the graph around it. Loops inside loops are done first.
+    A converted `tf.while_loop` passes every weight from one iteration to the next, so a runtime
+    copies the weights and cannot treat them as constants. The body can refer to values of the outer
+    graph instead. Inner loops are transformed first.
 
     Args:
-        graph: Is changed in place.
+        graph: The graph; modified in place.
 
     Returns:
-        How many carried values are gone.
+        The number of carried values that were removed.
     """
     count = 0
     for node in graph.node:
@@ -48,7 +48,7 @@ def _hoist(graph: GraphProto, loop: NodeProto) -> int:
 
 
 def _is_handed_on(body: GraphProto, i: int) -> bool:
-    """Whether the i-th carried value comes out of an iteration as it went in."""
+    """Return whether an iteration leaves the i-th carried value unchanged."""
     copies = {node.output[0]: node.input[0] for node in body.node if node.op_type == "Identity"}
     name = body.output[1 + i].name
     while name in copies:
@@ -57,9 +57,9 @@ def _is_handed_on(body: GraphProto, i: int) -> bool:
 
 
 def _rename(graph: GraphProto, names: dict[str, str]) -> None:
-    """Read other values under the old names, also in subgraphs.
+    """Rename the values that nodes read, also in subgraphs.
 
-    A graph's outputs keep their names: one that was renamed becomes a copy.
+    The outputs of the graph keep their names; an output that was renamed becomes a copy.
     """
     for node in graph.node:
         for i, name in enumerate(node.input):
@@ -74,11 +74,11 @@ def _rename(graph: GraphProto, names: dict[str, str]) -> None:
 
 
 def rename_outputs(graph: GraphProto, names: dict[str, str]) -> None:
-    """Give outputs of the outermost graph other names, also where they are read.
+    """Rename outputs of the outermost graph, and wherever they are read.
 
     Args:
-        graph: Is changed in place.
-        names: The new name of each.
+        graph: The graph; modified in place.
+        names: The new name of each output.
     """
     for node in graph.node:
         for i, name in enumerate(node.output):
@@ -89,10 +89,10 @@ def rename_outputs(graph: GraphProto, names: dict[str, str]) -> None:
 
 
 def matrices_into_loops(graph: GraphProto) -> None:
-    """Move matrices into the loops that multiply by them: the quantizer looks nowhere else.
+    """Move matrices into the loops that multiply by them, where the quantizer expects them.
 
     Args:
-        graph: The outermost one; is changed in place.
+        graph: The outermost graph; modified in place.
     """
     outer = {tensor.name: tensor for tensor in graph.initializer}
     moved = set()
@@ -105,7 +105,7 @@ def matrices_into_loops(graph: GraphProto) -> None:
 
 
 def _move_in(graph: GraphProto, outer: dict[str, TensorProto]) -> set[str]:
-    """The names of what was moved; each matrix is read in one place only."""
+    """Move matrices and return their names; each matrix is read in one place only."""
     moved = set()
     for node in graph.node:
         if node.op_type in ("MatMul", "Gemm") and node.input[1] in outer:
@@ -117,18 +117,18 @@ def _move_in(graph: GraphProto, outer: dict[str, TensorProto]) -> set[str]:
 
 
 def name_dimensions(value: ValueInfoProto, names: dict[int, str]) -> None:
-    """Give the open dimensions of a graph's input or output names that people read.
+    """Give the variable dimensions of a graph's input or output readable names.
 
     Args:
-        value: Is changed in place.
-        names: Name of each dimension that is open.
+        value: The input or output; modified in place.
+        names: The name of each variable dimension.
     """
     for i, name in names.items():
         value.type.tensor_type.shape.dim[i].dim_param = name
 
 
 def op_types(graph: GraphProto) -> list[str]:
-    """The operators of a graph and of the graphs inside it, each once, in alphabetical order."""
+    """Return the operators of a graph and its subgraphs, each once, sorted."""
     return sorted(set(_op_types(graph)))
 
 
@@ -140,5 +140,5 @@ def _op_types(graph: GraphProto) -> Iterator[str]:
 
 
 def subgraphs(node: NodeProto) -> list[GraphProto]:
-    """The graphs inside a node, such as the body of a loop."""
+    """Return the subgraphs of a node, such as the body of a loop."""
     return [attribute.g for attribute in node.attribute if attribute.HasField("g")]

@@ -1,4 +1,4 @@
-"""ONNX weights in fewer bits: 16, from which a runtime makes 32 again, or 8, to compute with."""
+"""Quantize ONNX weights: to 16 bits for storage only, or to 8 bits for computation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from export.onnx.canonical import to_canonical_form
 from export.onnx.passes import matrices_into_loops
 
 _LARGE = 16
-"""From how many rows on a matrix is worth it."""
+"""The minimum number of rows of a matrix to quantize."""
 
 
 def float16_onnx(model: ModelProto) -> ModelProto:
-    """An ONNX model that stores its large weights in 16 bits; a runtime widens them as it loads.
+    """Store large weights in 16 bits; runtimes convert them to float32 when loading the model.
 
     Args:
-        model: Is changed in place.
+        model: The model; modified in place.
     """
     return _stored_as(model, _in_16_bits)
 
@@ -29,9 +29,9 @@ def float16_onnx(model: ModelProto) -> ModelProto:
 def _stored_as(
     model: ModelProto, store: Callable[[str, np.ndarray], tuple[list[TensorProto], list[NodeProto]]]
 ) -> ModelProto:
-    """The model with its large float32 tensors replaced by others, and nodes that give them back.
+    """Replace large float32 tensors by stored tensors and nodes that restore them.
 
-    A runtime computes these once, as it loads the model.
+    A runtime evaluates these nodes once, when it loads the model.
     """
     graph, kept, nodes = model.graph, [], []
     for tensor in graph.initializer:
@@ -57,9 +57,10 @@ def _in_16_bits(name: str, array: np.ndarray) -> tuple[list[TensorProto], list[N
 
 
 def _in_8_bits(name: str, array: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:
-    """With a scale for each number of the last axis; an LSTM's inputs, of which one is the padding.
+    """Quantize with one scale per index of the last axis, which for an LSTM are its inputs.
 
-    That closes the gates by weights a hundred thousand times as large as the others.
+    One of the inputs marks the padding; its weights, which close the gates, are a hundred thousand
+    times as large as the others.
     """
     others = tuple(range(array.ndim - 1))
     scale = np.maximum(np.abs(array).max(axis=others, keepdims=True), np.finfo("float32").tiny)
@@ -74,10 +75,10 @@ def _in_8_bits(name: str, array: np.ndarray) -> tuple[list[TensorProto], list[No
 
 
 def int8_onnx(model: ModelProto) -> ModelProto:
-    """An ONNX model with its weights in 8 bits: products are computed so, an LSTM's in float32.
+    """Quantize weights to 8 bits; matrix products use 8 bits, except those of an LSTM.
 
     Args:
-        model: Is changed in place.
+        model: The model; modified in place.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -89,11 +90,11 @@ def int8_onnx(model: ModelProto) -> ModelProto:
             file,
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
-            reduce_range=True,  # 7 bits, whose sums of pairs no processor without VNNI saturates
+            reduce_range=True,  # 7 bits, so that sums of pairs cannot saturate without VNNI
             weight_type=QuantType.QInt8,
             extra_options={"EnableSubgraph": True},
         )
         quantized = onnx.load(file)
-    # The quantizer orders nodes without regard to what the loop's body reads of those around it.
+    # The quantizer sorts nodes without regard to the outer values that the body of the loop reads.
     to_canonical_form(quantized.graph)
     return _stored_as(quantized, _in_8_bits)

@@ -1,4 +1,4 @@
-"""Strings in and out of an ONNX search: tokenizers inside, by the ops of onnxruntime-extensions."""
+"""Add tokenizers to an ONNX search, with the ops of onnxruntime-extensions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from export.layout import OPSET
 from export.onnx.passes import rename_outputs
 from keras_attention.ids import END_ID, PADDING_ID
 
-# In ONNX's own text format. A row of tokens is found in the flat list of all of them by where it
-# begins; what lies behind its end is the last of the list, the padding that was appended. A list of
-# one value, read at place 1 where a text is too long, is how a graph without assertions says so.
+# In ONNX's text format. The tokens of all texts are one flat list; a row is read from its start,
+# and positions beyond its end read the last entry, the appended padding. ONNX has no assertions: if
+# a text is too long, the graph fails by reading index 1 of a list with one value.
 _BEFORE = f"""
 <ir_version: %(ir)d, opset_import: ["" : %(opset)d, "ai.onnx.contrib" : 1]>
 before (string[batch] text) => (int32[batch, length] source, bool[batch] is_empty)
@@ -86,13 +86,13 @@ after (int32[batch, hypotheses, time] found_ids, float[batch, hypotheses] found_
 
 @dataclass(frozen=True)
 class Text:
-    """How strings become ids, and ids strings.
+    """The tokenizers, and the search that translates texts.
 
     Attributes:
-        source: The source's tokenizer: what a SentencePiece `.model` file holds.
-        target: The target's.
-        max_source_length: The most tokens of a text, the end token counted.
-        search: By which search texts are translated, `"greedy"` or `"beam"`.
+        source: The source tokenizer, the content of a SentencePiece `.model` file.
+        target: The target tokenizer.
+        max_source_length: The maximum number of tokens of a text, including the end token.
+        search: The search for texts, `"greedy"` or `"beam"`.
     """
 
     source: bytes
@@ -102,17 +102,17 @@ class Text:
 
 
 def with_text(searched: ModelProto, text: Text) -> ModelProto:
-    """Put tokenizers around a search: `text` (B,) in, `translation` (B, K), `scores`, `attention`.
+    """Add tokenizers to a search: from `text` (B,) to `translation` (B, K), `scores`, `attention`.
 
-    An empty text has an empty translation. A longer text than the model takes is an error of the
-    runtime, from the node `text_is_longer_than_N_tokens`.
+    An empty text has an empty translation. If a text is too long, the runtime raises an error in
+    the node `text_is_longer_than_N_tokens`.
 
     Args:
-        searched: A search on ids, as `export.onnx.convert.convert` makes it.
-        text: The tokenizers; N is its `max_source_length`.
+        searched: A search on ids, as returned by `export.onnx.convert.convert`.
+        text: The tokenizers; N is `max_source_length`.
 
     Returns:
-        A new model. It runs where the library of onnxruntime-extensions is registered.
+        A new model. It requires the library of onnxruntime-extensions.
     """
     versions = {entry.domain: entry.version for entry in searched.opset_import}
     numbers = {"ir": searched.ir_version, "opset": versions[""], "limit": text.max_source_length}
@@ -140,16 +140,16 @@ def with_text(searched: ModelProto, text: Text) -> ModelProto:
 
 
 def lengths_of(tokenizer: bytes) -> ModelProto:
-    """How long texts are for a model: `text` (B,) in, `lengths` (B,) int64 out, in tokens.
+    """Return a model that counts tokens: from `text` (B,) to `lengths` (B,) int64.
 
-    The end token is counted. It is by the very nodes of `with_text`, for a server that refuses a
-    text before it stands in a batch with others.
+    The end token is included. The nodes are those of `with_text`, so that a server can reject a
+    text before it joins a batch.
 
     Args:
-        tokenizer: The source's: what a SentencePiece `.model` file holds.
+        tokenizer: The source tokenizer, the content of a SentencePiece `.model` file.
 
     Returns:
-        A model. It runs where the library of onnxruntime-extensions is registered.
+        A model. It requires the library of onnxruntime-extensions.
     """
     opset = helper.make_opsetid("", OPSET)
     numbers = {"ir": helper.find_min_ir_version_for([opset]), "opset": OPSET, "limit": 0}
@@ -165,6 +165,6 @@ def lengths_of(tokenizer: bytes) -> ModelProto:
 
 
 def _give(nodes: Iterable[NodeProto], op_type: str, tokenizer: bytes) -> None:
-    """Its SentencePiece model to the one node of an op."""
+    """Set the SentencePiece model of the only node with this operator."""
     (node,) = (node for node in nodes if node.op_type == op_type)
     node.attribute.append(helper.make_attribute("model", tokenizer))

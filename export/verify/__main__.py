@@ -1,4 +1,4 @@
-"""Verify an export in its runtimes: `python -m export.verify OUT [--run RUN] [--browser]`."""
+"""Verify an export in all its runtimes: `python -m export.verify OUT [--run RUN] [--browser]`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from export.program import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; 1 if anything differs, is missing or does not run."""
+    """Run the program; return 1 if an artefact differs, is missing or does not run."""
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=__doc__)
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that the export wrote")
     parser.add_argument(
         "--run",
         metavar="RUN",
         type=Path,
-        help="the run directory: its Keras model answers anew, instead of OUT/reference.npz",
+        help="the run directory; its Keras model is run again, instead of OUT/reference.npz",
     )
     parser.add_argument(
         "--data",
@@ -26,21 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=(),
         metavar=("SOURCE", "TARGET"),
         type=Path,
-        help="a file of texts, and one of their translations, instead of what was held out of the "
-        "training; needs --run",
+        help="a file of texts, and optionally one of their translations, instead of the held-out "
+        "pairs; requires --run",
     )
     parser.add_argument(
         "--browser",
         action="store_true",
-        help="also the page, in headless Chromium; it takes ONNX Runtime Web from the net, or from "
-        "the folder of npm's onnxruntime-web that the variable ONNXRUNTIME_WEB names",
+        help="also verify the page in headless Chromium; ONNX Runtime Web is loaded from the "
+        "internet, or from npm's onnxruntime-web in the folder $ONNXRUNTIME_WEB",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="weights in fewer bits may lose 0.3 BLEU, not 1.0"
+        "--strict", action="store_true", help="let quantized weights lose at most 0.3 BLEU, not 1.0"
     )
     options = parser.parse_args(arguments)
     if len(options.data) > 2:
-        parser.error("argument --data: one file, or two")
+        parser.error("argument --data: expected one or two files")
     return guarded(lambda: _verify(options), failed=1)
 
 

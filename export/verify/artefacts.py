@@ -1,4 +1,4 @@
-"""What a verification runs, and where."""
+"""The artefacts to verify, and their runtimes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ RUNNERS = {
     "ONNX Runtime": "run_onnx",
     "a browser": "run_browser",
 }
-"""The module of each runtime, in `export.verify`."""
+"""The module in `export.verify` for each runtime."""
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file or folder, and where it runs.
+    """A file or folder, and the runtime for it.
 
     Attributes:
         format: `saved_model`, `tflite`, `onnx`, `browser`, or `keras` for the model itself.
-        file: Its name, relative to the folder.
-        runtime: Of `RUNNERS`.
-        signatures: What is asked of it.
-        folder: In which it lies.
+        file: The name, relative to `folder`.
+        runtime: A key of `RUNNERS`.
+        signatures: The signatures to run.
+        folder: The folder that contains it.
     """
 
     format: str
@@ -42,24 +42,24 @@ class Artefact:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the artefact."""
         return self.folder / self.file
 
     @property
     def precision(self) -> str:
-        """Of its weights."""
+        """The precision of the weights."""
         return parts_of(self.file)[1] if self.format in QUANTIZED else FLOAT32
 
 
 def artefacts(
     out: Path, config: Mapping[str, Any], run: Path | None, browser: bool
 ) -> Iterator[Artefact]:
-    """All that is to be run.
+    """Yield the artefacts to run.
 
     Args:
         out: The export.
         config: Its `config.json`.
-        run: The run directory, for the Keras model itself.
+        run: The run directory, to run the Keras model as well; None to omit it.
         browser: Whether to run the page.
     """
     if run is not None:

@@ -1,4 +1,4 @@
-"""What an artefact gave against what the Keras model gave."""
+"""Compare the outputs of an artefact with those of the Keras model."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ import numpy as np
 from export.verify.runner import Arrays
 
 MARGIN = "margin"
-"""By how much an answer was decided, beside the Keras model's answers: see `SearchMargin`."""
+"""The margin by which the Keras model's output was decided; see `SearchMargin`."""
 TOLERANCE = 1e-4
 TIE = 2 * TOLERANCE
-"""Scores that are off by `TOLERANCE` find something else where the margin is less than this."""
+"""If the margin is less than this, scores within `TOLERANCE` can give another output."""
 MOST_BLEU_LOST, MOST_BLEU_LOST_STRICTLY = 1.0, 0.3
 _EXACT = ("ids", "lengths", "text")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How well answers agree.
+    """The agreement between two sets of outputs.
 
     Attributes:
-        inputs: How many there were.
-        equal: For how many all ids and lengths (or texts) of all hypotheses are equal.
-        tied: For how many others the Keras model's own margin was less than `TIE`: rounding decides
-            what is found.
-        score_difference: The largest of all scores, but of tied ones.
-        attention_difference: The largest of all weights, but of tied ones; None without attention.
-        problem: What makes them incomparable, or None.
-        may_lose: How much BLEU may be lost with weights in fewer bits, of which ids need not agree;
-            None where they have to.
-        bleu: Of the best hypotheses, beside what people translated; None where that is not known.
-        bleu_lost: How much more the Keras model has.
+        inputs: The number of inputs.
+        equal: The number of inputs for which all ids and lengths (or texts) of all hypotheses are
+            equal.
+        tied: The number of other inputs for which the margin of the Keras model is less than `TIE`,
+            so that rounding decides.
+        score_difference: The largest difference of scores, except for tied inputs.
+        attention_difference: The largest difference of weights, except for tied inputs; None
+            without attention.
+        problem: The reason why the outputs cannot be compared, or None.
+        may_lose: The maximum loss of BLEU for quantized weights, whose ids need not be equal; None
+            if ids have to be equal.
+        bleu: BLEU of the best hypotheses against human translations; None if there are none.
+        bleu_lost: BLEU of the Keras model minus `bleu`.
     """
 
     inputs: int
@@ -48,14 +50,14 @@ class Comparison:
 
     @property
     def differing(self) -> int:
-        """For how many inputs something else was found, and not by rounding."""
+        """The number of inputs that are neither equal nor tied."""
         return self.inputs - self.equal - self.tied
 
     @property
     def passed(self) -> bool:
-        """Whether all is equal or tied, and numbers differ by no more than `TOLERANCE`.
+        """Whether all inputs are equal or tied, and numbers are within `TOLERANCE`.
 
-        With weights in fewer bits: whether no more BLEU is lost than may be.
+        For quantized weights: whether the loss of BLEU is at most `may_lose`.
         """
         if self.may_lose is not None:
             return self.problem is None and (self.bleu_lost or 0.0) <= self.may_lose
@@ -68,11 +70,11 @@ class Comparison:
 
 
 def compare(expected: Mapping[str, Arrays], found: Mapping[str, Arrays]) -> Comparison:
-    """Compare the answers to all batches.
+    """Compare the outputs for all batches.
 
     Args:
-        expected: Of each batch, the outputs by name, first axis B.
-        found: The same of an artefact.
+        expected: For each batch, the outputs of the Keras model by name, with first axis B.
+        found: The outputs of the artefact, in the same form.
     """
     inputs = sum(len(next(iter(batch.values()))) for batch in expected.values())
     for number, batch in expected.items():
@@ -99,11 +101,11 @@ def _mismatch(expected: Arrays, found: Arrays) -> str | None:
         if name == MARGIN:
             continue
         if name not in found:
-            return f"it has no output `{name}`"
+            return f"has no output `{name}`"
         if found[name].shape != array.shape:
-            return f"output `{name}` has shape {found[name].shape}, expected {array.shape}"
+            return f"has output `{name}` of shape {found[name].shape}, expected {array.shape}"
         if found[name].dtype.kind != array.dtype.kind:
-            return f"output `{name}` has type {found[name].dtype}, expected {array.dtype}"
+            return f"has output `{name}` of type {found[name].dtype}, expected {array.dtype}"
     return None
 
 
@@ -116,7 +118,7 @@ def _equal_rows(expected: Arrays, found: Arrays) -> np.ndarray:
 def _largest_difference(
     name: str, pairs: Sequence[tuple[Arrays, Arrays]], tied: Sequence[np.ndarray]
 ) -> float | None:
-    """Equal infinities do not differ; a NaN differs infinitely."""
+    """Return the largest difference; that of equal infinities is 0, that of a NaN infinite."""
     differences = [
         _difference(expected[name][~rows], found[name][~rows])
         for (expected, found), rows in zip(pairs, tied, strict=True)

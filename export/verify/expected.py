@@ -1,4 +1,4 @@
-"""The inputs of a verification and the Keras model's answers, from `reference.npz` or anew."""
+"""The inputs of a verification and the expected outputs, stored or computed by the Keras model."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _TIMED, _GROWING = 30, 8
 
 @dataclass(frozen=True)
 class Expected:
-    """Inputs by what an artefact takes, and answers by signature.
+    """Inputs by kind, and expected outputs by signature.
 
     Attributes:
-        ids: Source ids: `source` of each batch.
-        texts: The examples: `text` of each batch.
-        text_ids: Their ids: `source` of each batch.
-        answers: Of each signature the outputs of each batch.
-        targets: What people translated to, ids: `target` of each batch, zeros where it is unknown.
-        decode: From ids to a text.
+        ids: Source ids, `source` in each batch.
+        texts: The examples, `text` in each batch.
+        text_ids: The ids of the examples, `source` in each batch.
+        answers: The expected outputs of each batch, by signature.
+        targets: The ids of human translations, `target` in each batch; zeros if unknown.
+        decode: A function from ids to a text.
     """
 
     ids: Batches
@@ -47,11 +47,11 @@ class Expected:
 
     @cached_property
     def own_bleu(self) -> dict[str, float | None]:
-        """What the Keras model's answers have, by signature on ids."""
+        """BLEU of the Keras model, by signature on ids."""
         return {name: self.bleu(self.answers[name]) for name in (*SEARCHES, HOST_LOOP)}
 
     def bleu(self, found: Mapping[str, Arrays]) -> float | None:
-        """BLEU of the best hypotheses of each batch; None if no target is known."""
+        """Return BLEU of the best hypotheses, or None if no target is known."""
         from sacrebleu import corpus_bleu
 
         pairs = [
@@ -66,15 +66,15 @@ class Expected:
         return float(corpus_bleu(outputs, [targets]).score)
 
     def translations(self, found: Mapping[str, Arrays]) -> Batches:
-        """What `translate` gives where its search gives this on ids."""
+        """Return the outputs of `translate`, given those of its search on ids."""
         return {number: _translated(batch, self.decode) for number, batch in found.items()}
 
     def inputs(self, signature: str) -> Batches:
-        """What the artefact gets."""
+        """Return the inputs for a signature."""
         return self.texts if signature == "translate" else self.ids
 
     def timed(self, signature: str) -> Batches:
-        """Single inputs without padding, taken from all over."""
+        """Return single inputs without padding to time, spread over all inputs."""
         if signature == "translate":
             rows = [x for batch in self.texts.values() for x in batch["text"]]
             singles = [{"text": np.array([row])} for row in _spread(rows)]
@@ -84,10 +84,10 @@ class Expected:
         return {f"{i:03d}": single for i, single in enumerate(singles)}
 
     def growing(self, most: int) -> Batches:
-        """Single sources on ids without padding, each longer than the one before.
+        """Return single sources of ids without padding, each longer than the previous one.
 
         Args:
-            most: How many tokens the last has, the end token counted.
+            most: The number of tokens of the last source, including the end token.
         """
         rows = [x[x != 0] for batch in self.ids.values() for x in batch["source"]]
         by_length = {len(row): row for row in rows}
@@ -104,20 +104,20 @@ def read_expected(
     run: Path | None = None,
     data: Sequence[Path] = (),
 ) -> Expected:
-    """What the artefacts in a folder must give.
+    """Return the inputs and expected outputs for the artefacts of an export.
 
     Args:
         out: The export.
-        config: Its `config.json`.
-        run: The run directory whose Keras model answers anew; None for the stored answers.
-        data: A file of source texts, and maybe one of what people translated them to, in the place
-            of the stored inputs; these need `run`.
+        config: The content of its `config.json`.
+        run: The run directory, to run the Keras model again; None for the stored outputs.
+        data: A file of source texts, and optionally one of human translations, instead of the
+            stored inputs; requires `run`.
 
     Raises:
-        VerificationError: If a file is missing or does not fit the others.
+        VerificationError: If a file is missing or inconsistent with the others.
     """
     if run is None and data:
-        raise VerificationError("for texts of one's own the run directory is needed: --run RUN")
+        raise VerificationError("--data requires the run directory: add --run RUN")
     if data:
         stored, examples = read_texts(out, config, data)
     else:
@@ -145,7 +145,7 @@ def read_expected(
 
 
 def search_of(config: Mapping[str, Any]) -> str:
-    """By which search texts are translated."""
+    """Return the name of the search that translates texts."""
     return "greedy" if config["search"]["beam_width"] == 1 else "beam"
 
 
@@ -174,19 +174,19 @@ def _check_examples(
     answers: Mapping[tuple[int, ...], Arrays],
     decode: Callable[[Iterable[int]], str],
 ) -> None:
-    """Whether the examples are what the Keras model gives, by greedy search, to their ids."""
+    """Check that the examples equal the greedy outputs of the Keras model."""
     for example in examples:
         answer = answers.get(tuple(example["source_ids"]))
         greedy = [] if answer is None else _best(answer)
         known = (example.get("target_ids", greedy), example.get("target", decode(greedy)))
         if answer is None or known != (greedy, decode(greedy)):
             raise VerificationError(
-                f"{path}: the example {example['source']!r} is not what the Keras model gives"
+                f"{path}: the example {example['source']!r} differs from the Keras model's output"
             )
 
 
 def _by_source(sources: Batches, answers: Batches) -> dict[tuple[int, ...], Arrays]:
-    """The answer to each source, found by its ids without padding."""
+    """Return the outputs for each source, keyed by its ids without padding."""
     rows = {}
     for number, batch in sources.items():
         for i, source in enumerate(batch["source"]):
@@ -195,7 +195,7 @@ def _by_source(sources: Batches, answers: Batches) -> dict[tuple[int, ...], Arra
 
 
 def _best(answer: Arrays) -> list[int]:
-    """The ids of the best hypothesis, as many as its length."""
+    """Return the ids of the best hypothesis, without padding."""
     return [int(i) for i in answer["ids"][0, : answer["lengths"][0]]]
 
 
@@ -205,7 +205,7 @@ def _decoded(tokenizer: Any, ids: Iterable[int]) -> str:
 
 
 def _rows(answers: Mapping[tuple[int, ...], Arrays], source: np.ndarray) -> Arrays:
-    """The answers to sources in a batch of their own: weights as wide as that is."""
+    """Collect the outputs for the sources of a batch, with weights as wide as the batch."""
     width = source.shape[1]
     found = [answers[_without_padding(row)] for row in source]
     names = [name for name in ("ids", "scores", MARGIN) if name in found[0]]
@@ -218,7 +218,7 @@ def _rows(answers: Mapping[tuple[int, ...], Arrays], source: np.ndarray) -> Arra
 
 
 def _translated(batch: Arrays, decode: Callable[[Iterable[int]], str]) -> Arrays:
-    """What `translate` gives, of what its search gives."""
+    """Return the outputs of `translate`, given those of its search."""
     texts = np.array([[decode(ids) for ids in row] for row in batch["ids"]])
     return {"text": texts} | {
         k: x for k, x in batch.items() if k in ("scores", "attention", MARGIN)
@@ -230,6 +230,6 @@ def _without_padding(source: np.ndarray) -> tuple[int, ...]:
 
 
 def _spread(rows: Sequence[np.ndarray], count: int = _TIMED) -> list[np.ndarray]:
-    """As many of the rows, from the first to the last, all if there are no more."""
+    """Return up to `count` rows, evenly spaced from the first to the last."""
     places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return [rows[place] for place in places]

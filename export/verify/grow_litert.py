@@ -1,8 +1,8 @@
-"""Runs a TFLite file in new LiteRT interpreters, whose sources grow and whose signatures alternate.
+"""Run a TFLite file in new LiteRT interpreters, with growing sources and alternating signatures.
 
-No answer may depend on what an interpreter answered before. It can where XNNPACK's workspace grows
-after the first call (docs/litert-workspace.md): seldom, and on some machines only. So answers are
-compared, and besides it is watched whether the workspace grows at all.
+Outputs must not depend on earlier calls of an interpreter. They can if XNNPACK's workspace grows
+after the first call (docs/litert-workspace.md), but only rarely and on some machines. Therefore
+this module compares outputs, and also checks whether the workspace grows at all.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _LEAST, _SECONDS = 6, 8.0
 _TOLERANCE = 1e-5
 
 Call = tuple[str, int]
-"""A signature, and the number of a source."""
+"""A signature and the index of a source."""
 
 
 def try_growing(job: Job) -> Arrays:
-    """Ask `MOST` new interpreters, fewer where that takes too long.
+    """Run up to `MOST` new interpreters, as time allows.
 
     Args:
-        job: Its inputs are single sources, each longer than the one before.
+        job: The job; its inputs are single sources, each longer than the previous one.
 
     Returns:
-        `calls`, how many there were; `wrong`, how many gave another answer than the first call of a
-        new interpreter; `grown`, of how many bytes XNNPACK's workspace was after it had grown, 0
-        where it never did.
+        `calls`, the number of calls; `wrong`, the number of calls whose output differs from that of
+        the first call of a new interpreter; `grown`, the size in bytes that XNNPACK's workspace has
+        grown to, or 0 if it never grew.
     """
     sources = [batch["source"] for batch in read_batches(job.inputs).values()]
     expected = {
@@ -62,7 +62,7 @@ def try_growing(job: Job) -> Arrays:
 
 
 def _functions(job: Job) -> dict[str, Function]:
-    """All signatures of one new interpreter."""
+    """Return all signatures of one new interpreter."""
     interpreter = Interpreter(job.artefact, num_threads=job.threads)
     return {
         name: function_of(job, name, lambda _, name, __: interpreter.get_signature_runner(name))
@@ -71,7 +71,7 @@ def _functions(job: Job) -> dict[str, Function]:
 
 
 def _order(rng: np.random.Generator, signatures: Sequence[str], count: int) -> list[Call]:
-    """The shortest source, then others, growing or anyhow, by one signature or by several."""
+    """Draw the order of calls: the shortest source, then others, often sorted by length."""
     chosen = np.append(0, rng.integers(0, count, 6))
     if rng.random() < 0.7:
         chosen = np.sort(chosen)
@@ -85,9 +85,10 @@ def _equal(found: Arrays, expected: Arrays) -> bool:
 
 @contextmanager
 def watched() -> Iterator[list[int]]:
-    """How many bytes XNNPACK allocates each time, told at the end; nothing where it is not seen.
+    """Record the sizes of XNNPACK's allocations; on exit they are in the list.
 
-    On desktop Linux it alone calls `posix_memalign`: TensorFlow Lite calls `aligned_alloc`.
+    On desktop Linux, only XNNPACK calls `posix_memalign` (TensorFlow Lite calls `aligned_alloc`).
+    On other systems nothing is recorded.
     """
     sizes: list[int] = []
     if sys.platform != "linux":

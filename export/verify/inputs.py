@@ -1,4 +1,4 @@
-"""What a verification reads: an export's own files, and texts of somebody's."""
+"""Read the files of an export, and files of texts, for a verification."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _MOST_TEXTS = 100
 
 
 class VerificationError(RuntimeError):
-    """There is nothing to verify, or nothing to verify with; the message names the file."""
+    """An export or its inputs are missing or invalid; the message names the file."""
 
 
 def read_config(out: Path) -> dict[str, Any]:
-    """`config.json` of an export.
+    """Read the `config.json` of an export.
 
     Raises:
-        VerificationError: If there is none, it cannot be read, or a newer version wrote it.
+        VerificationError: If it is missing, invalid, or written by a newer version.
     """
     path = out / "config.json"
     config = read_json(path)
     if not isinstance(config, dict) or not config.get("artefacts"):
-        raise VerificationError(f"{path} names no artefacts: it is no export's")
+        raise VerificationError(f"{path} does not belong to an export: it names no artefacts")
     written_by = config.get("versions", {}).get(PROJECT)
     if not isinstance(written_by, str):
         raise VerificationError(f"{path} does not say which version of {PROJECT} wrote it")
     if Version(written_by) > Version(__version__):
         raise VerificationError(
-            f"{path} was written by {PROJECT} {written_by}, and this is {__version__}: verify with "
-            "that version, or a newer one"
+            f"{path} was written by {PROJECT} {written_by}, but this is {__version__}: verify with "
+            "that version or a newer one"
         )
     return config
 
@@ -46,23 +46,24 @@ def read_config(out: Path) -> dict[str, Any]:
 def read_texts(
     out: Path, config: Mapping[str, Any], data: Sequence[Path]
 ) -> tuple[Batches, list[dict[str, Any]]]:
-    """Inputs of one's own: as the reference would hold them, and as the examples would.
+    """Read inputs from text files, in the form of the reference and in that of the examples.
 
     Args:
         out: The export.
-        config: Its `config.json`.
-        data: A file of source texts, and maybe one of what people translated them to.
+        config: The content of its `config.json`.
+        data: A file of source texts, and optionally one of human translations.
 
     Raises:
-        VerificationError: If a file cannot be read, they have not as many lines, or the model does
-            not take one.
+        VerificationError: If a file cannot be read, the files differ in their number of lines, or a
+            line does not fit the model.
     """
     from export.assets.reference import batches, extremes
 
     sides = [_lines(path) for path in data]
     if len(sides) > 1 and len(sides[0]) != len(sides[1]):
         raise VerificationError(
-            f"{data[0]} has {len(sides[0])} lines, and {data[1]} has {len(sides[1])}"
+            f"{data[0]} and {data[1]} must have the same number of lines. "
+            f"Received: {len(sides[0])} and {len(sides[1])}"
         )
     files = (out / f"{side}.model" for side in ("source", "target"))
     encoded = (read_tokenizer(file).encode(x) for file, x in zip(files, sides, strict=False))
@@ -83,10 +84,10 @@ def read_texts(
 
 
 def read_reference(path: Path) -> Batches:
-    """`reference.npz`: `source`, `target` and the answers of each batch.
+    """Read `reference.npz`: `source`, `target` and the expected outputs of each batch.
 
     Raises:
-        VerificationError: If it is missing, or not complete.
+        VerificationError: If it is missing or incomplete.
     """
     try:
         stored = read_batches(path)
@@ -99,12 +100,12 @@ def read_reference(path: Path) -> Batches:
         for batch in stored.values()
     )
     if not stored or not complete:
-        raise VerificationError(f"{path} does not hold inputs with greedy and beam answers")
+        raise VerificationError(f"{path} does not contain inputs with greedy and beam outputs")
     return stored
 
 
 def read_tokenizer(path: Path) -> Any:
-    """A SentencePiece `.model` file.
+    """Read a SentencePiece `.model` file.
 
     Raises:
         VerificationError: If it cannot be read.
@@ -121,17 +122,17 @@ def read_tokenizer(path: Path) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file.
+    """Read a JSON file.
 
     Raises:
-        VerificationError: If it is missing, or not JSON.
+        VerificationError: If it is missing or not valid JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise VerificationError(f"{path} is missing") from None
     except ValueError as error:
-        raise VerificationError(f"{path} is not JSON: {error}") from error
+        raise VerificationError(f"{path} is not valid JSON: {error}") from error
 
 
 def _lines(path: Path) -> list[str]:

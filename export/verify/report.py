@@ -1,4 +1,4 @@
-"""The result of a verification as a table, as JSON and in the export's README."""
+"""Report the results of a verification as a table, as JSON and in the README of the export."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _COLUMNS = (
 )
 _NUMBERS = slice(3, 10)
 TIED = (
-    f"Tied is an input for which the Keras model itself had hypotheses less than {TIE:g} apart, of "
-    "which rounding takes one."
+    "An input is tied if hypotheses of the Keras model itself are less than "
+    f"{TIE:g} apart, so that rounding decides between them."
 )
 _NAMES = {
     "keras": "Keras",
@@ -51,7 +51,7 @@ _RUNTIMES = (
 
 
 def content(rows: Sequence[Row]) -> dict[str, Any]:
-    """What `verification.json` holds."""
+    """Return the content of `verification.json`."""
     return {
         "passed": passed(rows),
         "tolerance": TOLERANCE,
@@ -65,12 +65,12 @@ def content(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def passed(rows: Sequence[Row]) -> bool:
-    """Whether all artefacts passed."""
+    """Return whether all artefacts passed."""
     return bool(rows) and all(row.comparison.passed for row in rows)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The table, in Markdown that reads well as it is."""
+    """Return the table, in Markdown that is readable as plain text."""
     lines = [list(_COLUMNS), *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
     numeric = set(range(len(_COLUMNS))[_NUMBERS])
@@ -86,7 +86,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def problems(rows: Sequence[Row]) -> list[str]:
-    """One line for each artefact that did not pass; it names the file."""
+    """Return one line for each artefact that did not pass, beginning with the file name."""
     found = []
     for row in rows:
         comparison = row.comparison
@@ -94,8 +94,8 @@ def problems(rows: Sequence[Row]) -> list[str]:
             found.append(f"{row.file} {comparison.problem}")
         elif not comparison.passed and comparison.may_lose is not None:
             found.append(
-                f"{row.file} ({row.signature}) loses {comparison.bleu_lost:.2f} BLEU of the Keras "
-                f"model's, more than {comparison.may_lose}"
+                f"{row.file} ({row.signature}) loses {comparison.bleu_lost:.2f} BLEU against the "
+                f"Keras model, more than {comparison.may_lose}"
             )
         elif not comparison.passed:
             found.append(
@@ -108,12 +108,12 @@ def problems(rows: Sequence[Row]) -> list[str]:
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """What the table says that needs a word."""
+    """Return explanations of terms in the table."""
     return [TIED] if any(map(_ties, rows)) else []
 
 
 def write(out: Path, rows: Sequence[Row]) -> None:
-    """Write `verification.json`, and the table into `README.md` between its marks."""
+    """Write `verification.json`, and insert the table between the marks in `README.md`."""
     text = json.dumps(content(rows), indent=1, allow_nan=False) + "\n"
     (out / "verification.json").write_text(text, encoding="utf-8")
     readme = out / "README.md"
@@ -122,7 +122,7 @@ def write(out: Path, rows: Sequence[Row]) -> None:
 
 
 def with_table(text: str, section: str) -> str:
-    """A README with the section between its marks; where it has none, at its end."""
+    """Return a README with the section between its marks, or at its end if there are none."""
     head, begins, rest = text.partition(_BEGINS)
     _, ends, tail = rest.partition(_ENDS)
     if not (begins and ends):
@@ -131,7 +131,7 @@ def with_table(text: str, section: str) -> str:
 
 
 def _finite(x: Any) -> Any:
-    """JSON has no infinity: a word instead."""
+    """Replace infinity, which JSON does not have, by a word."""
     if isinstance(x, dict):
         return {key: _finite(value) for key, value in x.items()}
     return "infinite" if x == float("inf") else x
@@ -142,11 +142,11 @@ def _section(rows: Sequence[Row]) -> str:
     limits = (row.comparison.may_lose for row in rows)
     may_lose = next((limit for limit in limits if limit is not None), MOST_BLEU_LOST)
     return (
-        f"{table(rows)}\n\nEqual means all ids and lengths of all hypotheses (for `translate`: all "
-        f"texts); scores and attention may differ by {TOLERANCE:g}. {TIED} With weights in fewer "
-        f"bits ids need not be equal, but no more than {may_lose} BLEU may be lost, and "
-        f"`translate` must give what the search in the same bits gives on ids. Time: the "
-        f"median of single sentences, batch 1, {threads}, {platform.machine()}."
+        f"{table(rows)}\n\nAn input is equal if all ids and lengths of all hypotheses (for "
+        f"`translate`: all texts) are equal; scores and attention may differ by {TOLERANCE:g}. "
+        f"{TIED} With float16 and int8 weights, ids need not be equal, but at most {may_lose} BLEU "
+        "may be lost, and `translate` must match the search with the same weights on ids. Time: "
+        f"median over single sentences, batch size 1, {threads}, {platform.machine()}."
     )
 
 
@@ -173,7 +173,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _ties(row: Row) -> int:
-    """How many inputs were tied; with weights in fewer bits ids need not be equal anyway."""
+    """Return the number of tied inputs; 0 for quantized weights, whose ids need not be equal."""
     return row.comparison.tied if row.comparison.may_lose is None else 0
 
 

@@ -1,4 +1,4 @@
-"""Runs the page of an export in headless Chromium, by the scripts that the page itself has."""
+"""Run the page of an export in headless Chromium, with the page's own scripts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ import numpy as np
 from export.verify.runner import Arrays, Function, main
 
 LOCAL = "ONNXRUNTIME_WEB"
-"""The variable that names a folder with npm's onnxruntime-web, instead of the page's CDN."""
+"""The environment variable for a folder with npm's onnxruntime-web, to use instead of the CDN."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FLAGS = (
     "--headless",
-    "--no-sandbox",  # which needs privileges that containers lack; the page is our own
+    "--no-sandbox",  # the sandbox needs privileges that containers lack
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -64,7 +64,7 @@ _PAGE = """<!doctype html>
 
 
 class _Server(ThreadingHTTPServer):
-    """Files of an export, a page that asks for texts, and what it answers."""
+    """Serves the files of an export and a page that fetches texts and posts translations."""
 
     daemon_threads = True
 
@@ -75,7 +75,7 @@ class _Server(ThreadingHTTPServer):
         index = (out / "browser" / "index.html").read_text(encoding="utf-8")
         address = re.search(r'"onnxruntime-web": *"([^"]+)"', index)
         if address is None:
-            raise RuntimeError("browser/index.html does not say where ONNX Runtime Web is")
+            raise RuntimeError("browser/index.html does not contain the URL of ONNX Runtime Web")
         bundle = f"/{LOCAL}/dist/{Path(address[1]).name}" if self.local else address[1]
         self.page = (_PAGE % (json.dumps(bundle), json.dumps(search))).encode()
         self.questions: queue.Queue[list[str]] = queue.Queue()
@@ -115,7 +115,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().translate_path(path)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what goes wrong is the page's to say."""
+        """Log nothing; the page reports problems itself."""
 
     def _send(self, kind: str, content: bytes) -> None:
         self.send_response(200)
@@ -126,7 +126,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """The page, with the search that the export translates by; its WebAssembly has one thread."""
+    """Open the page with the default search of the export; its WebAssembly uses one thread."""
     out = Path(path).parent
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     width = config["search"]["beam_width"]
@@ -150,7 +150,7 @@ def open_artefact(path: str, signature: str, threads: int) -> Function:
 def _start_chromium(address: str) -> None:
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        raise RuntimeError(f"there is no browser: none of {', '.join(_NAMES)} is installed")
+        raise RuntimeError(f"no browser found: none of {', '.join(_NAMES)} is installed")
     profile = tempfile.mkdtemp()
     command = [found, *_FLAGS, f"--user-data-dir={profile}", address]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -164,7 +164,7 @@ def _start_chromium(address: str) -> None:
 
 
 def _arrays(rows: list[list[Mapping[str, Any]]], width: int, max_length: int) -> Arrays:
-    """What the page gives of each text, as the `translate` of a SavedModel would give it."""
+    """Return the translations of the page in the form of a SavedModel's `translate`."""
     text = np.full((len(rows), width), "", dtype=object)
     scores = np.full((len(rows), width), -np.inf, "float32")
     weights = [[hypothesis["weights"] for hypothesis in row] for row in rows]

@@ -1,4 +1,4 @@
-"""Runs the Keras model of a run directory, which every artefact is measured against."""
+"""Run the Keras model of a run directory, the baseline for all artefacts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _load(path: str, threads: int) -> Any:
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """`Seq2Seq.generate`, by the search of an export's signature."""
+    """Return `Seq2Seq.generate` with the search of a signature."""
     translator = _load(path, threads)
     search, length = translator.search, translator.max_length
     beam = search if isinstance(search, BeamSearch) else BeamSearch()

@@ -1,4 +1,4 @@
-"""Runs a TFLite file in LiteRT."""
+"""Run a TFLite file in LiteRT."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from export.verify.runner import Function, main
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """A signature of a TFLite file; it takes one row at a time."""
+    """Open a signature of a TFLite file; it takes one row at a time."""
     return _interpreter(path, threads).get_signature_runner(signature)
 
 
-@cache  # one for all signatures, as an app has it
+@cache  # one interpreter for all signatures, as in an app
 def _interpreter(path: str, threads: int) -> Interpreter:
     return Interpreter(path, num_threads=threads)
 

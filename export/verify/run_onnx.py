@@ -1,4 +1,4 @@
-"""Runs an ONNX file in ONNX Runtime."""
+"""Run an ONNX file in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ERRORS_ONLY = 3
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """The search in an ONNX file; `signature` is in its name, `translate` takes strings."""
+    """Open the search in an ONNX file; only that of `translate` takes strings."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = _ERRORS_ONLY

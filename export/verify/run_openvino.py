@@ -1,4 +1,4 @@
-"""Runs the default signature of a SavedModel in OpenVINO."""
+"""Run the default signature of a SavedModel in OpenVINO."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from export.verify.runner import Arrays, Function, main
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """The default signature of a SavedModel, in float32: by itself OpenVINO takes fewer bits."""
+    """Open the default signature in float32; OpenVINO defaults to fewer bits."""
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     compiled = openvino.compile_model(openvino.convert_model(path), "CPU", settings)
 

@@ -1,4 +1,4 @@
-"""Runs a SavedModel in TensorFlow."""
+"""Run a SavedModel in TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _load(path: str, threads: int) -> Any:
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """A signature of a SavedModel; strings go in and come out as `str`."""
+    """Open a signature of a SavedModel; it takes and returns strings as `str`."""
     if signature == "translate":
         import tensorflow_text  # noqa: F401  (registers its ops)
     function = _load(path, threads).signatures[signature]
@@ -37,7 +37,7 @@ def _encoded(x: np.ndarray) -> Any:
 
 
 def _decoded(x: np.ndarray) -> np.ndarray:
-    """TensorFlow's bytes as strings, in an array that can be saved without pickling."""
+    """Decode TensorFlow's bytes, into an array that can be saved without pickling."""
     if x.dtype.kind != "O":
         return x
     texts = [text.decode("utf-8") for text in x.ravel()]

@@ -1,7 +1,7 @@
-"""What all runners share: the job they get as a file, and the answers they leave in one.
+"""The code common to all runners: read a job from a file, and write the outputs to a file.
 
-A runner is a process that opens an artefact in its runtime and knows no answer: its inputs come
-without them. It may import NumPy and its runtime, and fails if anything forbidden was imported.
+A runner is a process that runs an artefact in its runtime, without access to the expected outputs.
+It may import NumPy and the runtime, and fails if a forbidden module was imported.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """What a runner is asked to do.
+    """The task of a runner.
 
     Attributes:
         artefact: The file or folder.
-        signatures: Names of functions, or `HOST_LOOP`.
-        inputs: `.npz` of `NNN/NAME`: the input NAME of each batch.
-        outputs: `.npz` to write: `SIGNATURE/NNN/NAME`, and `SIGNATURE/latency` in ms.
-        timed: `.npz` of single inputs, without padding, that are timed one by one.
-        threads: Of the runtime.
-        start_id, end_id, max_length: For the loop on the host.
+        signatures: The names of the functions, or `HOST_LOOP`.
+        inputs: An `.npz` file of `NNN/NAME`, the input NAME of batch NNN.
+        outputs: The `.npz` file to write: `SIGNATURE/NNN/NAME`, and `SIGNATURE/latency` in ms.
+        timed: An `.npz` file of single inputs without padding, to time one by one.
+        threads: The number of threads of the runtime.
+        start_id, end_id, max_length: Settings for the loop on the host.
     """
 
     artefact: str
@@ -60,13 +60,13 @@ def main(
     one_row_at_a_time: bool = False,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Answer all inputs of the job in the file that the command line names.
+    """Run the job in the file given on the command line.
 
     Args:
-        opener: `opener(artefact, signature, threads)` gives a function of named arrays.
-        forbidden: Modules that the runtime must not need.
-        one_row_at_a_time: Whether the artefact takes a batch of 1 only.
-        arguments: The command line.
+        opener: `opener(artefact, signature, threads)` returns a function of named arrays.
+        forbidden: Modules that must not be imported.
+        one_row_at_a_time: Whether the artefact takes only a batch size of 1.
+        arguments: The command-line arguments.
 
     Returns:
         0, or `FAILED` after one line on stderr.
@@ -77,12 +77,12 @@ def main(
 def do(
     work: Callable[[Job], Arrays], forbidden: Sequence[str], arguments: Sequence[str] | None = None
 ) -> int:
-    """Do the job in the file that the command line names; see `main`.
+    """Run a function on the job in the file given on the command line; see `main`.
 
     Args:
-        work: From the job to the arrays that it leaves.
-        forbidden: Modules that it must not need.
-        arguments: The command line.
+        work: A function from the job to its output arrays.
+        forbidden: Modules that must not be imported.
+        arguments: The command-line arguments.
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     job = Job(**json.loads(Path(path).read_text(encoding="utf-8")))
@@ -90,7 +90,7 @@ def do(
         outputs = work(job)
         imported = [name for name in forbidden if name in sys.modules]
         if imported:
-            raise RuntimeError(f"the runtime must not need {', '.join(imported)}")
+            raise RuntimeError(f"the runtime must not import {', '.join(imported)}")
     except Exception as error:
         print(_one_line(error), file=sys.stderr)
         return FAILED
@@ -112,7 +112,7 @@ def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
 
 
 def read_batches(path: str | Path) -> Batches:
-    """The arrays `NNN/NAME` of a file as NNN to NAME to array."""
+    """Read the arrays `NNN/NAME` of a file as a nested mapping from NNN to NAME to array."""
     batches: Batches = {}
     with Path(path).open("rb") as file, np.load(file) as arrays:
         for key in arrays.files:
@@ -122,7 +122,7 @@ def read_batches(path: str | Path) -> Batches:
 
 
 def function_of(job: Job, signature: str, opener: Opener) -> Function:
-    """A signature of the job's artefact, or the loop on the host over two of them."""
+    """Return a signature of the artefact, or the loop on the host that uses two of them."""
     if signature != HOST_LOOP:
         return opener(job.artefact, signature, job.threads)
     encode, decode_step = (
@@ -132,7 +132,7 @@ def function_of(job: Job, signature: str, opener: Opener) -> Function:
 
 
 def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, job: Job) -> Arrays:
-    """Greedy search as an application writes it that has `encode` and `decode_step` only."""
+    """Run greedy search as an application would, with `encode` and `decode_step` only."""
     carried = encode(source=source)
     rows = len(source)
     ids = np.zeros((rows, 1, job.max_length), "int32")
@@ -164,7 +164,7 @@ def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:
 
 
 def _latency(function: Function, singles: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Milliseconds of each call, after each was made once to warm up."""
+    """Return the milliseconds of each call, after one warm-up call for each input."""
     for single in singles:
         function(**single)
     elapsed = []

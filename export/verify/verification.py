@@ -1,4 +1,4 @@
-"""The verification: each artefact in a process of its own, against what is expected."""
+"""Verify each artefact in a separate process against the expected outputs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Row:
 
     Attributes:
         format: `saved_model`, `tflite`, `onnx`, `browser`, or `keras` for the model itself.
-        precision: Of the weights.
-        file: The artefact, relative to the export; the Keras model's to the run directory.
-        runtime: Where it ran.
+        precision: The precision of the weights.
+        file: The artefact, relative to the export; for the Keras model, to the run directory.
+        runtime: The runtime.
         signature: The function of the artefact.
-        comparison: Its answers against the Keras model's.
-        latency_ms: The median of single inputs, one thread; None where nothing ran.
-        size_bytes: Of the file, or of all files of the folder.
-        sha256: Of what ran, as `checksum` says; None where the artefact is missing.
+        comparison: The comparison with the outputs of the Keras model.
+        latency_ms: The median over single inputs on one thread; None if the artefact did not run.
+        size_bytes: The size of the file or of all files in the folder.
+        sha256: The checksum, see `checksum`; None if the artefact is missing.
     """
 
     format: str
@@ -67,18 +67,19 @@ def verify(
 
     Args:
         out: The export.
-        run: The run directory whose Keras model answers anew; None for the answers that were stored
-            when the export was made.
-        data: A file of source texts, and maybe one of their translations, to verify with in the
-            place of what was stored; needs `run`.
-        browser: Whether to run the page, too, which needs Chromium.
-        may_lose: How much BLEU weights in fewer bits may lose.
+        run: The run directory, to run the Keras model again; None for the outputs stored in the
+            export.
+        data: A file of source texts, and optionally one of their translations, instead of the
+            stored inputs; requires `run`.
+        browser: Whether to run the page as well, which requires Chromium.
+        may_lose: The maximum loss of BLEU for quantized weights.
 
     Returns:
-        A row for each artefact and signature; those that did not run say why.
+        A row for each artefact and signature; the row of an artefact that did not run has the
+        reason.
 
     Raises:
-        VerificationError: If there is no export, or what it is compared with is missing or broken.
+        VerificationError: If the export or its reference is missing or invalid.
     """
     out = Path(out).resolve()
     config = read_config(out)
@@ -143,10 +144,10 @@ def _verify_one(
 def _searched(
     artefact: Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
 ) -> Batches:
-    """What a file that translates must give whose weights have fewer bits.
+    """Return the expected outputs of a quantized `translate` file.
 
-    That is what the file gives which has its search alone, on the very batches: how numbers are
-    rounded to 8 bits depends on what else is in a batch.
+    They are those of the file with only its search, on exactly the same batches, because the
+    rounding to 8 bits depends on the whole batch.
     """
     name = search_of(config)
     file = artefact.file.replace("translate", name)
@@ -158,23 +159,23 @@ def _searched(
 def _check_growing(
     artefact: Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
 ) -> None:
-    """No answer of LiteRT may depend on the calls before.
+    """Check that no output of LiteRT depends on earlier calls.
 
     Raises:
-        RuntimeError: If one does, or may.
+        RuntimeError: If an output does, or could.
     """
     sources = expected.growing(ROOM * config["max_source_length"])
     found = _run(artefact, sources, {}, config, folder, "grow_litert")
     calls, wrong, grown = (int(found[name]) for name in ("calls", "wrong", "grown"))
     if wrong:
         raise RuntimeError(
-            f"gives wrong answers in LiteRT where sources grow: {wrong} of {calls} calls in new "
+            f"gives wrong outputs in LiteRT for growing sources: {wrong} of {calls} calls in new "
             "interpreters (see docs/litert-workspace.md)"
         )
     if grown:
         raise RuntimeError(
-            "may give wrong answers in LiteRT where sources grow: after the first call XNNPACK's "
-            f"workspace grew to {grown:,} bytes (see docs/litert-workspace.md)"
+            "may give wrong outputs in LiteRT for growing sources: XNNPACK's workspace grew to "
+            f"{grown:,} bytes after the first call (see docs/litert-workspace.md)"
         )
 
 
@@ -186,18 +187,18 @@ def _run(
     folder: Path,
     runner: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """What the artefact gives, by `SIGNATURE/NNN/NAME`.
+    """Run an artefact and return its outputs by `SIGNATURE/NNN/NAME`.
 
     Args:
-        artefact: What is run.
-        inputs: What it gets.
-        timed: Single inputs, to time it with.
-        config: The export's.
-        folder: For the files of the process that runs it.
-        runner: Its module; None for the runtime's.
+        artefact: The artefact to run.
+        inputs: The inputs.
+        timed: Single inputs to time.
+        config: The content of the export's `config.json`.
+        folder: A folder for the files of the runner.
+        runner: The module of the runner; None for the one of the runtime.
 
     Raises:
-        RuntimeError: If its runtime does not open it, or does not get through.
+        RuntimeError: If the runtime fails to load or run the artefact.
     """
     files = {name: folder / f"{name}.npz" for name in ("inputs", "timed", "outputs")}
     _save(files["inputs"], inputs)
@@ -226,7 +227,7 @@ def _run(
 
 
 def _check_inside(out: Path, file: Path) -> None:
-    """A TFLite file must hold, as an archive at its end, the tokenizers that lie beside it."""
+    """Check that a TFLite file ends with an archive that contains the tokenizers of the export."""
     try:
         with zipfile.ZipFile(file) as archive:
             json.loads(archive.read("config.json"))
@@ -237,7 +238,7 @@ def _check_inside(out: Path, file: Path) -> None:
             f"has no readable archive of tokenizers and config.json at its end: {error}"
         ) from error
     if others:
-        raise RuntimeError(f"holds another {' and '.join(others)} than lies beside it")
+        raise RuntimeError(f"contains a {' and '.join(others)} that differs from the export's")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

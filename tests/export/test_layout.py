@@ -45,8 +45,7 @@ def test_a_strangers_folder_stays_as_it_is(
     before = files(out)
     assert main([str(run.path), str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {out} is not empty ")
-    assert "it is not an earlier export" in line
+    assert line.startswith(f"error: {out} is neither empty nor an earlier export")
     assert files(out) == before
 
 

@@ -30,8 +30,8 @@ def test_the_status_of_the_work_is_the_programs(capsys: pytest.CaptureFixture[st
         (RuntimeError(), "error: RuntimeError\n"),
         (
             ModuleNotFoundError("No module named 'keras'"),
-            "error: No module named 'keras': the programs need requirements.txt, which `make env` "
-            "installs into .venv.\n",
+            "error: No module named 'keras': the programs need the packages in requirements.txt; "
+            "`make env` installs them.\n",
         ),
     ],
 )

@@ -199,7 +199,7 @@ def test_an_export_in_all_precisions(
 
 
 def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Argument `precisions` must be of .*int4"):
+    with pytest.raises(ValueError, match=r"Argument `precisions` must be among .*int4"):
         export_run(run.path, tmp_path / "toy", precisions=["int4"])
     with pytest.raises(ValueError, match=r"none of them is asked for.*saved_model"):
         export_run(run.path, tmp_path / "toy", ["saved_model"], ["int8"])
@@ -213,7 +213,7 @@ def test_some_bleu_may_be_lost(lost: float | None, passed: bool) -> None:
     row = Row(
         "onnx", "int8", "onnx/beam.int8.onnx", "ONNX Runtime", "beam", comparison, 1.0, 1, None
     )
-    message = "onnx/beam.int8.onnx (beam) loses 1.10 BLEU of the Keras model's, more than 1.0"
+    message = "onnx/beam.int8.onnx (beam) loses 1.10 BLEU against the Keras model, more than 1.0"
     assert problems([row]) == ([] if passed else [message])
 
 

@@ -37,7 +37,7 @@ def edit(file: Path, change: Callable[[dict], object]) -> None:
 
 def assert_not_verified(out: Path, words: str, *lines: str) -> None:
     assert "NOT VERIFIED" in words
-    assert "Every artefact" not in words
+    assert "All artefacts match" not in words
     assert "| ok " not in words
     assert [line for line in words.splitlines() if line.startswith("  onnx/")] == [
         f"  {line}" for line in lines
@@ -61,7 +61,7 @@ def test_a_changed_artefact(out: Path, capsys: pytest.CaptureFixture[str]) -> No
         file.seek(1000)
         file.write(bytes([byte ^ 1]))
     assert main([str(out)]) == 1
-    changed = "onnx/beam.onnx has changed, it is not what was verified"
+    changed = "onnx/beam.onnx has changed since it was verified"
     assert_not_verified(out, capsys.readouterr().out, changed)
 
 
@@ -81,7 +81,7 @@ def test_a_new_artefact(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copyfile(out / "onnx" / "greedy.onnx", out / "onnx" / "new.onnx")
     edit(out / "config.json", lambda config: config["artefacts"]["onnx"].append("onnx/new.onnx"))
     assert main([str(out)]) == 1
-    new = "onnx/new.onnx is new, it was not verified"
+    new = "onnx/new.onnx is new and has not been verified"
     assert_not_verified(out, capsys.readouterr().out, new)
 
 
@@ -93,7 +93,7 @@ def test_what_was_missing_then_is_new_now(out: Path, capsys: pytest.CaptureFixtu
     beam.write_bytes(content)
     capsys.readouterr()
     assert main([str(out)]) == 1
-    new = "onnx/beam.onnx is new, it was not verified"
+    new = "onnx/beam.onnx is new and has not been verified"
     assert_not_verified(out, capsys.readouterr().out, new)
 
 

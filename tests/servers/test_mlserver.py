@@ -107,7 +107,7 @@ def test_what_goes_wrong_fails_alone(server: Server, expected: dict[str, Any]) -
     for answer in answers[1::4]:
         assert answer["error"].startswith("StatusCode.INVALID_ARGUMENT: Text 1 has 14 tokens")
     assert any("DEADLINE_EXCEEDED" in answer.get("error", "") for answer in answers[2::4])
-    assert all("The one input must be `text`" in answer["error"] for answer in answers[3::4])
+    assert all("The only input must be `text`" in answer["error"] for answer in answers[3::4])
     (after,) = server.ask("grpc", [of_texts(GIVEN[-1])])
     assert_equal(after, 0, expected[GIVEN[-1]])
 
@@ -115,19 +115,19 @@ def test_what_goes_wrong_fails_alone(server: Server, expected: dict[str, Any]) -
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_clear_error(server: Server, protocol: str) -> None:
     wrong = {
-        f"Text 2 has {MAX_SOURCE + 1} tokens with its end token, the model takes at most "
-        f"{MAX_SOURCE}. Received: '{TOO_LONG}'": of_texts("a", TOO_LONG),
-        "The one input must be `text`. Received: source": {**of_texts("a"), "name": "source"},
+        f"Text 2 must have at most {MAX_SOURCE} tokens, including the end token, but has "
+        f"{MAX_SOURCE + 1}. Received: '{TOO_LONG}'": of_texts("a", TOO_LONG),
+        "The only input must be `text`. Received: source": {**of_texts("a"), "name": "source"},
         "Input `text` must have the datatype BYTES. Received: FP32": {
             "shape": [1],
             "data": [1.5],
             "datatype": "FP32",
         },
-        "Input `text` must have the shape [B], with B texts. Received: shape [1, 2], 2 texts": {
+        "Input `text` must have shape [B], with B texts. Received: shape [1, 2], 2 texts": {
             "shape": [1, 2],
             "data": ["a", "b"],
         },
-        "The outputs are translation and scores. Received: attention": {
+        "Outputs must be translation or scores. Received: attention": {
             **of_texts("a"),
             "outputs": ["scores", "attention"],
         },
@@ -176,12 +176,12 @@ def test_weights_in_8_bits(out: Path, expected: dict[str, Any], tmp_path: Path) 
     [
         (
             {"extra": {"precision": "int4"}},
-            "There is no translate.int4.onnx in this export, but translate.int8.onnx, "
+            "This export has no translate.int4.onnx. Available: translate.int8.onnx, "
             "translate.onnx. Received: precision='int4'",
         ),
         (
             {"max_batch_size": 4, "max_batch_time": 0.1},
-            "`max_batch_time` must be 0: this runtime joins texts by itself. "
+            "`max_batch_time` must be 0, because this runtime has its own batching. "
             "Received: max_batch_time=0.1",
         ),
     ],

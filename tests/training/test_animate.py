@@ -65,7 +65,7 @@ def test_the_program(toy: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("", "--out", "a.gif"), "a text that is not empty"),
+        (("", "--out", "a.gif"), "at least one output token"),
         (("abc", "--out", "a.png"), "--out must name a file that ends in .gif. Received: a.png"),
     ],
 )

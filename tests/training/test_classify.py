@@ -65,10 +65,10 @@ def test_the_program(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     arguments = ["--data", str(data), "--out", str(out), "--epochs", "1", "--units", "4"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert said.startswith("60 texts to learn from, 14 others, 3 labels.\n")
+    assert said.startswith("60 training texts, 14 test texts, 3 labels.\n")
     for pooling in POOLINGS:
         assert f"\n| {pooling} | " in said
-    assert "14 texts have one word for their colour" in said
+    assert "14 texts name their colour in one word" in said
     assert said.endswith(f"Wrote {out}\n")
     height, width, _ = image.imread(out).shape
     assert width > 2 * height > 200
@@ -192,7 +192,7 @@ def test_the_picture_shows_each_label_once_and_what_was_wrong() -> None:
     assert labels == ["red", "green\n(blue)"]
     shown = ["".join(text.get_text() for text in axis.texts) for axis in figure.axes]
     assert shown == ["ein $rot$", "blau"]
-    with pytest.raises(ValueError, match="pooling with weights"):
+    with pytest.raises(ValueError, match="pooling with attention"):
         rows(chosen[:1], [Answer("red", None)])
 
 

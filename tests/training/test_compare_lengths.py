@@ -124,13 +124,13 @@ def test_alignments_need_attention(
         assert all(s < len(source.split()) for s, _ in aligned)
     capsys.readouterr()
     assert score.main([runs[1], "--alignments", str(file)]) == 2
-    assert "needs a model with attention" in capsys.readouterr().err
+    assert "requires attention weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "There must be two runs or more"),
+        ([], "There must be at least two runs"),
         (["{run}", "--name", "one"], "Received: 1 names, 2 runs"),
         (["{run}", "--out", "curve.txt"], "one of .png, .svg, .pdf. Received: curve.txt"),
         (["{run}", "--buckets", "0"], "--buckets must be positive. Received: 0"),
@@ -149,4 +149,4 @@ def test_runs_that_hold_out_other_pairs(
     runs: list[str], run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compare_lengths.main([runs[0], str(run.path)]) == 2
-    assert "these hold out different ones" in capsys.readouterr().err
+    assert "these hold out different pairs" in capsys.readouterr().err

@@ -120,8 +120,8 @@ def test_the_number_of_pairs_is_positive(count: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("output", "note"),
     [
-        ("", "all outputs are empty: the model has learned too little"),
-        ("vamos ya", "BLEU counts groups of four words, and no output has four"),
+        ("", "all outputs are empty: the model is undertrained"),
+        ("vamos ya", "BLEU counts sequences of four words, and no output has four"),
         ("no comas la pizza", None),
     ],
 )

@@ -228,13 +228,13 @@ def test_text_by_hand() -> None:
   found by  GreedySearch()
   source    let's go
   ⏎         the end token (EOS)
-  query q   current: what the top cell has just given
-  key k     what the encoder has given for a token
+  query q   current: the output of the top cell in this step
+  key k     the output of the encoder for a token
   score     dot: q . k
-  share     softmax: exp(score), divided by the sum of all these
-  sum       of each k times its share
-  cosine    another score of the same q and k, to compare with
-  next      how likely each of 6 tokens is, by a softmax
+  share     softmax: exp(score), divided by the sum over all tokens
+  sum       the sum of each k times its share
+  cosine    another score of the same q and k, for comparison
+  next      the probability of each of 6 tokens, by a softmax
 
 Step 1 of 2: the decoder reads ⏎
 
@@ -248,7 +248,7 @@ Step 1 of 2: the decoder reads ⏎
   vamos  75.0 %  ███████████████
   ir     25.0 %  █████
 
-  It writes vamos. That is not the end token, so it goes on.
+  It writes vamos. This is not the end token, so decoding continues.
 """
     )
 
@@ -280,7 +280,7 @@ def test_a_long_source_stays_readable() -> None:
         ("heads", ["score 3 share 3 share 1 a", "3, each with its own q, k and W and sum"]),
         (
             "monotonic",
-            ["monotonic (score_bias_init=1.0): no softmax", "r learned: ", "looks nowhere"],
+            ["monotonic (score_bias_init=1.0): no softmax", "r learned: ", "attends to nothing"],
         ),
         ("location", ["sparsemax: no softmax", "with location features", "between: "]),
     ],
@@ -332,9 +332,9 @@ def test_the_program(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([" "], "a text that is not empty. Received: ' '"),
+        ([" "], "The text must not be empty. Received: ' '"),
         (["a" * 13], "Text 1 has 14 tokens with its end token, the model takes 13"),
-        (["a", "--step", "99"], r"--step must be from 1 to "),
+        (["a", "--step", "99"], r"--step must be between 1 and "),
         (["a", "--svg", "a.png"], "--svg must name a file that ends in .svg. Received: a.png"),
     ],
 )
@@ -382,4 +382,4 @@ def test_the_lecture_is_learned(
     assert evaluate.main([out]) == 0
     seen = capsysbinary.readouterr()
     assert b"chrF                  100.00" in seen.out
-    assert b"note: BLEU counts groups of four words" in seen.err
+    assert b"note: BLEU counts sequences of four words" in seen.err

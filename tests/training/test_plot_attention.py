@@ -33,10 +33,13 @@ def test_another_run_beside_it(run: RunDirectory, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("", "--out", "a.png"), "a text that is not empty"),
+        (("", "--out", "a.png"), "at least one output token"),
         (("9" * 48, "--out", "a.png"), "Text 1 has 49 tokens"),
-        (("3 may", "--out", "a.jpeg2"), "must be one of .png, .svg, .pdf. Received: a.jpeg2"),
-        (("3 may", "--out", "attention"), "must be one of .png, .svg, .pdf. Received: attention"),
+        (("3 may", "--out", "a.jpeg2"), "must end in one of .png, .svg, .pdf. Received: a.jpeg2"),
+        (
+            ("3 may", "--out", "attention"),
+            "must end in one of .png, .svg, .pdf. Received: attention",
+        ),
     ],
 )
 def test_errors_of_use(

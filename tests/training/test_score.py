@@ -102,8 +102,8 @@ def test_options_that_do_not_go_together(
     run: RunDirectory, files: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(run.path), *files[:2]]) == 2
-    assert "A test set is --source with --target, or --tsv" in capsys.readouterr().err
+    assert "A test set must be --source with --target, or --tsv" in capsys.readouterr().err
     assert main([str(run.path), *files, "--tsv", files[1]]) == 2
-    assert "A test set is --source with --target, or --tsv" in capsys.readouterr().err
+    assert "A test set must be --source with --target, or --tsv" in capsys.readouterr().err
     assert main([str(run.path), *files, "--swap"]) == 2
     assert "`swap` is for `tsv`" in capsys.readouterr().err

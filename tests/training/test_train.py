@@ -196,7 +196,7 @@ def test_a_training_that_was_stopped_is_complete(
     options = ("training.learning_rate=1e-12", "training.patience=2", "training.average_decay=0")
     small = ("training.steps=20", "training.steps_per_epoch=2", "training.warmup_steps=0")
     assert train_toy(tmp_path, *options, *small) == 0
-    assert "No better val_exact_match for 2 epochs: stopped." in capsys.readouterr().out
+    assert "Stopped: val_exact_match has not improved for 2 epochs." in capsys.readouterr().out
     assert len(metrics_of(RunDirectory(tmp_path))) == 3
     assert train_toy(tmp_path, *options, *small) == 0
     assert "is complete: nothing to train" in capsys.readouterr().out
@@ -302,7 +302,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     with monkeypatch.context() as patch:
         patch.setattr("training.fitting.checkpoints.save_whole", killed)
         assert train_toy(out) == 130
-    assert "The same command resumes" in capsys.readouterr().err
+    assert "Run the same command to resume" in capsys.readouterr().err
     resumed = RunDirectory(out)
     assert [line["epoch"] for line in metrics_of(resumed)] == [1, 2]
     assert "has not finished: this is the best model after 1 of its epochs" in str(
@@ -381,7 +381,9 @@ def test_a_directory_of_something_else_is_left_alone(
     for name in ("checkpoints/epoch-0001.keras", "checkpoints/state.json", "partial-notes.txt"):
         (tmp_path / name).write_text("mine")
     assert train_toy(tmp_path) == 2
-    message = f"{tmp_path} holds other files and no run: checkpoints, partial-notes.txt. Choose"
+    message = (
+        f"{tmp_path} is not a run directory, but contains checkpoints, partial-notes.txt. Choose"
+    )
     assert message in capsys.readouterr().err
     for text in ("port: 80\n", "a: [\n", "a: !mine 3\n"):
         (tmp_path / "config.yaml").write_text(text)
@@ -494,9 +496,9 @@ def test_another_configuration_in_the_same_directory_is_an_error(
     before = files_of(run.path)
     assert train_toy(run.path, override) == 2
     message = capsys.readouterr().err
-    assert "holds a run of another configuration" in message
+    assert "contains a run with a different configuration" in message
     key, value = override.split("=")
-    assert re.search(rf"{re.escape(key)} is .* there, '?{value}'? asked", message)
+    assert re.search(rf"{re.escape(key)} is .* in the run, '?{value}'? requested", message)
     assert files_of(run.path) == before
 
 
@@ -505,7 +507,7 @@ def test_errors_of_use_have_exit_code_2_and_leave_no_directory(
 ) -> None:
     out = tmp_path / "run"
     assert main(["--recipe", "datez", "--out", str(out)]) == 2
-    message = "error: There is no recipe 'datez'. Known: corpus, corpus-gpu, dates, "
+    message = "error: Unknown recipe 'datez'. Choose one of corpus, corpus-gpu, dates, "
     assert message in capsys.readouterr().err
     assert main(["--recipe", "dates", "data.sead=3", "--out", str(out)]) == 2
     assert "error: Unknown key `data.sead`" in capsys.readouterr().err

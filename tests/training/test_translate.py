@@ -157,7 +157,7 @@ def test_what_the_model_does_not_know_is_told(
     data = "3 May 1979\n3 ☃☃ 1979\n".encode()
     code, _, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert code == 0
-    assert err == "warning: line 2: the model does not know 1 of its 8 tokens\n"
+    assert err == "warning: line 2: 1 of its 8 tokens are unknown to the model\n"
 
 
 def test_a_line_that_was_cut_is_told(
@@ -174,7 +174,7 @@ def test_a_line_that_was_cut_is_told(
     code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert code == 0
     assert [len(line) for line in out.split("\n")] == [0, 5, 0]
-    assert err == "warning: line 2: cut at the longest output\n"
+    assert err == "warning: line 2: cut off at the maximum length\n"
 
 
 def test_n_best(
@@ -222,11 +222,11 @@ def test_alignments_have_a_line_for_each_line(
     ("arguments", "message"),
     [
         (("--n-best", "0"), "--n-best must be at least 1"),
-        (("--n-best", "2"), "Received: --n-best 2, a beam of 1"),
-        (("--n-best", "5", "--beam-width", "4"), "Received: --n-best 5, a beam of 4"),
-        (("--length-penalty", "0.5"), "--length-penalty is for a beam: add --beam-width"),
-        (("--beam-width", "1", "--length-penalty", "1"), "--length-penalty 1.0, a beam of 1"),
-        (("--coverage-penalty", "0.2"), "--coverage-penalty is for a beam: add --beam-width"),
+        (("--n-best", "2"), "Received: --n-best 2, a beam width of 1"),
+        (("--n-best", "5", "--beam-width", "4"), "Received: --n-best 5, a beam width of 4"),
+        (("--length-penalty", "0.5"), "--length-penalty requires a beam: set --beam-width"),
+        (("--beam-width", "1", "--length-penalty", "1"), "--length-penalty 1.0, a beam width of 1"),
+        (("--coverage-penalty", "0.2"), "--coverage-penalty requires a beam: set --beam-width"),
         (("--min-length", "0"), "`length` must be a positive integer"),
         (("--no-repeat-ngram", "0"), "`size` must be a positive integer"),
         (("--beam-width", "0"), "`width` must be a positive integer"),

@@ -1,1 +1,1 @@
-"""A classifier of texts: `classifier` trains it, `picture` shows where its attention looked."""
+"""A text classifier: `classifier` trains it, `picture` draws its attention weights."""

@@ -1,4 +1,4 @@
-"""Classifiers of texts, character by character, that differ in how they pool a sequence."""
+"""Character-level text classifiers that differ in how they pool a sequence."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ POOLINGS: tuple[Pooling, ...] = ("attention", "mean", "last")
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """What is trained, and how.
+    """The sizes and training settings of a classifier.
 
     Attributes:
-        embedding_size: Features of a character.
-        encoder_units: Of each direction of the LSTM.
-        attention_units: Of the pooling's hidden layer.
-        dropout: Of the pooled features.
-        epochs: Passes over the texts.
-        batch_size: Texts in a batch.
-        learning_rate: At the start; it falls as half a cosine to nothing.
-        seed: Of weights, dropout and the order of the batches.
+        embedding_size: The embedding size of a character.
+        encoder_units: The units of each direction of the LSTM.
+        attention_units: The units of the hidden layer of attention pooling.
+        dropout: The dropout rate of the pooled features.
+        epochs: The number of epochs.
+        batch_size: The number of texts per batch.
+        learning_rate: The initial learning rate; cosine decay to 0 follows.
+        seed: The seed for weights, dropout and the order of the batches.
     """
 
     embedding_size: int = 32
@@ -46,11 +46,11 @@ class ClassifierConfig:
 
 
 class Alphabets(NamedTuple):
-    """What ids stand for.
+    """The meaning of the ids.
 
     Attributes:
-        characters: Their ids start after those of padding and the unknown.
-        labels: Their ids start at 0.
+        characters: The known characters; their ids follow those of the special tokens.
+        labels: The labels; their ids start at 0.
     """
 
     characters: str
@@ -58,12 +58,12 @@ class Alphabets(NamedTuple):
 
     @classmethod
     def of(cls, examples: Sequence[Labelled]) -> Alphabets:
-        """All characters and labels of examples."""
+        """Collect all characters and labels of examples."""
         characters = sorted({character for text, _ in examples for character in text})
         return cls("".join(characters), tuple(sorted({label for _, label in examples})))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Ids (B, S), padded with 0."""
+        """Return ids (B, S), padded with 0."""
         known = {character: i for i, character in enumerate(self.characters, UNKNOWN_ID + 1)}
         return pad([[known.get(character, UNKNOWN_ID) for character in text] for text in texts])
 
@@ -71,16 +71,16 @@ class Alphabets(NamedTuple):
 def batches(
     examples: Sequence[Labelled], alphabets: Alphabets, size: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One pass over examples in an order of its own: ids and labels, texts of about one length.
+    """Yield ids and labels in a random order, with texts of similar length in a batch.
 
     Args:
         examples: Texts and labels.
-        alphabets: What ids stand for.
-        size: Texts in a batch.
-        rng: What the order is drawn from.
+        alphabets: The meaning of the ids.
+        size: The number of texts per batch.
+        rng: The random generator for the order.
     """
     lengths = np.array([len(text) for text, _ in examples])
-    order = np.argsort(lengths + rng.uniform(0, 15, len(examples)))  # texts meet others each time
+    order = np.argsort(lengths + rng.uniform(0, 15, len(examples)))  # new batches in each epoch
     starts = range(0, len(order), size)
     for start in rng.permutation(starts):
         texts, labels = zip(*(examples[i] for i in order[start : start + size]), strict=True)
@@ -89,7 +89,7 @@ def batches(
 
 
 def classifier(pooling: Pooling, alphabets: Alphabets, config: ClassifierConfig) -> keras.Model:
-    """From ids (B, S) to logits (B, labels); with attention also to its weights (B, S)."""
+    """Build a model from ids (B, S) to logits (B, labels) and, with attention, weights (B, S)."""
     ids = keras.Input((None,), dtype="int32")
     size = len(alphabets.characters) + UNKNOWN_ID + 1
     embedded = keras.layers.Embedding(size, config.embedding_size, mask_zero=True)(ids)
@@ -110,13 +110,13 @@ def classifier(pooling: Pooling, alphabets: Alphabets, config: ClassifierConfig)
 def train(
     pooling: Pooling, examples: Sequence[Labelled], alphabets: Alphabets, config: ClassifierConfig
 ) -> keras.Model:
-    """A trained classifier; the same arguments give the same one.
+    """Train a classifier; the result is deterministic.
 
     Args:
-        pooling: How it makes one vector of a sequence.
-        examples: What it learns from.
-        alphabets: What ids stand for.
-        config: Its sizes, and how it is trained.
+        pooling: The kind of pooling.
+        examples: The training examples.
+        alphabets: The meaning of the ids.
+        config: The sizes and training settings.
     """
     keras.utils.set_random_seed(config.seed)
     model = classifier(pooling, alphabets, config)
@@ -138,11 +138,11 @@ def train(
 
 
 class Answer(NamedTuple):
-    """What a classifier says of a text.
+    """The output of a classifier for a text.
 
     Attributes:
-        label: The likeliest.
-        weights: Of each character, (S,); None without attention.
+        label: The most probable label.
+        weights: The attention weight of each character, (S,); None without attention.
     """
 
     label: str
@@ -150,7 +150,7 @@ class Answer(NamedTuple):
 
 
 def classify(model: keras.Model, texts: Sequence[str], alphabets: Alphabets) -> list[Answer]:
-    """What a classifier says of texts."""
+    """Classify texts."""
     results = model.predict(alphabets.encode(texts), batch_size=128, verbose=0)
     labels = [alphabets.labels[i] for i in np.argmax(results["logits"], -1)]
     if "weights" not in results:

@@ -1,4 +1,4 @@
-"""A picture of what a pooling looked at: a row of characters for each text, dark where it did."""
+"""Draw the weights of attention pooling: one row of characters per text, dark for large weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LABELS = 0.9  # inches for the labels on the left
 
 
 def to_show(examples: Sequence[Labelled], longest: int = 64) -> list[int]:
-    """Which examples are shown: of each label the first that is not long, whatever came of it."""
+    """Select the examples to draw: for each label the first short one, whatever its answer."""
     first: dict[str, int] = {}
     for place, (text, label) in enumerate(examples):
         if len(text) <= longest:
@@ -26,7 +26,7 @@ def to_show(examples: Sequence[Labelled], longest: int = 64) -> list[int]:
 
 
 def rows(examples: Sequence[Labelled], answers: Sequence[Answer]) -> Figure:
-    """Characters with their weights; on the left the answer, and the label where it differs."""
+    """Draw characters with their weights; on the left, the answer and the label if they differ."""
     from matplotlib.figure import Figure
 
     columns = max(len(example.text) for example in examples)
@@ -42,7 +42,7 @@ def rows(examples: Sequence[Labelled], answers: Sequence[Answer]) -> Figure:
 
 def _draw(axis: Axes, example: Labelled, answer: Answer) -> None:
     if answer.weights is None:
-        raise ValueError("A picture needs a pooling with weights. Received: weights=None")
+        raise ValueError("Drawing requires pooling with attention. Received: weights=None")
     axis.imshow(answer.weights[None], cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     for place, character in enumerate(example.text):
         colour = "white" if answer.weights[place] > 0.6 else "black"

@@ -1,7 +1,7 @@
-"""Sentences with labels that people gave: which colour a picture's description names.
+"""Image descriptions, labelled with the colour that they name.
 
-Multi30k has descriptions in German and their English originals. What the English one names is the
-label of the German one, so a label comes from a person's translation and is not a word of the text.
+Multi30k has descriptions in German and their English originals. The colour in the English original
+is the label of the German text, so the label is not itself a word of the text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GERMAN = {
     "white": "weiß|weiss",
     "yellow": "gelb",
 }
-"""The labels, and how German words for them begin or go on."""
+"""The labels, with patterns of the German words for them."""
 _ENGLISH = {**{name: name for name in GERMAN}, "grey": "gray"}
 
 
@@ -37,20 +37,21 @@ class Labelled(NamedTuple):
 
 
 def colours(split: str) -> list[Labelled]:
-    """The German descriptions of a split, or of several (a glob), whose English names one colour.
+    """Return the German descriptions whose English original names exactly one colour.
 
     Args:
-        split: For example `"train"` or `"test_*"`, of `multi30k/` in the data folder.
+        split: A split of `multi30k/` in the data folder, such as `"train"`, or a glob for several,
+            such as `"test_*"`.
 
     Raises:
-        CorpusError: If the files are not there or do not fit together, or no description is left.
+        CorpusError: If the files are missing or not aligned, or no description is left.
     """
     files = CorpusFiles(source=f"multi30k/{split}.de", target=f"multi30k/{split}.en")
     return list(labelled(read_corpus(files).pairs))
 
 
 def labelled(pairs: Iterable[Pair]) -> Iterator[Labelled]:
-    """Of pairs German, English those with precisely one colour, once, in the English text."""
+    """Yield the German texts of (German, English) pairs whose English text has one colour word."""
     for german, english in pairs:
         words = re.findall(r"\w+", english.lower())
         named = [_ENGLISH[word] for word in words if word in _ENGLISH]
@@ -59,7 +60,7 @@ def labelled(pairs: Iterable[Pair]) -> Iterator[Labelled]:
 
 
 def word_of(example: Labelled) -> range | None:
-    """The places of the text's word that names the colour, if precisely one does."""
+    """Return the positions of the word that names the colour, if there is exactly one."""
     words = [
         range(*word.span())
         for word in re.finditer(r"\w+", example.text)

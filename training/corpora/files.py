@@ -1,4 +1,4 @@
-"""Files by name, wherever the data lies, and their lines."""
+"""Find corpus files by name and read their lines."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ DATA_VARIABLE = "KERAS_ATTENTION_DATA"
 
 
 def data_folder() -> Path:
-    """Where relative names are also looked for: `KERAS_ATTENTION_DATA`, else `data`."""
+    """Return the folder in which relative names are also looked up.
+
+    It is set by the environment variable `KERAS_ATTENTION_DATA` and defaults to `data`.
+    """
     return Path(os.environ.get(DATA_VARIABLE) or "data")
 
 
 def use_data_folder(folder: str | Path) -> None:
-    """Look there from now on, in this process and in those that it starts.
+    """Set the data folder for this process and its child processes.
 
     Raises:
-        CorpusError: If there is no such folder.
+        CorpusError: If the folder does not exist.
     """
     if not Path(folder).is_dir():
         raise CorpusError(f"The data folder must exist. Received: {str(folder)!r}")
@@ -33,26 +36,26 @@ def use_data_folder(folder: str | Path) -> None:
 
 
 def found_files(name: str, patterns: Sequence[str]) -> list[str]:
-    """The files that paths and globs stand for.
+    """Return the files that match paths and globs.
 
-    Each is looked for in the current directory, and where nothing is there, in the data folder.
+    Each pattern is looked up in the current directory, then in the data folder.
 
     Args:
-        name: The argument that `patterns` are, for the error.
-        patterns: Paths, or globs, which stand for their matches in sorted order.
+        name: The name of the argument, for the error message.
+        patterns: Paths or globs; the matches of a glob are sorted.
 
     Raises:
-        CorpusError: If there is no file for one of them.
+        CorpusError: If a pattern matches no file.
     """
     files: list[str] = []
     for pattern in patterns:
         found = _found(pattern, Path()) or _found(pattern, data_folder())
         if not found:
-            message = f"Argument `{name}` must name files. There is no file {pattern!r}"
+            message = f"Argument `{name}` must name existing files. There is no file {pattern!r}"
             if not Path(pattern).is_absolute():
                 message += (
-                    f" in {Path.cwd()}, nor in the data folder {data_folder()} (a training's "
-                    f"--data or {DATA_VARIABLE} names another)"
+                    f" in {Path.cwd()} or in the data folder {data_folder()} (set the data folder "
+                    f"with --data or {DATA_VARIABLE})"
                 )
             raise CorpusError(message)
         files += found
@@ -60,20 +63,20 @@ def found_files(name: str, patterns: Sequence[str]) -> list[str]:
 
 
 def _found(pattern: str, folder: Path) -> list[str]:
-    if (folder / pattern).is_file():  # whatever characters its name has
+    if (folder / pattern).is_file():  # even if its name has the characters of a glob
         return [str(folder / pattern)]
     matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 (absolute ones)
     return sorted(str(folder / match) for match in matches if (folder / match).is_file())
 
 
 def lines(file: str) -> Iterator[bytes]:
-    r"""The lines of a file, without their ends (`\n` or `\r\n`) and the byte order mark.
+    r"""Yield the lines of a file without their ends (`\n` or `\r\n`) and the byte order mark.
 
     Args:
-        file: The file; unpacked if its name ends in `.gz`.
+        file: The file; decompressed if its name ends in `.gz`.
 
     Raises:
-        CorpusError: If it cannot be read.
+        CorpusError: If the file cannot be read.
     """
     try:
         with gzip.open(file) if file.lower().endswith(".gz") else Path(file).open("rb") as stream:

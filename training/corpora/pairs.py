@@ -1,4 +1,4 @@
-"""Parallel corpora in files: two aligned by line, or two columns of a TSV."""
+"""Read parallel corpora: two files aligned by line, or two columns of a TSV file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.corpora.report import CorpusReport, Problem
 from training.program import CorpusError
 
 Pair = tuple[str, str]
-_Row = tuple[bytes, bytes] | int  # source and target; else the number of columns, which is wrong
+_Row = tuple[bytes, bytes] | int  # source and target, or the wrong number of columns
 
 
 def _as_list(names: Any) -> Any:
-    """One name as a list of one, and None as an empty list."""
+    """Return one name as a tuple of one, and None as an empty tuple."""
     if names is None:
         return ()
     return (names,) if isinstance(names, str | PathLike) else names
@@ -33,29 +33,29 @@ Names = Annotated[Sequence[str], BeforeValidator(_as_list)]
 class CorpusFiles:
     """The files of a corpus: `source` and `target`, or `tsv`.
 
-    A name is a path or a glob (`**` goes through folders), which stands for its matches in sorted
-    order; names that end in `.gz` are unpacked. Several files are read one after the other. A
-    relative name is looked for in the current directory, and where nothing is there, in the data
-    folder: what `--data` or the variable `KERAS_ATTENTION_DATA` names, else `data`. A string is a
-    list of one.
+    A name is a path or a glob (`**` matches folders, too); the matches of a glob are sorted. Names
+    that end in `.gz` are decompressed. Several files are concatenated. A relative name is looked up
+    in the current directory, then in the data folder, which is set by `--data` or the environment
+    variable `KERAS_ATTENTION_DATA` and defaults to `data`. A string is the same as a list of one
+    name.
 
     ```python
     >>> files = CorpusFiles(source=["part-*.de.gz"], target=["part-*.en.gz"])
-    >>> files = CorpusFiles(tsv=["spa.txt"], columns=(0, 1))  # a third column is not looked at
+    >>> files = CorpusFiles(tsv=["spa.txt"], columns=(0, 1))  # ignores a third column
 
     ```
 
     Attributes:
-        source: Files of source sentences, one a line.
-        target: Files of their translations: as many files, each with as many lines.
-        tsv: Files of lines SOURCE TAB TARGET.
-        swap: Whether a line of `tsv` is TARGET TAB SOURCE.
-        columns: Which columns of `tsv` are read, from 0, where there may be others; by default
-            there are exactly two.
+        source: Files of source sentences, one per line.
+        target: Files of their translations: the same number of files and of lines in each.
+        tsv: Files with lines SOURCE TAB TARGET.
+        swap: Whether the lines of `tsv` are TARGET TAB SOURCE.
+        columns: The source and target columns of `tsv`, from 0; other columns are ignored. If None,
+            there must be exactly two columns.
 
     Raises:
-        ValueError: If there is neither `source` with `target` nor `tsv`, or both; `swap` or
-            `columns` is given without `tsv`; `columns` are not two different columns.
+        ValueError: If neither `source` with `target` nor `tsv` is given, or both are; if `swap` or
+            `columns` is given without `tsv`; or if `columns` are not two different columns.
     """
 
     source: Names = ()
@@ -65,38 +65,38 @@ class CorpusFiles:
     columns: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Check the arguments, and make tuples of the lists."""
+        """Check the arguments and convert lists to tuples."""
         for name in ("source", "target", "tsv"):
             value = _as_list(getattr(self, name))
             object.__setattr__(self, name, tuple(str(item) for item in value))
         aligned = bool(self.source), bool(self.target)
         if aligned != (not self.tsv,) * 2:
             null = (
-                ", and null takes back what a recipe names (data.train.source=null "
+                "; use null to unset the files of a recipe (data.train.source=null "
                 "data.train.target=null, or data.train.tsv=null)"
             )
             raise ValueError(
-                "Either `source` and `target` or `tsv` must name files"
+                "Either `source` and `target` or `tsv` must be given, not both"
                 f"{null if self.tsv else ''}. "
                 f"Received: source={self.source}, target={self.target}, tsv={self.tsv}"
             )
         for name, given in (("swap", self.swap), ("columns", self.columns is not None)):
             if given and not self.tsv:
                 raise ValueError(
-                    f"Argument `{name}` is for `tsv`. Received: {name}={getattr(self, name)}"
+                    f"Argument `{name}` requires `tsv`. Received: {name}={getattr(self, name)}"
                 )
         if self.columns is not None:
             first, second = self.columns
             if first == second or min(first, second) < 0:
                 raise ValueError(
-                    "Argument `columns` must be two different columns, the first being 0. "
+                    "Argument `columns` must be two different numbers from 0. "
                     f"Received: columns={self.columns}"
                 )
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pairs of source and target, in the order of the files, and what was read for them."""
+    """Pairs of source and target in the order of the files, and a report."""
 
     pairs: list[Pair]
     report: CorpusReport
@@ -107,24 +107,24 @@ def read_corpus(
     on_problem: Literal["error", "drop"] = "error",
     advice: Sequence[str] = (),
 ) -> Corpus:
-    r"""Read a corpus; every line becomes a pair or is in the report.
+    r"""Read a corpus; every line either becomes a pair or is listed in the report.
 
-    A line ends at `\n` or `\r\n` and nowhere else; the last one need not. A byte order mark at the
-    start of a file is dropped. All other characters are kept, white space at the ends too.
+    Only `\n` and `\r\n` end a line; the last line may lack them. A byte order mark at the start of
+    a file is removed. All other characters are kept, including leading and trailing white space.
 
     Args:
         files: The files.
-        on_problem: What to do if a line is not UTF-8, has a wrong number of columns, or nothing but
-            white space on a side: `"drop"` leaves it out and reports it.
-        advice: What the error of such lines says besides.
+        on_problem: What to do with a line that is not UTF-8, has the wrong number of columns, or
+            only white space on one side: raise an `"error"`, or `"drop"` it and report it.
+        advice: Lines to append to the error about such lines.
 
     Returns:
         The pairs and the report.
 
     Raises:
         CorpusError: If a file is missing or cannot be read, a glob has no match, aligned files
-            differ in number or in lines, a file is named twice, or no pair is left; and, with
-            `on_problem="error"`, if any line has a problem: the message is the report.
+            differ in their number or their number of lines, a file is named twice, or no pair is
+            left; and, with `on_problem="error"`, if any line has a problem.
         ValueError: If `on_problem` is unknown.
     """
     check_one_of("on_problem", on_problem, ("error", "drop"))
@@ -135,7 +135,7 @@ def read_corpus(
     read: set[Pair] = set()
     for sides, rows in _opened(files):
         if sides in read:
-            raise CorpusError(f"A file must be named once. Received: twice {sides[0]}")
+            raise CorpusError(f"A file must be named only once. Received: {sides[0]} twice")
         read.add(sides)
         names += dict.fromkeys(sides)
         for line, row in enumerate(rows, start=1):
@@ -147,19 +147,23 @@ def read_corpus(
                 pairs.append(pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
     if problems and on_problem == "error":
-        raise CorpusError("\n".join([f"Some lines are no pairs: {report}", *advice]))
+        raise CorpusError("\n".join([f"Some lines are not valid pairs: {report}", *advice]))
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
-        raise CorpusError(f"No pair is left of {asked}: {report}")
+        raise CorpusError(f"There are no valid pairs in {asked}: {report}")
     return Corpus(pairs, report)
 
 
 def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
-    """Where pairs stand: for each the `file:line` of its source and that of its target.
+    """Find the places of pairs in files.
 
     Args:
-        files: Where to look; None for nowhere.
-        pairs: The pairs; one that occurs several times has as many places, in order.
+        files: The files to search; None for none.
+        pairs: The pairs to find.
+
+    Returns:
+        For each pair that was found, a list with the `file:line` of its source and its target, one
+        entry per occurrence, in order.
     """
     wanted = set(pairs)
     found: dict[Pair, list[Pair]] = {}
@@ -173,7 +177,7 @@ def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[
 
 
 def _pair(row: _Row) -> Pair | None:
-    """The texts of a row without any problem."""
+    """Return the texts of a row, or None if it has a problem."""
     if isinstance(row, int):
         return None
     try:
@@ -200,7 +204,7 @@ def _problems(row: _Row, files: Pair, line: int) -> Iterator[Problem]:
 
 
 def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:
-    """For each file of two columns, or two aligned files: the names by side, and the rows."""
+    """Yield the source and target file and their rows, for each TSV file or pair of files."""
     if files.tsv:
         for file in found_files("tsv", files.tsv):
             yield (file, file), _columns(file, files.columns, files.swap)
@@ -208,7 +212,7 @@ def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:
     sources, targets = found_files("source", files.source), found_files("target", files.target)
     if len(sources) != len(targets):
         raise CorpusError(
-            "There must be as many target files as source files. Received: "
+            "The numbers of source and target files must be equal. Received: "
             f"{len(sources)} source files {sources}, {len(targets)} target files {targets}"
         )
     for source, target in zip(sources, targets, strict=True):
@@ -220,8 +224,8 @@ def _aligned(source: str, target: str) -> Iterator[_Row]:
         if None in row:
             counts = [sum(1 for _ in lines(file)) for file in (source, target)]
             raise CorpusError(
-                "Aligned files must have as many lines each. "
-                f"Received: {source} of {counts[0]:,} lines, {target} of {counts[1]:,} lines"
+                "Aligned files must have the same number of lines. "
+                f"Received: {source} with {counts[0]:,} lines, {target} with {counts[1]:,} lines"
             )
         yield row
 

@@ -1,4 +1,4 @@
-"""What was read of a corpus, and why some of its lines cannot be used."""
+"""A report on the lines of a corpus: how many were read, and which cannot be used."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SHOWN = 5
 
 
 class Problem(NamedTuple):
-    """One reason not to use a line; printed as `file:line (detail)`.
+    """A reason why a line cannot be used; `str` gives `file:line (detail)`.
 
     Attributes:
         kind: A key of `KINDS`.
-        file: The file, as it was opened.
-        line: The line's number in the file, from 1.
-        detail: The side, or how many columns there are.
+        file: The file name.
+        line: The line number, from 1.
+        detail: The side, or the number of columns.
     """
 
     kind: Kind
@@ -36,14 +36,14 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What was read; printed as a short summary.
+    """The report on a corpus; `str` gives a short summary.
 
     Attributes:
-        files: Every file that was read, in order.
-        lines: Lines of all files; two aligned lines are one.
-        kept: Lines that became pairs.
-        problems: Why the others did not, in the order of the files. A line may have several
-            problems, for instance one on each side.
+        files: The files that were read, in order.
+        lines: The total number of lines; two aligned lines count as one.
+        kept: The number of lines that became pairs.
+        problems: The problems of the other lines, in the order of the files. A line may have
+            several problems, for instance one on each side.
     """
 
     files: tuple[str, ...]
@@ -53,11 +53,11 @@ class CorpusReport:
 
     @property
     def dropped(self) -> int:
-        """Lines that did not become pairs."""
+        """The number of lines that did not become pairs."""
         return self.lines - self.kept
 
     def of(self, kind: Kind) -> list[Problem]:
-        """The problems of a kind."""
+        """Return the problems of one kind."""
         return [problem for problem in self.problems if problem.kind == kind]
 
     def __str__(self) -> str:
@@ -70,6 +70,6 @@ class CorpusReport:
 
 
 def first_few(problems: Sequence[object]) -> str:
-    """The first few of a list, and how many more there are."""
+    """Return the first few items as text, and the number of the others."""
     more = f" and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
     return ", ".join(str(problem) for problem in problems[:_SHOWN]) + more

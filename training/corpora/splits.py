@@ -1,4 +1,4 @@
-"""Pairs held out of training, with no source sentence on both sides."""
+"""Hold pairs out of training, with no source sentence in two parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.program import CorpusError
 
 
 class Split(NamedTuple):
-    """Pairs by use."""
+    """Pairs for training, validation and testing."""
 
     train: list[Pair]
     dev: list[Pair]
@@ -24,10 +24,10 @@ class Split(NamedTuple):
 def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Split:
     """Hold out pairs for validation and test, with no source sentence in two parts.
 
-    Sources that differ only in case, white space or compatibility characters (NFKC) are one. The
-    sources are put in the order of a hash keyed by the seed, the first go to the test set until it
-    is large enough, the next to the dev set: what is held out depends neither on the order of the
-    pairs nor on the process.
+    Sources that differ only in case, white space or compatibility characters (NFKC) count as one.
+    Sources are sorted by a hash that is keyed with the seed; the first ones go to the test set
+    until it is large enough, the next to the dev set. The split therefore depends neither on the
+    order of the pairs nor on the process.
 
     ```python
     >>> pairs = [("Hi!", "¡Hola!"), ("hi!", "¡Buenas!"), ("Run!", "¡Corre!"), ("Who?", "¿Quién?")]
@@ -41,15 +41,15 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
 
     Args:
         pairs: Source and target texts.
-        dev: The least pairs to validate on. There are more where the last source has several.
-        test: The least pairs to test on.
-        seed: Key of the hash.
+        dev: The minimum number of dev pairs; there are more if the last source has several.
+        test: The minimum number of test pairs.
+        seed: The key of the hash.
 
     Returns:
         `(train, dev, test)`, each in the order of `pairs`.
 
     Raises:
-        CorpusError: If the sources run out before every part has its pairs, training at least one.
+        CorpusError: If there are too few sources for all parts, including one pair for training.
         ValueError: If `dev` or `test` is negative.
     """
     check_not_negative("dev", dev)
@@ -64,10 +64,10 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
             key = next(order, None)
             if key is None:
                 raise CorpusError(
-                    f"The corpus is too small to hold out {dev} pairs to validate on "
-                    f"(data.dev_pairs) and {test} to test on (data.held_out_pairs), with all pairs "
-                    f"of their sources, and to train on the rest. Received: {len(keys)} pairs of "
-                    f"{len(sizes)} different sources"
+                    f"The corpus is too small to hold out {dev} pairs for validation "
+                    f"(data.dev_pairs) and {test} for testing (data.held_out_pairs), each with all "
+                    f"pairs of its source. Received: {len(keys)} pairs with {len(sizes)} distinct "
+                    "sources"
                 )
             part[key] = index
             size += sizes[key]

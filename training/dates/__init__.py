@@ -1,7 +1,7 @@
-"""The dates task: dates as people write them in several languages, to ISO 8601.
+"""The dates task: translate dates as written in several languages to ISO 8601.
 
-Pairs are made on the fly from Babel's locale data; which calendar dates are held out for testing
-never changes. Every source string has exactly one right answer although no locale is given: see
+Pairs are generated on the fly from Babel's locale data. The calendar dates held out for testing are
+fixed. Every source string has exactly one correct answer although the locale is not given; see
 `training.dates.patterns` for the rules.
 """
 

@@ -1,4 +1,4 @@
-"""Which field of a date a digit comes from, and how well attention weights agree with that."""
+"""The field of a date that each digit comes from, and how well attention weights agree with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def _accepted(fields: str, letter: str) -> set[int]:
-    """Positions of a field and of the whole separators that touch it."""
+    """Return the positions of a field and of the separators next to it."""
     runs: list[tuple[str, range]] = []
     for run_letter, group in groupby(fields):
         start = runs[-1][1].stop if runs else 0
@@ -23,7 +23,7 @@ def _accepted(fields: str, letter: str) -> set[int]:
 
 
 def field_alignment(fields: str, target: str, order: str = "ymd") -> npt.NDArray[np.float32]:
-    """Where each character of a target comes from: what attention can be guided by.
+    """Return the reference alignment of a target, which can guide attention.
 
     ```python
     >>> field_alignment("d-m", "07-11", order="dm").tolist()[1]  # the 7, of the day
@@ -32,12 +32,13 @@ def field_alignment(fields: str, target: str, order: str = "ymd") -> npt.NDArray
     ```
 
     Args:
-        fields: the field letters of the source (`DateExample.fields`).
-        target: the target; the digits before its first dash belong to the first field of `order`.
-        order: the letters of the target's fields (`DateExample.order`).
+        fields: The field letters of the source (`DateExample.fields`).
+        target: The target; the digits before its first dash belong to the first field of `order`.
+        order: The letters of the target's fields (`DateExample.order`).
 
     Returns:
-        (T, S): 1 where a digit meets a character of its field, else 0; a dash comes from nowhere.
+        An array (T, S): 1 for a digit and a character of its field, else 0. The row of a dash is
+        all 0.
     """
     letters = np.array(list(fields))
     alignment = np.zeros((len(target), len(fields)), "float32")
@@ -53,32 +54,32 @@ def field_alignment(fields: str, target: str, order: str = "ymd") -> npt.NDArray
 def field_hits(
     fields: str, output: str, weights: npt.ArrayLike, order: str = "ymd"
 ) -> tuple[int, int]:
-    """Count the output digits whose strongest weight lies in the right field of the source.
+    """Count the output digits whose largest weight is on the correct field of the source.
 
     The digits before the first dash of the output belong to the first field of `order`, those after
-    it to the second, those after the second dash to the third; further ones have no right field.
-    The separator directly before or after the field counts too, however long it is. Of equally
-    strong weights the first is taken. A strongest weight on the end token or on padding is a miss,
-    and so is a row without any weight.
+    it to the second, and those after the second dash to the third; further digits never hit. The
+    separators directly before and after a field count as part of it. Of equally large weights, the
+    first counts. A digit misses if its largest weight is on the end token or on padding, or if its
+    row has no weight at all.
 
     Args:
-        fields: the field letters of the source (`DateExample.fields`).
-        output: the model's output, one character for each row of `weights`.
-        weights: attention weights (T, S), with T at least `len(output)` and S at least
+        fields: The field letters of the source (`DateExample.fields`).
+        output: The model's output, one character per row of `weights`.
+        weights: Attention weights (T, S), with T at least `len(output)` and S at least
             `len(fields)`: an end token and padding may follow.
-        order: the letters of the output's fields; that of ISO is year, month, day.
+        order: The letters of the output's fields; defaults to the ISO order: year, month, day.
 
     Returns:
-        How many digits hit, and how many there are (the dashes are not counted).
+        The number of hits and the number of digits; dashes are not counted.
 
     Raises:
-        ValueError: if the weights are not a matrix of at least that size.
+        ValueError: If `weights` is not a matrix of at least this size.
     """
     matrix = np.asarray(weights)
     if matrix.ndim != 2 or matrix.shape[0] < len(output) or matrix.shape[1] < len(fields):
         raise ValueError(
-            f"`weights` must be a matrix of at least {len(output)} output by {len(fields)} source "
-            f"positions. Received: weights.shape={matrix.shape}"
+            f"Argument `weights` must have a shape of at least ({len(output)}, {len(fields)}): "
+            f"output and source positions. Received: weights.shape={matrix.shape}"
         )
     if not output or not fields:
         return 0, sum(character.isdigit() for character in output)

@@ -1,4 +1,4 @@
-"""How good a dates model is: exact match, and whether it looks where the digit comes from."""
+"""Evaluate a dates model: exact match and alignment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class DatesReport:
     """Results on held-out pairs.
 
     Attributes:
-        pairs: How many.
-        exact_match: Fraction of the outputs that are right to the last character.
+        pairs: The number of pairs.
+        exact_match: The fraction of outputs that are entirely correct.
         exact_match_by_locale: The same for each locale.
-        alignment: Fraction of the output digits whose strongest weight lies in their field of the
-            source (year, month or day) or on the separator next to it; None without attention.
-        wrong: Source, expected and given output of some that were wrong.
+        alignment: The fraction of output digits whose largest weight is on their field of the
+            source (year, month or day) or a separator next to it; None without attention.
+        wrong: Source, expected output and actual output of the first few errors.
     """
 
     pairs: int
@@ -43,11 +43,11 @@ class DatesReport:
 
 
 def evaluate_dates(translator: Translator, examples: Sequence[DateExample]) -> DatesReport:
-    """Translate examples and count.
+    """Translate examples and compare the outputs.
 
     Args:
-        translator: The model.
-        examples: Held-out pairs with their construction.
+        translator: The translator to evaluate.
+        examples: Held-out examples.
     """
     results = translator([example.source for example in examples])
     total: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""Pairs of a written date and its ISO form, without end, lazily and reproducibly.
+"""Generate endless pairs of a written date and its ISO form, lazily and reproducibly.
 
-Training, development and test sets have no calendar date in common. Where a date belongs is a
-keyed hash of the date and depends on nothing else: not on a seed, a process or a Python version.
+Training, dev and test sets have no calendar date in common. The set of a date is determined by a
+keyed hash of the date alone, independent of seed, process and Python version.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class DateExample:
     """A written date and its ISO form.
 
     Attributes:
-        source: the text, in NFKC with single plain spaces.
-        target: the date as YYYY-MM-DD, or its parts in the order of `order`.
-        locale: the language of the text, one of `LOCALES` (not part of the model's input).
-        fields: one letter for each character of `source`: `d` day (an ordinal's suffix belongs to
-            it), `m` month, `y` year, `w` weekday, `-` everything between, before and after them.
-        order: the letters of the target's parts, as they follow each other.
+        source: The text, in NFKC with single plain spaces.
+        target: The date as YYYY-MM-DD, or with its parts in the order given by `order`.
+        locale: The language of the text, one of `LOCALES`; not part of the model's input.
+        fields: One letter for each character of `source`: `d` for the day including an ordinal
+            suffix, `m` for the month, `y` for the year, `w` for the weekday, `-` for all else.
+        order: The letters of the target's parts, in order.
     """
 
     source: str
@@ -49,7 +49,7 @@ class DateExample:
     order: str = ISO_ORDER
 
     def in_source_order(self) -> DateExample:
-        """The same date, its target's parts in the order of the source: a monotonic task."""
+        """Return the same date with the target in the order of the source, a monotonic task."""
         parts = dict(zip(self.order, self.target.split("-"), strict=True))
         order = "".join(sorted(parts, key=self.fields.index))
         target = "-".join(parts[letter] for letter in order)
@@ -57,7 +57,7 @@ class DateExample:
 
 
 def split_of(day: date) -> str:
-    """The set that a calendar date belongs to: 85 % train, 5 % dev, 10 % test."""
+    """Return the set of a calendar date: train (85 %), dev (5 %) or test (10 %)."""
     digest = hashlib.blake2b(day.isoformat().encode(), digest_size=8, key=_SPLIT_KEY).digest()
     share = int.from_bytes(digest, "big") / 2**64
     if share < _TEST_SHARE:
@@ -71,7 +71,7 @@ def _index(day: date) -> DateIndex:
 
 @cache
 def _calendar() -> dict[str, list[tuple[DateIndex, str]]]:
-    """The dates of each set as template indices and ISO text, in order."""
+    """Return the dates of each set as template indices and ISO text, in order."""
     days = (FIRST_DAY + timedelta(n) for n in range((LAST_DAY - FIRST_DAY).days + 1))
     calendar: dict[str, list[tuple[DateIndex, str]]] = {split: [] for split in SPLITS}
     for day in days:
@@ -86,35 +86,36 @@ def _forms(locale: str) -> tuple[tuple[Template, Template], ...]:
 
 def _check(split: str, count: int | None, locales: Sequence[str]) -> None:
     if split not in SPLITS:
-        raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
+        raise ValueError(f"Argument `split` must be one of {SPLITS}. Received: split={split!r}")
     if count is not None and count < 0:
-        raise ValueError(f"`count` must be None or at least 0. Received: count={count}")
+        raise ValueError(f"Argument `count` must be None or at least 0. Received: count={count}")
     unknown = [locale for locale in locales if locale not in LOCALES]
     if isinstance(locales, str) or unknown or not locales:
         raise ValueError(
-            f"`locales` must be a sequence of some of {LOCALES}. Received: locales={locales!r}"
+            f"Argument `locales` must be a non-empty subset of {LOCALES}. "
+            f"Received: locales={locales!r}"
         )
 
 
 def generate(
     split: str, count: int | None, seed: int, locales: Sequence[str] = LOCALES
 ) -> Iterator[DateExample]:
-    """Draw examples of one set: locale, pattern and calendar date each uniformly, with repetition.
+    """Draw examples of one set: locale, pattern and date uniformly, with replacement.
 
-    One example in four is in lower case throughout. The same arguments give the same examples in
-    every process and Python version; another release of Babel may bring other patterns.
+    One example in four is entirely in lower case. The same arguments give the same examples in
+    every process and Python version; another release of Babel may have different patterns.
 
     Args:
-        split: "train", "dev" or "test".
-        count: how many, or None for no end.
-        seed: which stream of examples; the held-out dates do not depend on it.
-        locales: some of `LOCALES`.
+        split: `"train"`, `"dev"` or `"test"`.
+        count: The number of examples, or None for an endless iterator.
+        seed: The seed for drawing; the held-out dates do not depend on it.
+        locales: A subset of `LOCALES`.
 
     Returns:
         An iterator over `DateExample`.
 
     Raises:
-        ValueError: for an unknown set or locale, or a negative count.
+        ValueError: If the split or a locale is unknown, or `count` is negative.
     """
     _check(split, count, locales)
     return _draw(split, count, seed, tuple(locales))
@@ -126,7 +127,7 @@ def _draw(
     days = _calendar()[split]
     forms = [(locale, _forms(locale)) for locale in locales]
     stream = hashlib.blake2b(f"{split}:{seed}".encode(), digest_size=8).digest()
-    # Of Random only `random` is promised to give the same numbers in every Python version.
+    # Only `Random.random` is guaranteed to return the same numbers in every Python version.
     uniform = Random(int.from_bytes(stream, "big")).random
     for _ in count_up() if count is None else range(count):
         locale, pairs = forms[int(uniform() * len(forms))]
@@ -137,14 +138,15 @@ def _draw(
 
 
 def variants(day: date, locales: Sequence[str] = LOCALES) -> Iterator[DateExample]:
-    """Every way in which one calendar date can be written, pattern by pattern.
+    """Yield every written form of one calendar date, pattern by pattern.
 
     Raises:
-        ValueError: if the date is outside 1900 to 2100.
+        ValueError: If the year is not between 1900 and 2100.
     """
     if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError(
-            f"`day` must lie between {FIRST_DAY} and {LAST_DAY}. Received: day={day.isoformat()}"
+            f"Argument `day` must be between {FIRST_DAY} and {LAST_DAY}. "
+            f"Received: day={day.isoformat()}"
         )
     index, target = _index(day), day.isoformat()
     for locale in locales:

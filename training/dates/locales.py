@@ -1,8 +1,8 @@
-"""What Babel's locale data does not say: free patterns and written ordinals of each locale.
+"""Data that Babel lacks: informal patterns and ordinal suffixes of each locale.
 
-Patterns are in CLDR's notation (`y` year, `M`/`L` month inside a date or standing alone, `d` day,
-`E`/`c` weekday, quotes around words), with one addition: `ddd` is the day as an ordinal number
-("3rd", "1er"), which CLDR has no letter for.
+Patterns are in CLDR notation (`y` year, `M`/`L` month inside a date or on its own, `d` day, `E`/`c`
+weekday, quotes around words), with one addition: `ddd` is the day as an ordinal number ("3rd",
+"1er"), for which CLDR has no letter.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 LOCALES = ("en", "de", "es", "fr", "it", "pt", "nl", "sv", "pl", "ja")
 
-# Regions whose CLDR patterns and names are used beside those of the language itself.
+# The regions whose CLDR patterns and names are used; defaults to the language itself.
 REGIONS: dict[str, tuple[str, ...]] = {"en": ("en", "en_GB")}
 
-# Written everywhere: ISO 8601 and the year-first orders of file names, logs and archives.
+# Common to all locales: ISO 8601, and the year-first order of file names, logs and archives.
 SHARED_PATTERNS = ("y-MM-dd",)
 YEAR_FIRST_PATTERNS = ("y MMMM d", "y MMM d")
 
@@ -132,7 +132,7 @@ def _first_only(suffix: str) -> Callable[[int], str]:
     return lambda day: suffix if day == 1 else ""
 
 
-# The suffix of the written ordinal by language; the Romance languages count only the first so.
+# The ordinal suffix by language; in the Romance languages only the first day has one.
 ORDINAL_SUFFIXES: dict[str, Callable[[int], str]] = {
     "en": _english,
     "es": _first_only("º"),

@@ -1,4 +1,4 @@
-"""Names of months, and which of them cannot be used because locales disagree on the month."""
+"""Names of months, and those that are ambiguous between locales."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from babel import Locale
 
 
 def normalize(text: str) -> str:
-    """NFKC, and each white space character a plain space."""
+    """Apply NFKC, and replace each white space character by a plain space."""
     return "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFKC", text))
 
 
@@ -24,13 +24,13 @@ def _months(region: str, context: str, width: str) -> tuple[str, ...]:
 
 
 def conflicting_names(regions: Iterable[str]) -> frozenset[str]:
-    """Month names that stand for different months in different locales.
+    """Return the month names that mean different months in different locales.
 
     Args:
         regions: Babel locale names.
 
     Returns:
-        The names in lower case without a final full stop. Croatian and Polish, for example, share
+        The names in lower case without a final period. Croatian and Polish, for example, share
         "lip" (June, July) and "lis" (October, November).
     """
     meanings: defaultdict[str, set[int]] = defaultdict(set)
@@ -43,10 +43,10 @@ def conflicting_names(regions: Iterable[str]) -> frozenset[str]:
 
 
 def month_table(region: str, context: str, width: str, conflicts: frozenset[str]) -> list[str]:
-    """The twelve month names, each conflicting one replaced by its unabbreviated form.
+    """Return the twelve month names, with ambiguous ones in their unabbreviated form.
 
     Raises:
-        ValueError: if an unabbreviated name is in conflict too.
+        ValueError: If an unabbreviated name is ambiguous, too.
     """
     names = _months(region, context, width)
     full = _months(region, context, "wide")
@@ -54,7 +54,7 @@ def month_table(region: str, context: str, width: str, conflicts: frozenset[str]
     undecided = [name for name in table if _name_key(name) in conflicts]
     if undecided:
         raise ValueError(
-            "`region` must have unabbreviated month names that no other locale uses for another "
-            f"month. Received: region={region!r} with {undecided}"
+            "Argument `region` must have unabbreviated month names that mean the same month in all "
+            f"locales. Received: region={region!r} with {undecided}"
         )
     return table

@@ -1,18 +1,18 @@
-"""CLDR date patterns compiled to templates, under rules that leave one answer for every string.
+"""Compile CLDR date patterns to templates, under rules that make every string unambiguous.
 
-The source carries no locale, so a form is used only when it can be decided without one:
+The locale is not given with the source, so only forms that can be read without it are used:
 
-1. *Numbers only.* A date in numbers that begins with the year is year-month-day; any other is
-   day-month-year. Patterns in another order (the month-day-year of the United States, "5/3/1979")
-   are left out. A weekday beside the numbers changes nothing.
+1. *Numeric dates.* A numeric date that begins with the year is year-month-day; any other is
+   day-month-year. Patterns in another order, such as month-day-year in the United States
+   ("5/3/1979"), are skipped. A weekday next to the numbers makes no difference.
 2. *Years have four digits*: CLDR's two-digit years (`yy`) are written in full.
-3. *Month names that mean different months in different locales* are left out: the unabbreviated
-   name takes their place. They are computed from the locale data (`training.dates.names`), with
-   letter case and full stops ignored.
-4. *Gregorian calendar only*: the years of Japanese eras are left out.
+3. *Ambiguous month names*, which mean different months in different locales, are replaced by their
+   unabbreviated form. They are found in the locale data (`training.dates.names`), ignoring case and
+   periods.
+4. *Gregorian calendar only*: years of Japanese eras are skipped.
 
-All texts are in Unicode's NFKC form (what the tokenizer makes of them: "1º" is "1o") with single
-plain spaces, so that a character of the source is a token of the model.
+All texts are in Unicode's NFKC form, as the tokenizer produces ("1º" becomes "1o"), with single
+plain spaces, so that each character of the source is one token of the model.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _NUMERIC_ORDERS = ([YEAR, MONTH, DAY], [DAY, MONTH, YEAR])
 
 Token = tuple[str, int]
 DateIndex = tuple[int, int, int, int, int]
-"""Positions of a date in the tables: year, month, day, weekday (Monday 0), and 0 for literals."""
+"""The indices of a date: year, month, day, weekday (Monday is 0), and 0 for literals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One field of a template: every text that it can take, and their field letters."""
+    """One field of a template: all its possible texts, and their field letters."""
 
     slot: int
     texts: tuple[str, ...]
@@ -56,7 +56,7 @@ class Part:
 
     @classmethod
     def of(cls, slot: int, texts: Iterable[str]) -> Part:
-        """A part with the texts brought to the tokenizer's form."""
+        """Return a part with normalized texts."""
         normal = tuple(normalize(text) for text in texts)
         return cls(slot, normal, tuple(_LETTERS[slot] * len(text) for text in normal))
 
@@ -66,10 +66,10 @@ class Template:
     """A pattern of one locale, compiled to tables of strings.
 
     Attributes:
-        locale: the language, one of `LOCALES`.
-        region: Babel's locale that the names are from ("en_GB").
-        pattern: the CLDR pattern; `ddd` is the ordinal day.
-        parts: the fields and literals in order.
+        locale: The language, one of `LOCALES`.
+        region: The Babel locale of the names, such as "en_GB".
+        pattern: The CLDR pattern; `ddd` is the ordinal day.
+        parts: The fields and literals, in order.
     """
 
     locale: str
@@ -78,12 +78,12 @@ class Template:
     parts: tuple[Part, ...]
 
     def lower(self) -> Template:
-        """The same template in lower case."""
+        """Return the template in lower case."""
         parts = (Part.of(p.slot, (text.lower() for text in p.texts)) for p in self.parts)
         return Template(self.locale, self.region, self.pattern, tuple(parts))
 
     def render(self, date: DateIndex) -> tuple[str, str]:
-        """The text of a date, and one field letter for each of its characters."""
+        """Return the text of a date, and one field letter for each of its characters."""
         text = "".join([part.texts[date[part.slot]] for part in self.parts])
         letters = "".join([part.letters[date[part.slot]] for part in self.parts])
         return text, letters
@@ -108,7 +108,7 @@ def _field_texts(region: str, letter: str, width: int, conflicts: frozenset[str]
 
 
 def decidable(fields: list[Token]) -> bool:
-    """Whether a pattern with these (letter, width) fields is used: whole date, one reading."""
+    """Return whether the (letter, width) fields form a complete, unambiguous date."""
     slots = [_SLOTS.get(letter) for letter, _ in fields]
     order = [slot for slot in slots if slot != WEEKDAY]
     if sorted(slot for slot in order if slot is not None) != [YEAR, MONTH, DAY] or None in order:
@@ -120,7 +120,7 @@ def decidable(fields: list[Token]) -> bool:
 def compile_pattern(
     locale: str, region: str, pattern: str, conflicts: frozenset[str]
 ) -> Template | None:
-    """Compile one CLDR pattern, or return None where it has not exactly one reading."""
+    """Compile a CLDR pattern; return None if it is incomplete or ambiguous."""
     tokens = [
         (kind, ("y", 1) if kind == "field" and value[0] == "y" else value)
         for kind, value in tokenize_pattern(pattern)
@@ -149,13 +149,13 @@ def _patterns(locale: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def templates(locale: str) -> tuple[Template, ...]:
-    """All templates of a locale, in a fixed order, none twice.
+    """Return all distinct templates of a locale, in a fixed order.
 
     Raises:
-        ValueError: if the locale is not one of `LOCALES`.
+        ValueError: If `locale` is not one of `LOCALES`.
     """
     if locale not in LOCALES:
-        raise ValueError(f"`locale` must be one of {LOCALES}. Received: locale={locale!r}")
+        raise ValueError(f"Argument `locale` must be one of {LOCALES}. Received: locale={locale!r}")
     conflicts = conflicting_names(r for name in LOCALES for r in REGIONS.get(name, (name,)))
     found: dict[tuple[Part, ...], Template] = {}
     for region, pattern in _patterns(locale):
@@ -166,13 +166,13 @@ def templates(locale: str) -> tuple[Template, ...]:
 
 
 def source_characters(locales: Iterable[str] = LOCALES) -> str:
-    """Every character that a source can hold, sorted: what the tokenizer must cover."""
+    """Return every character that can occur in a source, sorted."""
     forms = [form for locale in locales for t in templates(locale) for form in (t, t.lower())]
     return "".join(sorted({c for f in forms for part in f.parts for c in "".join(part.texts)}))
 
 
 def maximum_source_length(locales: Iterable[str] = LOCALES) -> int:
-    """The length in characters of the longest possible source."""
+    """Return the length of the longest possible source, in characters."""
     return max(
         sum(max(map(len, part.texts)) for part in template.parts)
         for locale in locales

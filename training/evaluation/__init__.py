@@ -1,5 +1,6 @@
-"""How good a model is.
+"""Evaluate translations.
 
-`translation` has BLEU and chrF, `bootstrap` says whether two systems differ, `comparison` sets them
-side by side, `lengths` splits by length, `word_alignments` compares weights with people's links.
+`translation` computes BLEU and chrF, `bootstrap` their confidence intervals, `comparison` compares
+several models, `lengths` groups sentences by length, and `word_alignments` turns attention weights
+into links between words.
 """

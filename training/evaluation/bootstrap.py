@@ -1,7 +1,7 @@
-"""How sure a BLEU score is: paired bootstrap resampling of sentences.
+"""Confidence intervals of BLEU, by paired bootstrap resampling of sentences.
 
-BLEU of a corpus follows from sums over its sentences: lengths, n-grams, and n-grams that match. A
-resample therefore needs no text, only a sum of rows.
+Corpus BLEU is computed from sums over sentences: lengths, n-grams and matching n-grams. A resample
+therefore needs no text, only a sum of rows.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """A number and where it lies with a probability of 95 %.
+    """A value with its 95 % confidence interval.
 
     Attributes:
-        value: The number, measured on all sentences.
+        value: The value on all sentences.
         low: The 2.5th percentile of the resamples.
         high: The 97.5th percentile.
     """
@@ -28,7 +28,7 @@ class Interval:
 
     @classmethod
     def of(cls, value: float, resampled: np.ndarray) -> Interval:
-        """The interval of a number, given the number in each resample."""
+        """Return the interval of a value, given its value on each resample."""
         low, high = (float(x) for x in np.percentile(resampled, [2.5, 97.5]))
         return cls(float(value), low, high)
 
@@ -39,14 +39,14 @@ class Interval:
 def bleu_statistics(
     outputs: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool = False
 ) -> np.ndarray:
-    """What sacreBLEU counts in each sentence: (sentences, 10).
+    """Return sacreBLEU's counts for each sentence: (sentences, 10).
 
-    The columns are the length of the output, the length of the reference, the n-grams that match
-    and all n-grams of the output, for n from 1 to 4.
+    The columns are the length of the output, the length of the reference, the number of matching
+    n-grams and the number of n-grams in the output, both for n from 1 to 4.
 
     Args:
         outputs: Translations.
-        references: The references of each.
+        references: The references of each translation.
         lowercase: Whether to lower-case both sides.
     """
     from sacrebleu.metrics.bleu import BLEU
@@ -60,7 +60,7 @@ def bleu_statistics(
 
 
 def bleu_of(statistics: np.ndarray) -> np.ndarray:
-    """BLEU, with sacreBLEU's default smoothing, of summed statistics (..., 10): (...).
+    """Return BLEU, with sacreBLEU's default smoothing, of summed statistics (..., 10): (...).
 
     Reference: Papineni et al. 2002; Chen and Cherry 2014 (method 3).
     """
@@ -77,14 +77,15 @@ def bleu_of(statistics: np.ndarray) -> np.ndarray:
 def resampled_bleu(
     statistics: np.ndarray, resamples: int, random: np.random.Generator
 ) -> np.ndarray:
-    """BLEU of samples of the sentences, drawn with replacement: (resamples, systems).
+    """Return BLEU on sentences drawn with replacement: (resamples, systems).
 
-    Every system is measured on the same samples, so differences are paired.
+    All systems are scored on the same resamples, so differences are paired.
 
     Args:
-        statistics: Of several systems on the same sentences, (systems, sentences, 10).
-        resamples: How many samples, each as large as the whole.
-        random: Draws them.
+        statistics: The statistics of several systems on the same sentences, (systems, sentences,
+            10).
+        resamples: The number of resamples, each as large as the original.
+        random: The random generator.
 
     Reference: Koehn 2004.
     """

@@ -1,4 +1,4 @@
-"""Several models on the same sentences, by the length of the source."""
+"""Compare several models on the same sentences, by source length."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from training.evaluation.translation import bleu, columns
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """The models on the sources of some lengths.
+    """The scores of all models on sources of similar length.
 
     Attributes:
-        words: How many words they have, "8-11".
-        shortest: The fewest.
-        longest: The most.
-        sources: How many sources.
+        words: The range of source lengths in words, such as "8-11".
+        shortest: The minimum number of words.
+        longest: The maximum number of words.
+        sources: The number of sources.
         bleu: BLEU of each model.
-        differences: BLEU of the first model minus that of each other one, on the same resamples.
+        differences: BLEU of the first model minus that of each other model, on the same resamples.
     """
 
     words: str
@@ -35,17 +35,17 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found; prints itself as a table.
+    """The results of `compare`; `str` gives a table.
 
     Attributes:
-        names: The models.
+        names: The names of the models.
         signature: sacreBLEU's signature of the settings.
-        resamples: How many bootstrap resamples the intervals are of.
-        whole: All sources.
-        rows: Buckets of lengths, the shortest first.
-        thirds: The same for thirds; fewer where there are too few lengths.
-        growth: For each model but the first, the difference on the longest third minus that on the
-            shortest; empty where there are no two thirds.
+        resamples: The number of bootstrap resamples.
+        whole: The scores on all sources.
+        rows: The scores by length, the shortest first.
+        thirds: The scores on thirds of the sources by length; fewer if there are too few lengths.
+        growth: For each model except the first, the difference on the longest third minus that on
+            the shortest; empty if there is only one third.
     """
 
     names: list[str]
@@ -73,9 +73,9 @@ class Comparison:
         return "\n".join([*table, settings, *self.verdicts()])
 
     def verdicts(self) -> list[str]:
-        """Whether the difference is larger on the longest third than on the shortest, in words."""
+        """Say whether the difference is larger on the longest third than on the shortest."""
         if not self.growth:
-            return ["The sources are too much of one length to say what length does."]
+            return ["The lengths of the sources are too similar to show an effect of length."]
         lines = []
         for name, growth in zip(self.names[1:], self.growth, strict=True):
             what = f"{self.names[0]} - {name}: the difference on the longest third"
@@ -103,16 +103,16 @@ def compare(
     resamples: int = 1000,
     seed: int = 1,
 ) -> Comparison:
-    """Compare models by the length of the source.
+    """Compare models by source length.
 
     Args:
         names: The models.
         outputs: The translations of each model, in the order of the sources.
         targets: The references of each source.
-        buckets: How many buckets of lengths.
+        buckets: The maximum number of length buckets.
         lowercase: Whether to lower-case outputs and references.
-        resamples: How many bootstrap resamples.
-        seed: Their seed.
+        resamples: The number of bootstrap resamples.
+        seed: The seed of the resamples.
     """
     sources, references = list(targets), list(targets.values())
     statistics = np.stack([bleu_statistics(texts, references, lowercase) for texts in outputs])
@@ -137,7 +137,7 @@ def compare(
 def _row(
     bucket: Bucket, statistics: np.ndarray, resampled: np.ndarray
 ) -> tuple[ComparisonRow, np.ndarray]:
-    """A row, and the differences of its resamples (resamples, systems - 1)."""
+    """Return a row, and the differences of its resamples (resamples, systems - 1)."""
     values = bleu_of(statistics.sum(axis=1))
     differences, resampled_differences = values[0] - values[1:], resampled[:, :1] - resampled[:, 1:]
     row = ComparisonRow(
@@ -159,7 +159,7 @@ def _growth(
     long: ComparisonRow,
     long_resampled: np.ndarray,
 ) -> list[Interval]:
-    """Differences on long sources minus those on short ones, which are drawn independently."""
+    """Return differences on long sources minus those on short ones, resampled independently."""
     rows = zip(
         long.differences, short.differences, (long_resampled - short_resampled).T, strict=True
     )

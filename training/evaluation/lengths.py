@@ -1,4 +1,4 @@
-"""Sentences by the length of their source."""
+"""Group sentences by source length."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Bucket(NamedTuple):
     """Sentences of similar length.
 
     Attributes:
-        shortest: The fewest words of a source.
-        longest: The most words of a source.
-        places: Which sentences these are, ascending.
+        shortest: The minimum number of words.
+        longest: The maximum number of words.
+        places: The indices of the sentences, ascending.
     """
 
     shortest: int
@@ -23,7 +23,7 @@ class Bucket(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The lengths, "8-11"."""
+        """The range of lengths, such as "8-11"."""
         return (
             str(self.longest)
             if self.shortest == self.longest
@@ -32,10 +32,10 @@ class Bucket(NamedTuple):
 
 
 def length_buckets(sources: Sequence[str], count: int) -> list[Bucket]:
-    """Sort sentences into buckets by the words of their source, as equal in size as they can be.
+    """Group sentences by the number of source words into buckets of about equal size.
 
-    Sentences of one length are in one bucket, so sizes differ a little, and there are fewer buckets
-    where there are too few lengths.
+    Sentences of equal length are always in the same bucket, so sizes may differ, and there may be
+    fewer buckets than requested.
 
     ```python
     >>> [bucket.name for bucket in length_buckets(["a", "a b", "b a", "a b c", "a b c d"], 3)]
@@ -44,8 +44,8 @@ def length_buckets(sources: Sequence[str], count: int) -> list[Bucket]:
     ```
 
     Args:
-        sources: Texts; words are what white space separates.
-        count: How many buckets, at most.
+        sources: Texts; words are separated by white space.
+        count: The maximum number of buckets.
     """
     words = np.array([len(source.split()) for source in sources])
     lengths, sizes = np.unique(words, return_counts=True)

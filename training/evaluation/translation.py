@@ -1,4 +1,4 @@
-"""How good translations are, by sacreBLEU."""
+"""Score translations with sacreBLEU."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ References = Sequence[str | None]
 
 
 class Score(NamedTuple):
-    """A score and what exactly was computed.
+    """A score and the settings it was computed with.
 
     Attributes:
-        score: From 0 to 100.
+        score: The score, from 0 to 100.
         signature: sacreBLEU's signature of the settings.
     """
 
@@ -28,12 +28,12 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class LengthScore:
-    """BLEU of the sources of some lengths.
+    """BLEU on sources of similar length.
 
     Attributes:
-        words: How many words they have, "8-11".
-        sources: How many they are.
-        bleu: BLEU, as it is written.
+        words: The range of source lengths in words, such as "8-11".
+        sources: The number of sources.
+        bleu: Case-sensitive BLEU.
         bleu_lowercase: BLEU of lower-cased text.
     """
 
@@ -48,15 +48,15 @@ class TranslationReport:
     """Results on held-out pairs.
 
     Attributes:
-        search: How the translations were found.
-        pairs: How many.
-        sources: How many different ones; one of several pairs has several references.
-        bleu: BLEU, as it is written.
+        search: The search.
+        pairs: The number of pairs.
+        sources: The number of distinct sources; a source with several pairs has several references.
+        bleu: Case-sensitive BLEU.
         bleu_lowercase: BLEU of lower-cased text.
-        chrf: chrF, as it is written.
+        chrf: Case-sensitive chrF.
         chrf_lowercase: chrF of lower-cased text.
-        complete: Fraction of the outputs that ended before the maximum length.
-        by_length: BLEU of the shortest, the middle and the longest third of the sources.
+        complete: The fraction of outputs that ended before the maximum length.
+        by_length: BLEU on the shortest, middle and longest third of the sources.
     """
 
     search: str
@@ -80,8 +80,8 @@ class TranslationReport:
         counts = [
             f"{'search':<20}{self.search}",
             f"{'pairs':<20}{self.pairs:>8,}",
-            f"{'sources':<20}{self.sources:>8,}   one of several pairs has several references",
-            f"{'complete':<20}{self.complete:>8.2%}   of the outputs ended by themselves",
+            f"{'sources':<20}{self.sources:>8,}   several pairs with one source are its references",
+            f"{'complete':<20}{self.complete:>8.2%}   of the outputs end before the maximum length",
         ]
         head = f"{'words of the source':<20}{'sources':>8}{'BLEU':>8}{'lower-cased':>13}"
         lengths = [
@@ -92,12 +92,12 @@ class TranslationReport:
 
 
 def bleu(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
-    """Corpus BLEU.
+    """Return corpus BLEU.
 
     Args:
         outputs: Translations.
-        references: One or several lists of reference translations, as long as `outputs`; None where
-            a source has fewer.
+        references: One or more lists of reference translations, each as long as `outputs`; None for
+            a source that has fewer references.
         lowercase: Whether to lower-case both sides.
 
     Reference: Papineni et al. 2002; Post 2018 (sacreBLEU).
@@ -109,7 +109,7 @@ def bleu(outputs: Sequence[str], *references: References, lowercase: bool = Fals
 
 
 def chrf(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
-    """Corpus chrF; arguments as in `bleu`.
+    """Return corpus chrF; takes the same arguments as `bleu`.
 
     Reference: Popovic 2015.
     """
@@ -125,7 +125,7 @@ def _scored(metric: Any, outputs: Sequence[str], references: Sequence[References
 
 
 def references_by_source(pairs: Sequence[Pair]) -> dict[str, list[str]]:
-    """The targets of each different source, in the order of the pairs."""
+    """Return the targets of each distinct source, in the order of the pairs."""
     targets: dict[str, list[str]] = {}
     for source, target in pairs:
         targets.setdefault(source, []).append(target)
@@ -133,7 +133,7 @@ def references_by_source(pairs: Sequence[Pair]) -> dict[str, list[str]]:
 
 
 def columns(references: Sequence[Sequence[str]]) -> list[References]:
-    """References by source as sacreBLEU takes them: all first ones, all second ones, ..."""
+    """Turn references by source into the lists that sacreBLEU takes: all first ones, and so on."""
     most = max(len(known) for known in references)
     return [[known[i] if i < len(known) else None for known in references] for i in range(most)]
 
@@ -141,12 +141,12 @@ def columns(references: Sequence[Sequence[str]]) -> list[References]:
 def report_translation(
     targets: Mapping[str, Sequence[str]], results: Sequence[Translation], search: Search
 ) -> TranslationReport:
-    """Compare translations with references.
+    """Score translations against their references.
 
     Args:
         targets: The references of each source.
-        results: The translation of each source, in that order.
-        search: How they were found.
+        results: The translation of each source, in the same order.
+        search: The search that found them.
     """
     known, outputs = list(targets.values()), [result.text for result in results]
     references = columns(known)

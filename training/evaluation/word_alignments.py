@@ -1,4 +1,4 @@
-"""Which word came from which: attention over tokens as alignments of words, in Pharaoh's format."""
+"""Turn attention over tokens into word alignments, in Pharaoh format."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BYTE = re.compile("<0x([0-9A-F]{2})>")
 def align_words(
     attention: np.ndarray, target: Sequence[str], source: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """The source word that each target word looked at most.
+    """Align each target word with the source word that it attends to most.
 
-    Words are what white space separates, counted from 0, and a token belongs to the word that has
-    one of its characters. The weight of a pair of words is the sum over the rows of the target
-    word's tokens and the columns of the source word's tokens; each target word is aligned with the
-    source word of the largest weight, the first of equals. End tokens take no part, nor do tokens
-    of white space alone.
+    Words are separated by white space and numbered from 0; a token belongs to each word that
+    contains one of its characters. The weight of two words is the sum over the rows of the target
+    word's tokens and the columns of the source word's tokens. Each target word is aligned with the
+    source word that has the largest weight, the first one if there are several. End tokens and
+    tokens of white space are ignored.
 
     ```python
     >>> weights = np.array([[0.8, 0.1, 0.1], [0.4, 0.3, 0.3], [0.1, 0.2, 0.7]])
@@ -33,15 +33,15 @@ def align_words(
     ```
 
     Args:
-        attention: Weights (T, S), a row for each target token. What is beyond the tokens given, for
-            instance the end token's row and column, is not looked at.
-        target: Target tokens without the end token, as they stand in the text; a token that is a
-            byte is "<0xE6>".
-        source: Source tokens, likewise.
+        attention: Weights (T, S), one row per target token. Further rows and columns, such as those
+            of the end token, are ignored.
+        target: Target tokens without the end token, as they appear in the text; a byte token is
+            written "<0xE6>".
+        source: Source tokens, in the same form.
 
     Returns:
-        Pairs (source word, target word) in their order. A target word whose weights are all zero
-        has none.
+        Sorted pairs (source word, target word). A target word whose weights are all zero is not
+        aligned.
     """
     of_target, of_source = _words_of(target), _words_of(source)
     weights = of_target @ np.asarray(attention)[: len(target), : len(source)] @ of_source.T
@@ -52,33 +52,33 @@ def align_words(
 
 
 def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
-    """An alignment as "0-0 1-2": source word, target word."""
+    """Format an alignment as "0-0 1-2": source word, target word."""
     return " ".join(f"{source}-{target}" for source, target in alignment)
 
 
 def align_translation(result: Translation, source: Sequence[str]) -> list[tuple[int, int]]:
-    """The alignment of a translation with its source, of which `text_tokens` gives the tokens."""
+    """Align a translation with the tokens of its source, as returned by `text_tokens`."""
     return align_words(weights_of(result.attention), read_tokens(result.tokens), source)
 
 
 def write_alignments(out: Path, alignments: Iterable[Sequence[tuple[int, int]]]) -> None:
-    """Write a line for each alignment, empty where there is nothing to align."""
+    """Write one line per alignment; a line is empty if there is nothing to align."""
     text = "".join(f"{pharaoh(alignment)}\n" for alignment in alignments)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
 
 
 def weights_of(attention: np.ndarray | None) -> np.ndarray:
-    """The weights, or the error that there are none."""
+    """Return the weights; raise `ValueError` if there are none."""
     if attention is None:
-        raise ValueError("Alignments need a model with attention. Received: attention=None")
+        raise ValueError("Alignments require a model with attention. Received: attention=None")
     return attention
 
 
 def text_tokens(tokenizer: SentencePieceTokenizer, texts: Sequence[str]) -> list[list[str]]:
-    """The tokens of texts as they stand in the normalized text, unknown ones as they are written.
+    """Return the tokens of texts as they appear in the normalized text, unknown ones unchanged.
 
-    The words of a text are those of these tokens joined.
+    Joined, the tokens give the words of the text.
     """
     import sentencepiece
 
@@ -90,16 +90,16 @@ def text_tokens(tokenizer: SentencePieceTokenizer, texts: Sequence[str]) -> list
 
 
 def read_tokens(tokens: Sequence[str]) -> list[str]:
-    """What a model wrote, from `Translation.tokens`, as it stands in the text.
+    """Return the tokens of `Translation.tokens` as they appear in the text.
 
-    An unknown token is a word of its own, as in the decoded text, which has " ⁇ " for it.
+    An unknown token is a word of its own, as in the decoded text, where it is " ⁇ ".
     """
     written = tokens[:-1] if tokens and tokens[-1] == "⏎" else tokens
     return [" ⁇ " if token == "�" else token.replace("␣", " ") for token in written]
 
 
 def _words_of(tokens: Sequence[str]) -> np.ndarray:
-    """Which token belongs to which word: (words, tokens) of 0 and 1."""
+    """Return which token belongs to which word: a matrix (words, tokens) of 0 and 1."""
     places: list[set[int]] = []
     is_inside = False
     for text, owners in _characters(tokens):
@@ -118,7 +118,7 @@ def _words_of(tokens: Sequence[str]) -> np.ndarray:
 
 
 def _characters(tokens: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
-    """Text and the tokens that it is made of: one token, or the bytes of a character."""
+    """Yield pieces of text with their tokens: a single token, or the bytes of one character."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     waiting: list[int] = []
     for place, token in enumerate([*tokens, ""]):

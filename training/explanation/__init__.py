@@ -1,1 +1,1 @@
-"""One decoding: `steps` listens to a running model, `text` and `picture` show its numbers."""
+"""Explain one decoding: `steps` records a running model; `text` and `picture` show its numbers."""

@@ -1,4 +1,4 @@
-"""An explanation as a picture: for each step the shares of the source and the likeliest words."""
+"""Draw an explanation: for each step, the attention weights and the most probable words."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BAR, _AROUND, _WIDTH = 0.28, 0.9, 9.0  # inches: a bar; a step's title; the picture
-_TITLE = 80  # letters of a line
+_TITLE = 80  # characters per line
 _BLUE, _GREEN, _GREY = "#4292c6", "#238b45", "0.75"
 
 
 def plot(explanation: Explanation, out: Path, rows: int = 12) -> str:
-    """Draw the steps below each other.
+    """Draw the steps, one below the other.
 
     Args:
-        explanation: What to draw.
-        out: The file; its ending says which format.
-        rows: The most source tokens of a step; of more, those with the largest shares are shown.
+        explanation: The explanation to draw.
+        out: The file; its extension determines the format.
+        rows: The maximum number of source tokens per step, those with the largest shares.
 
     Returns:
-        The characters that no installed font has, which are drawn as boxes.
+        The characters that are missing from all installed fonts, which are drawn as boxes.
     """
     return write(lambda: figure_of(explanation, rows), out)
 
 
 def figure_of(explanation: Explanation, rows: int = 12) -> Figure:
-    """The figure: a row of two charts for each step."""
+    """Return the figure: a row of two charts for each step."""
     from matplotlib.figure import Figure
 
     heights = [_bars(step, rows) * _BAR + _AROUND for step in explanation.steps]
@@ -81,13 +81,13 @@ def _draw_words(axis: Axes, step: Step) -> None:
     _draw_bars(axis, [word.token for word in words], chances, list(map(percent, chances)), colours)
     end = ", the end" if step.is_end else ""
     axis.set_title(f"It writes {step.writes.token}{end}", parse_math=False, loc="left")
-    axis.set_xlabel("how likely it is next", loc="left")
+    axis.set_xlabel("probability of the next word", loc="left")
 
 
 def _draw_bars(
     axis: Axes, names: list[str], values: list[float], notes: list[str], colours: list[str]
 ) -> None:
-    """Bars from top to bottom, from 0 to 1, with what they are at their ends."""
+    """Draw bars from top to bottom on a scale from 0 to 1, with notes at their ends."""
     bars = axis.barh(range(len(names)), values, color=colours)
     axis.bar_label(bars, notes, padding=3)
     axis.set_yticks(range(len(names)), names, parse_math=False)

@@ -1,4 +1,4 @@
-"""One decoding, step by step, in the model's own numbers."""
+"""Record one decoding, step by step, from the running model."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ COMPARED = {"dot": scores.dot, "cosine": scores.cosine, "scaled_dot": scores.sca
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """What one attention did in a step.
+    """One attention head in a step.
 
     Attributes:
-        scores: (S,), before the alignment.
-        shares: (S,), the weights that the alignment made of them.
+        scores: The scores, (S,).
+        shares: The weights that the alignment computes from them, (S,).
     """
 
     scores: np.ndarray
@@ -37,15 +37,15 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Where the decoder looked in a step.
+    """Attention in a step.
 
     Attributes:
-        query: (D,), the decoder's state that asked.
-        heads: What each attention did; one, unless there are several side by side.
-        compared: (S,) each: other scores of the same query and what the encoder gave for each
-            token, by name; none where the two differ in size.
-        shares: (S,), the weights that the model returns; of several heads it is their mean.
-        context: (M,), the weighted sum, which the decoder goes on with.
+        query: The query, (D,).
+        heads: The heads; a single one unless the model has multi-head attention.
+        compared: Other scores of the same query and encoder outputs, by name, (S,) each; empty if
+            the two differ in size.
+        shares: The weights that the model returns, (S,); the mean over the heads.
+        context: The weighted sum, (M,).
     """
 
     query: np.ndarray
@@ -57,13 +57,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Word:
-    """A token that could come next.
+    """A possible next token.
 
     Attributes:
-        id: Its number.
-        token: The token as one reads it.
-        probability: Of it, given all before.
-        rank: 1 for the likeliest.
+        id: The id.
+        token: The token in readable form.
+        probability: Its probability given all previous tokens.
+        rank: The rank by probability; 1 is the most probable.
     """
 
     id: int
@@ -77,12 +77,12 @@ class Step:
     """One step of the decoder.
 
     Attributes:
-        number: From 1.
-        reads: The token before, which the decoder reads.
-        look: Where it looked; None without attention.
-        words: The likeliest next tokens, the likeliest first.
-        writes: The token that the search took.
-        is_end: Whether that is the end token.
+        number: The number of the step, from 1.
+        reads: The previous token, which the decoder reads.
+        look: The attention; None without attention.
+        words: The most probable next tokens, in order.
+        writes: The token that the search chose.
+        is_end: Whether it is the end token.
     """
 
     number: int
@@ -94,17 +94,17 @@ class Step:
 
     @property
     def shown_words(self) -> list[Word]:
-        """The likeliest next tokens, and the one that the search took where it is none of them."""
+        """The most probable next tokens, including the one that the search chose."""
         return self.words if self.writes in self.words else [*self.words, self.writes]
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """How a model attends, as its configuration says: see `Seq2SeqConfig`.
+    """The attention mechanism of a model, as configured; see `Seq2SeqConfig`.
 
     Attributes:
-        scalars: What it has learned besides matrices and vectors, by name, one for each head: g,
-            that scores are multiplied by, and r, that a monotonic alignment adds to them.
+        scalars: The learned scalars by name, one value per head: g, which scales the scores, and r,
+            which a monotonic alignment adds to them.
     """
 
     attention: str
@@ -122,20 +122,19 @@ class Mechanism:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A decoding.
+    """A recorded decoding.
 
     Attributes:
-        source: The text.
-        translation: What became of it.
-        search: How that was found.
-        source_tokens: What the encoder read, as one reads it, the end token last.
-        encoded: (S, M), what the encoder gave for each of them, and the decoder attends to; None
-            without attention.
-        mechanism: How it attends; None without attention.
-        vocabulary: How many tokens could come next.
-        has_unknown: Whether the source has tokens that the model does not know.
+        source: The source text.
+        translation: The translation.
+        search: The search.
+        source_tokens: The source tokens in readable form, including the end token.
+        encoded: The encoder outputs, (S, M), which the decoder attends to; None without attention.
+        mechanism: The attention mechanism; None without attention.
+        vocabulary: The size of the target vocabulary.
+        has_unknown: Whether the source contains unknown tokens.
         is_complete: Whether the end token was reached before the maximum length.
-        step_count: How many steps there were.
+        step_count: The total number of steps.
         steps: The steps.
     """
 
@@ -152,42 +151,42 @@ class Explanation:
     steps: list[Step]
 
     def only(self, number: int) -> Explanation:
-        """The same with one of the steps alone.
+        """Return the explanation with only one of its steps.
 
         Raises:
-            ValueError: If there is no such step.
+            ValueError: If the step does not exist.
         """
         steps = [step for step in self.steps if step.number == number]
         if not steps:
             raise ValueError(
-                f"--step must be from 1 to {self.step_count}, the end token's step. "
+                f"--step must be between 1 and {self.step_count}, the step of the end token. "
                 f"Received: --step {number}"
             )
         return replace(self, steps=steps)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything in plain values, as JSON has them."""
+        """Return the explanation in plain values, for JSON."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
 
 def explain(translator: Translator, text: str, words: int = 5) -> Explanation:
-    """Translate a text, and look at each step of what was found.
+    """Translate a text and record each step of the best translation.
 
-    The numbers are those of the model itself, which runs step by step while its attention is
-    listened to: nothing of it is computed a second time.
+    The model runs step by step while the calls of its attention are recorded; no number is
+    recomputed.
 
     Args:
-        translator: Of one model; its search finds the translation, and the best one is explained.
-        text: What to translate.
-        words: How many of the likeliest next tokens a step holds.
+        translator: A translator with a single model; its search finds the translation.
+        text: The text to translate.
+        words: The number of most probable next tokens to record per step.
 
     Raises:
         ValueError: If the text is empty or too long.
     """
     (source,) = translator.encode([text])
     if len(source) < 2:
-        raise ValueError(f"A decoding needs a text that is not empty. Received: {text!r}")
+        raise ValueError(f"The text must not be empty. Received: {text!r}")
     model: Seq2Seq = translator.model
     found = model.generate(pad([source]), translator.search, translator.max_length)
     target = [int(i) for i in found.ids[0, 0, : found.lengths[0, 0]]]
@@ -210,7 +209,7 @@ def explain(translator: Translator, text: str, words: int = 5) -> Explanation:
 
 
 def readable(tokenizer: SentencePieceTokenizer) -> list[str]:
-    """What each id of a tokenizer stands for; whole words without the space before each."""
+    """Return the readable token of each id; whole words lose their leading space."""
     names = tokenizer.pieces(range(tokenizer.vocabulary_size))
     known = names[UNKNOWN_ID + 1 :]
     if all(len(name) > 1 and name.startswith("␣") for name in known):
@@ -221,7 +220,7 @@ def readable(tokenizer: SentencePieceTokenizer) -> list[str]:
 def _steps(
     model: Seq2Seq, source: Sequence[int], target: Sequence[int], names: Sequence[str], words: int
 ) -> tuple[np.ndarray | None, list[Step]]:
-    """What the encoder gave, and the steps in which the decoder writes the target."""
+    """Return the encoder outputs and the steps in which the decoder writes the target."""
     layers = [] if model.decoder.attention is None else [model.decoder.attention]
     heads = _heads(model)
     steps: list[Step] = []
@@ -246,7 +245,7 @@ def _steps(
 
 
 def _heads(model: Seq2Seq) -> list[Any]:
-    """The layers with a score."""
+    """Return the layers that compute scores."""
     attention = model.decoder.attention
     if isinstance(attention, MultiHead):
         return list(attention.heads)
@@ -268,9 +267,9 @@ class _Call(NamedTuple):
 
 @contextmanager
 def _overheard(layers: Sequence[Any], method: str) -> Iterator[list[_Call]]:
-    """The calls of a method of these very layers while this lasts, in the order in which they end.
+    """Record the calls of a method on the given layers, in the order in which they return.
 
-    The layers' own dictionaries are written to, past Keras, which would look for weights in it.
+    The wrappers are written directly to `vars(layer)`: Keras's `__setattr__` would track them.
     """
     calls: list[_Call] = []
 
@@ -291,7 +290,7 @@ def _overheard(layers: Sequence[Any], method: str) -> Iterator[list[_Call]]:
 def _look(
     scored: Sequence[_Call], stepped: Sequence[_Call], encoded: np.ndarray, shares: np.ndarray
 ) -> Look:
-    """What was heard of one step: all heads score and step, at last the attention has stepped."""
+    """Return the attention of one step from the recorded calls; the layer itself returns last."""
     whole = stepped[-1]
     query, context = _row(whole.arguments[0]), _row(whole.result[0])
     heads = [
@@ -336,12 +335,12 @@ def _scalars(model: Seq2Seq) -> dict[str, list[float]]:
 
 
 def _row(tensor: Any) -> np.ndarray:
-    """The one row of a batch."""
+    """Return the only row of a batch."""
     return np.asarray(ops.convert_to_numpy(tensor))[0]
 
 
 def _plain(value: Any) -> Any:
-    """Lists instead of arrays."""
+    """Replace arrays by lists."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""An explanation as text, as a person would write it on paper."""
+"""Write an explanation as text, as a person would on paper."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ SCORES = {
     "additive": "v . tanh(q W_q + k W_m)",
 }
 SHARES = {
-    "softmax": "exp(score), divided by the sum of all these",
-    "sparsemax": "no softmax: what of a score is above t, and t so that they sum to 1",
-    "hardmax": "no softmax: all for the largest score",
-    "monotonic": "no softmax: how likely it stops here, by score + r, going on from where it "
-    "last stopped",
-    "mocha": "no softmax of all: one over the last places before it stops, going on from where "
-    "it last stopped",
-    "local-m": "no softmax of all: one over a window that moves on with each step",
-    "local-p": "no softmax of all: one over a window around a center that the query predicts, less "
-    "further away from it",
+    "softmax": "exp(score), divided by the sum over all tokens",
+    "sparsemax": "no softmax: max(score - t, 0), with t such that the shares sum to 1",
+    "hardmax": "no softmax: 1 for the largest score, 0 for all others",
+    "monotonic": "no softmax: the probability of stopping here, from score + r, when continuing "
+    "from the previous stop",
+    "mocha": "no softmax over all: one over the last positions before a stop, when continuing from "
+    "the previous stop",
+    "local-m": "no softmax over all: one over a window that moves on with each step",
+    "local-p": "no softmax over all: one over a window around a center that the query predicts, "
+    "decreasing with the distance from it",
 }
 QUERIES = {
-    "current": "what the top cell has just given",
-    "previous": "the state of the top cell before the step",
-    "between": "what the lower of the two transitions has just given",
-    "bottom": "what the bottom cell has just given",
+    "current": "the output of the top cell in this step",
+    "previous": "the state of the top cell before this step",
+    "between": "the output of the lower of the two transitions in this step",
+    "bottom": "the output of the bottom cell in this step",
 }
 Paint = Callable[[str, str], str]
 _CODES = {"title": "1", "aside": "2", "share": "36", "taken": "1;32"}
@@ -42,12 +42,12 @@ _COMPONENTS, _HEADS, _BAR = 3, 4, 20
 
 
 class Cell(NamedTuple):
-    """What stands in one place of a table.
+    """A cell of a table.
 
     Attributes:
         text: The text.
-        colour: The name of its colour, or nothing.
-        is_number: Whether it stands at the right.
+        colour: The name of its colour, or an empty string.
+        is_number: Whether to align the text to the right.
     """
 
     text: str
@@ -56,12 +56,12 @@ class Cell(NamedTuple):
 
 
 def as_text(explanation: Explanation, rows: int = 12, has_colours: bool = False) -> str:
-    """The whole as text.
+    """Return an explanation as text.
 
     Args:
-        explanation: What to write.
-        rows: The most source tokens of a step; of more, those with the largest shares are shown.
-        has_colours: Whether to write a terminal's colours.
+        explanation: The explanation.
+        rows: The maximum number of source tokens per step, those with the largest shares.
+        has_colours: Whether to use terminal colours.
     """
 
     def paint(text: str, colour: str) -> str:
@@ -79,28 +79,28 @@ def as_text(explanation: Explanation, rows: int = 12, has_colours: bool = False)
         lines += [*_table(_next_words(step), paint), ""]
         lines.append(f"  {paint(f'It writes {step.writes.token}', 'taken')}{outcome(step)}")
     if not explanation.is_complete:
-        lines += ["", "It was cut at the longest output, before the end token."]
+        lines += ["", "The output was cut off at the maximum length, before the end token."]
     return "\n".join(lines) + "\n"
 
 
 def described(mechanism: Mechanism) -> Iterator[tuple[str, str]]:
-    """How a model attends: what each part is called, and its formula or what it is."""
+    """Describe an attention mechanism: yield each part's name with its formula or a description."""
     formula = SCORES[mechanism.score]
     if mechanism.normalize:
         formula = "g v / |v| . tanh(q W_q + k W_m + b)"
     if mechanism.scale:
         formula = f"g ({formula})"
     yield "query q", f"{mechanism.query}: {QUERIES[mechanism.query]}"
-    yield "key k", "what the encoder has given for a token"
+    yield "key k", "the output of the encoder for a token"
     if mechanism.past is not None:
-        yield "", f"its projection with {mechanism.past} features, of the shares in earlier steps"
+        yield "", f"projected with {mechanism.past} features of the shares in earlier steps"
     yield "score", f"{mechanism.score}: {formula}"
     options = ", ".join(f"{name}={value}" for name, value in mechanism.alignment_options.items())
     named = f"{mechanism.alignment} ({options})" if options else mechanism.alignment
     yield "share", f"{named}: {SHARES[mechanism.alignment]}"
     for name, values in mechanism.scalars.items():
         yield name, f"learned: {', '.join(f'{value:.2f}' for value in values)}"
-    yield "sum", "of each k times its share"
+    yield "sum", "the sum of each k times its share"
     if mechanism.heads > 1 or mechanism.head_size is not None:
         own = "W" if mechanism.head_size is None else "q, k and W"
         yield (
@@ -110,26 +110,26 @@ def described(mechanism: Mechanism) -> Iterator[tuple[str, str]]:
 
 
 def outcome(step: Step) -> str:
-    """What follows from the token that a step wrote."""
+    """Say whether the token that a step wrote ends the output."""
     rank = step.writes.rank
-    likely = "" if rank == 1 else f", number {rank} here: the search found the whole better so"
+    likely = "" if rank == 1 else f", ranked {rank} here: the search prefers the whole output"
     if step.is_end:
-        return f"{likely}. That is the end token: done."
-    return f"{likely}. That is not the end token, so it goes on."
+        return f"{likely}. This is the end token: done."
+    return f"{likely}. This is not the end token, so decoding continues."
 
 
 def largest(shares: np.ndarray, count: int) -> list[int]:
-    """The places with the largest shares, in their order in the source."""
+    """Return the positions with the largest shares, in source order."""
     return sorted(np.argsort(-shares, kind="stable")[:count].tolist())
 
 
 def percent(share: float) -> str:
-    """A share or a probability."""
+    """Format a share or a probability as a percentage."""
     return f"{100 * share:.1f} %"
 
 
 def bar(share: float) -> str:
-    """A share as a bar, to an eighth of a letter."""
+    """Draw a share as a bar, to an eighth of a character."""
     full, part = divmod(round(share * _BAR * 8), 8)
     return "█" * full + " ▏▎▍▌▋▊▉"[part].strip()
 
@@ -139,9 +139,9 @@ def _head(explanation: Explanation) -> Iterator[list[Cell]]:
     rows.append(("source", " ".join(explanation.source_tokens)))
     rows.append(("⏎", "the end token (EOS)"))
     if explanation.has_unknown:
-        rows.append(("�", "a token that the model does not know"))
+        rows.append(("�", "an unknown token"))
     if explanation.mechanism is None:
-        rows.append(("attention", "none: the decoder has its own state alone, and scores nothing"))
+        rows.append(("attention", "none: the decoder uses its own state only"))
     else:
         rows += described(explanation.mechanism)
         others = [
@@ -149,15 +149,15 @@ def _head(explanation: Explanation) -> Iterator[list[Cell]]:
         ]
         if others:
             what = "another score" if len(others) == 1 else "other scores"
-            rows.append((", ".join(others), f"{what} of the same q and k, to compare with"))
-    tokens = f"how likely each of {explanation.vocabulary:,} tokens is, by a softmax"
+            rows.append((", ".join(others), f"{what} of the same q and k, for comparison"))
+    tokens = f"the probability of each of {explanation.vocabulary:,} tokens, by a softmax"
     rows.append(("next", tokens))
     for name, value in rows:
         yield [Cell(name, "aside"), Cell(value)]
 
 
 def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list[list[Cell]]:
-    """The table of the source tokens: scores, shares, and the weighted sum below."""
+    """Return the table of source tokens: scores, shares and, below, the weighted sum."""
     encoded = np.asarray(explanation.encoded)
     compared = _compared(explanation, look)
     heads = look.heads[:_HEADS] if len(look.heads) > 1 else []
@@ -185,7 +185,7 @@ def _places(explanation: Explanation, look: Look, places: Sequence[int]) -> list
 
 
 def _compared(explanation: Explanation, look: Look | None) -> dict[str, np.ndarray]:
-    """The scores to compare with, without the model's own."""
+    """Return the other scores for comparison, without the model's own."""
     if look is None or explanation.mechanism is None:
         return {}
     own = explanation.mechanism.score
@@ -193,7 +193,7 @@ def _compared(explanation: Explanation, look: Look | None) -> dict[str, np.ndarr
 
 
 def _notes(explanation: Explanation, look: Look, places: Sequence[int]) -> Iterator[str]:
-    """What the table of a step does not say itself."""
+    """Yield notes on what the table of a step does not show."""
     hidden, heads = len(look.shares) - len(places), len(look.heads)
     if hidden:
         rest = float(look.shares.sum() - look.shares[list(places)].sum())
@@ -201,9 +201,9 @@ def _notes(explanation: Explanation, look: Look, places: Sequence[int]) -> Itera
     if heads > _HEADS:
         yield f"{heads - _HEADS} more heads (--json has all)."
     if look.shares.sum() < 0.9995:
-        yield "The shares do not sum to 100 %: with the rest it looks nowhere."
+        yield "The shares do not sum to 100 %: the rest attends to nothing."
     if heads > 1 or (explanation.mechanism and explanation.mechanism.head_size):
-        yield "The sum is made of each head's own, of projected vectors, and projected again."
+        yield "Each head sums projected vectors; the sum shown is a projection of their sums."
 
 
 def _next_words(step: Step) -> list[list[Cell]]:
@@ -216,7 +216,7 @@ def _next_words(step: Step) -> list[list[Cell]]:
 
 
 def _table(rows: Sequence[Sequence[Cell]], paint: Paint) -> Iterator[str]:
-    """Rows of cells, in columns as wide as their widest cell."""
+    """Yield the lines of a table, with columns as wide as their widest cell."""
     widths = [max(_width(cell.text) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  "
@@ -228,12 +228,12 @@ def _table(rows: Sequence[Sequence[Cell]], paint: Paint) -> Iterator[str]:
 
 
 def vector(values: np.ndarray) -> str:
-    """The first components of a vector."""
+    """Format the first components of a vector."""
     texts = [f"{value:5.2f}" for value in values[:_COMPONENTS].tolist()]
     return f"[{' '.join(texts)}{' …' if len(values) > _COMPONENTS else ''}]"
 
 
 def _width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Return the number of terminal columns that a text takes."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)

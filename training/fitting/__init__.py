@@ -1,4 +1,4 @@
-"""From a configuration to a trained model: `loop` is the way through it.
+"""Train a model from a configuration; start reading at `loop`.
 
 `start` finds out whether a run is new, resumed or complete, and writes the files that precede
 the first step. `tasks` supplies pairs of text, `text` their tokenizers; `batches` plans the batches

@@ -1,4 +1,4 @@
-"""Which pairs make a batch: similar lengths together, few shapes, a new order in each pass."""
+"""Plan the batches of a pass: similar lengths together, few shapes, a new order in each pass."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 Lengths = tuple[int, int]
-"""Tokens of a source and of its target, the end token counted."""
+"""The number of source tokens and target tokens, including the end token."""
 
 
 class Batch(NamedTuple):
     """One batch before its text is encoded.
 
     Attributes:
-        pairs: Which pairs, by their place.
-        widths: To how many tokens sources and targets are padded.
+        pairs: The indices of the pairs.
+        widths: The lengths that sources and targets are padded to.
     """
 
     pairs: list[int]
@@ -26,13 +26,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Budget:
-    """How large a batch may be: so many pairs, and so many tokens.
+    """The maximum size of a batch, in pairs, in tokens or both.
 
     Attributes:
-        pairs: The most pairs, or None.
-        tokens: The most tokens of the longer side, padding counted, or None. A pair that is longer
-            is a batch of its own.
-        multiple: What widths are multiples of: larger ones make fewer shapes and more padding.
+        pairs: The maximum number of pairs, or None.
+        tokens: The maximum number of tokens on the longer side, including padding, or None. A pair
+            that exceeds it gets a batch of its own.
+        multiple: Widths are rounded up to a multiple of this. A larger value gives fewer shapes
+            and more padding.
     """
 
     pairs: int | None = None
@@ -40,27 +41,27 @@ class Budget:
     multiple: int = 4
 
     def holds(self, pairs: int, widths: Lengths) -> bool:
-        """Whether a batch of that many pairs, padded to `widths`, is within the budget."""
+        """Return whether a batch of `pairs` pairs, padded to `widths`, fits the budget."""
         if self.tokens is not None and pairs * max(widths) > self.tokens:
             return pairs <= 1
         return self.pairs is None or pairs <= self.pairs
 
     def width(self, length: int) -> int:
-        """To how many tokens a text of that length is padded at least."""
+        """Return the minimum padded length of a text with `length` tokens."""
         return -(-length // self.multiple) * self.multiple
 
 
 def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Batch]:
-    """Batches that hold every pair exactly once.
+    """Return batches that contain every pair exactly once.
 
-    Pairs are ordered by the widths of target and source, with those of equal widths shuffled, and
-    cut into batches; then the batches are shuffled. Which shapes there are follows from the lengths
-    alone: they are the same in every pass, at most one for each batch, and most of them many times.
+    Pairs are shuffled, sorted by padded target and source length, and cut into batches; then the
+    batches are shuffled. The shapes depend on the lengths alone: every pass has the same ones, at
+    most one per batch, and most of them occur many times.
 
     Args:
-        lengths: Of all pairs.
-        budget: The size of a batch.
-        seed: Seed of both orders.
+        lengths: The lengths of all pairs.
+        budget: The maximum size of a batch.
+        seed: The seed for both shuffles.
     """
     order = random.Random(seed)
     widths = [(budget.width(source), budget.width(target)) for source, target in lengths]
@@ -78,14 +79,17 @@ def planned(
     seed: int,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[int, Batch]]:
-    """Batches without end: the number of the pass, and a batch of it.
+    """Yield batches endlessly, each with the number of its pass.
 
     Args:
-        pass_lengths: The lengths of the pairs of a pass, by its number.
-        budget: The size of a batch.
-        seed: Seed of the order.
-        shard: A process's number and how many processes there are. Each takes its share of the
-            batches of a pass, all of them equally many; no two processes share a batch.
+        pass_lengths: A function from the number of a pass to the lengths of its pairs.
+        budget: The maximum size of a batch.
+        seed: The seed for the order.
+        shard: The index of this process and the number of processes. Every process gets the same
+            number of batches from each pass; no batch goes to two processes.
+
+    Raises:
+        ValueError: If a pass has fewer batches than there are processes.
     """
     index, count = shard
     for number in itertools.count():
@@ -99,14 +103,14 @@ def planned(
 
 @dataclass(frozen=True)
 class PassStatistics:
-    """What a pass over the pairs costs; printed as a line.
+    """Statistics of one pass over the pairs; `str` gives a one-line summary.
 
     Attributes:
-        pairs: How many pairs.
-        source_tokens, target_tokens: How many tokens, the end tokens counted.
-        batches: How many batches.
-        shapes: How many shapes the batches have.
-        padding: Fraction of the places of all batches that are padding.
+        pairs: The number of pairs.
+        source_tokens, target_tokens: The number of tokens, including end tokens.
+        batches: The number of batches.
+        shapes: The number of distinct batch shapes.
+        padding: The fraction of all positions that are padding.
     """
 
     pairs: int
@@ -125,7 +129,7 @@ class PassStatistics:
 
 
 def statistics(lengths: Sequence[Lengths], budget: Budget, seed: int = 0) -> PassStatistics:
-    """The statistics of a pass."""
+    """Return the statistics of the first pass."""
     batches = plan_pass(lengths, budget, f"{seed}:0")
     places = sum(len(batch.pairs) * sum(batch.widths) for batch in batches)
     source, target = (sum(pair[side] for pair in lengths) for side in (0, 1))
@@ -140,7 +144,7 @@ def statistics(lengths: Sequence[Lengths], budget: Budget, seed: int = 0) -> Pas
 
 
 def _cut(chosen: Sequence[int], widths: Sequence[Lengths], budget: Budget) -> Iterator[Batch]:
-    """Runs of neighbors, each as long as the budget allows."""
+    """Cut the sorted pairs into batches, each as large as the budget allows."""
     batch = Batch([], (0, 0))
     for i in chosen:
         source, target = widths[i]
@@ -153,5 +157,8 @@ def _cut(chosen: Sequence[int], widths: Sequence[Lengths], budget: Budget) -> It
 
 
 def _snake(source: int, target: int, multiple: int) -> Lengths:
-    """By target; then by source, up and down in turns, so that neighbors are always similar."""
+    """Return a sort key: by target, then by source alternately up and down.
+
+    Neighbors then always have similar lengths.
+    """
     return target, source if (target // multiple) % 2 else -source

@@ -25,13 +25,14 @@ from training.program import RunError
 
 Logs = dict[str, Any] | None
 _MOST_DRAWN = 64
-_WARM, _MEASURED, _MINUTE = 10, 60, 60.0  # the pace is measured from the one step to the other
+_WARM, _MEASURED, _MINUTE = 10, 60, 60.0  # steps before timing starts, steps before it is reported
 
 
 class SeedDropout(keras.callbacks.Callback):
-    """Let what dropout drops in an epoch follow from the seed and the epoch's number alone.
+    """Make dropout depend on the seed and the epoch number alone.
 
-    Keras saves no state of its random numbers, so a resumed training would drop other places.
+    Keras does not save the state of its random generators. Without this callback a resumed training
+    would drop different units than an uninterrupted one.
 
     Args:
         seed: The seed.
@@ -42,7 +43,7 @@ class SeedDropout(keras.callbacks.Callback):
         self.seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Seed every dropout of the model."""
+        """Seed every dropout layer of the model."""
         random = np.random.default_rng([self.seed, epoch])
         for variable in self.model.variables:
             if "seed_generator" in variable.path:
@@ -50,12 +51,12 @@ class SeedDropout(keras.callbacks.Callback):
 
 
 class Pace(keras.callbacks.Callback):
-    """Log target tokens per second instead of their number, and say how much time is left.
+    """Log target tokens per second instead of the token count, and print the time left.
 
-    The seconds are those of the steps, without validation; the time left follows from them.
+    The rate covers the training steps only, without validation.
 
     Args:
-        has_bar: Whether a bar shows it. Where none does, as in a log, a line a minute says it.
+        has_bar: Whether a progress bar shows the rate. If not, a line is printed every minute.
     """
 
     def __init__(self, has_bar: bool) -> None:
@@ -68,7 +69,7 @@ class Pace(keras.callbacks.Callback):
         self.first: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Start the epoch's clock, and say what is left."""
+        """Start the epoch's clock and print the time left."""
         self.started, self.epoch = time.perf_counter(), epoch
         self.first = epoch if self.first is None else self.first
         done, epochs = epoch - self.first, self.params["epochs"]
@@ -77,7 +78,7 @@ class Pace(keras.callbacks.Callback):
             print(f"{epoch} of {epochs} epochs done, {left} left.", flush=True)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Say once a minute how far it is; the first steps, which may compile, are no measure."""
+        """Print the progress once a minute; the first steps, which may compile, are not timed."""
         now = time.perf_counter()
         if batch == _WARM:
             self.warm = now
@@ -93,16 +94,16 @@ class Pace(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Log the pace."""
+        """Log the tokens per second."""
         if logs is not None:
             logs["tokens_per_second"] = self.tokens_per_second(logs.pop("tokens"))
 
     def tokens_per_second(self, tokens: float) -> float:
-        """The pace of so many tokens since the epoch began."""
+        """Return the rate, given the number of tokens since the epoch began."""
         return tokens / (time.perf_counter() - self.started)
 
     def minutes_left(self, epochs: float) -> float:
-        """How long the rest takes, if it goes on as since the beginning, after so many epochs."""
+        """Estimate the minutes left after `epochs` epochs, at the average pace so far."""
         done = epochs - (self.first or 0)
         minutes = (time.perf_counter() - self.began) / 60
         return minutes / done * (self.params["epochs"] - epochs)
@@ -113,10 +114,10 @@ def _roughly(minutes: float) -> str:
 
 
 class Bar(keras.callbacks.ProgbarLogger):
-    """Keras's progress bar, with target tokens per second and minutes left in all.
+    """Keras's progress bar, with target tokens per second and the minutes left in total.
 
     Args:
-        pace: Knows them.
+        pace: The callback that measures them.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -125,12 +126,12 @@ class Bar(keras.callbacks.ProgbarLogger):
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Start a bar."""
+        """Start a new bar."""
         self.epoch = epoch
         super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Bring the bar up to date."""
+        """Update the bar."""
         shown = dict(logs or {})
         shown["tokens_per_second"] = self.pace.tokens_per_second(shown.pop("tokens"))
         done = self.epoch + (batch + 1) / self.target
@@ -139,20 +140,20 @@ class Bar(keras.callbacks.ProgbarLogger):
 
 
 class Validate(keras.callbacks.Callback):
-    """Add the loss on the validation pairs and the task's score to the logs, as `val_...`.
+    """Add the validation loss and the task's score to the logs, as `val_...`.
 
-    The loss is the cross-entropy of a target token, in nats, without label smoothing. For the score
-    targets are compared as the tokenizer normalizes them, the way in which the model can write
-    them: that of a lower-cased model is the score of lower-cased text.
-
-    Raises:
-        RunError: If the loss is not a number any more.
+    The loss is the cross-entropy per target token, in nats, without label smoothing. The references
+    are normalized by the tokenizer first, since the model can write nothing else: the score of a
+    lower-casing model is the score on lower-cased text.
 
     Args:
-        translator: A translator over the model in training.
-        task: Scores the outputs.
+        translator: A translator with the model that is being trained.
+        task: The task, which scores the outputs.
         pairs: Source and target texts; a source with several targets has several references.
         batches: The same pairs, encoded.
+
+    Raises:
+        RunError: If the loss is no longer finite.
     """
 
     def __init__(
@@ -168,13 +169,13 @@ class Validate(keras.callbacks.Callback):
         self._summed = compiled(self._summed_losses)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Validate."""
+        """Compute and log the loss and the score."""
         with averaged_weights(self.model):
             loss = self._loss()
             if not math.isfinite(loss):
                 raise RunError(
                     f"The training diverged: the validation loss of epoch {epoch + 1} is {loss}. "
-                    "A lower training.learning_rate or training.clip_norm may help, in a new run."
+                    "Start a new run with a lower training.learning_rate or training.clip_norm."
                 )
             outputs = [result.text for result in self.translator(list(self.references))]
         if logs is not None:
@@ -187,22 +188,22 @@ class Validate(keras.callbacks.Callback):
         return sum(loss for loss, _ in sums) / max(sum(tokens for _, tokens in sums), 1.0)
 
     def _summed_losses(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
-        """The summed cross-entropy of a batch, and of how many tokens."""
+        """Return the summed cross-entropy of a batch and its number of tokens."""
         weights = token_weights(targets)
         losses = cross_entropy(self.model(inputs, training=False), targets)
         return keras.ops.sum(losses * weights), keras.ops.sum(weights)
 
 
 class DrawAttention(keras.callbacks.Callback):
-    """Show TensorBoard where the model looks, for the same sentences after each epoch.
+    """Write attention heat maps of the same sentences to TensorBoard after each epoch.
 
-    A sentence whose translation does not come to its end, as those of a young model, is not drawn;
-    nor is one of more than 64 tokens on a side.
+    Sentences with more than 64 tokens on one side, or whose translation is cut off, as is common
+    early in training, are skipped.
 
     Args:
-        translator: A translator over the model in training.
+        translator: A translator with the model that is being trained.
         texts: The sentences.
-        logs: TensorBoard's folder.
+        logs: TensorBoard's log directory.
     """
 
     def __init__(self, translator: Translator, texts: Sequence[str], logs: Path) -> None:
@@ -212,7 +213,7 @@ class DrawAttention(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(logs / "attention"))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Draw."""
+        """Draw the heat maps."""
         with averaged_weights(self.model):
             results = self.translator(self.texts)
         drawn = [

@@ -1,4 +1,4 @@
-"""After an epoch: keep the best model, leave a trace, be ready to resume."""
+"""Save the best model, and after each epoch a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Logs = dict[str, Any] | None
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keep the best model, and stop where none comes any more.
+    """Save the best model, and stop the training when no better one follows.
 
     Args:
         run: The run directory.
-        state: What is known of the best so far; brought up to date.
-        training: Says by what models are compared, and how long to wait for a better one.
+        state: The training state with the best value so far; updated in place.
+        training: Provides `select_by`, the value to compare models by, and `patience`.
         metric: The name of the task's metric in the logs.
     """
 
@@ -38,7 +38,7 @@ class KeepBest(keras.callbacks.Callback):
         self.patience = training.patience
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Compare, keep, and stop."""
+        """Compare with the best model so far; save the model, or stop the training."""
         value = float((logs or {})[self.by])
         sign = -1.0 if self.by == "val_loss" else 1.0
         gain = math.inf if self.state.best is None else sign * (value - self.state.best)
@@ -52,19 +52,19 @@ class KeepBest(keras.callbacks.Callback):
         if self.patience is not None and waited >= self.patience:
             self.state.is_finished = True
             self.model.stop_training = True
-            print(f"No better {self.by} for {waited} epochs: stopped.")
+            print(f"Stopped: {self.by} has not improved for {waited} epochs.")
 
 
 class LeaveTrace(keras.callbacks.Callback):
-    """Leave a checkpoint to resume from and a line of metrics after each epoch.
+    """Write a checkpoint and a line of metrics after each epoch.
 
-    Files appear whole or not at all, `state.json` last: a run that is killed can always be resumed,
-    and an epoch that it had not finished leaves no trace. `seconds` of a line are those of the
-    epoch, validation included.
+    Each file is replaced atomically, `state.json` last. A killed run can therefore always be
+    resumed, and an unfinished epoch leaves no trace. `seconds` in a line of metrics is the duration
+    of the epoch, including validation.
 
     Args:
         run: The run directory.
-        state: Where the training stands; brought up to date.
+        state: The training state; updated in place.
     """
 
     def __init__(self, run: RunDirectory, state: TrainingState) -> None:
@@ -91,14 +91,14 @@ class LeaveTrace(keras.callbacks.Callback):
         sweep(self.run, name)
 
     def _add_metrics(self, epoch: int, line: str) -> None:
-        """A line after those of the epochs before: one of a killed attempt is replaced."""
+        """Append a line after those of earlier epochs; replace one that a killed attempt left."""
         file = self.run.metrics_file
         before = file.read_text(encoding="utf-8").splitlines()[:epoch] if file.exists() else []
         write_whole(file, "".join(f"{row}\n" for row in [*before, line]))
 
 
 def _without_optimizer(model: Seq2Seq) -> Seq2Seq:
-    """The same model without its optimizer, whose numbers are twice as many."""
+    """Return a copy of the model without its optimizer, which is twice as large as the weights."""
     bare = Seq2Seq(model.config, dtype=model.policy)
     bare.set_weights(model.get_weights())
     return bare

@@ -1,4 +1,4 @@
-"""On which devices a model is trained."""
+"""The devices that a model is trained on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from training.recipes.config import OptimizationConfig
 
 
 def strategy_of(training: OptimizationConfig) -> tf.distribute.Strategy:
-    """One device, or every GPU (every CPU device, where there is no GPU) with a copy of the model.
+    """Return the distribution strategy for `training.devices`.
 
-    Each copy reads its share of a batch, and the copies take the mean of their gradients: with as
-    many tokens in each share the step is that of one device, otherwise those of a smaller share
-    count a little more. Keras clips the gradient of each copy before that, and all copies drop the
-    same places of their shares.
+    `"one"` uses a single device. `"all"` puts a copy of the model on every GPU, or on every CPU
+    device if there is no GPU. Each copy reads its share of a batch, and the gradients of the copies
+    are averaged. If all shares have the same number of tokens, the step equals that of one device;
+    otherwise tokens in a smaller share weigh slightly more. Keras clips the gradient of each copy
+    before averaging, and all copies use the same dropout mask for their shares.
 
     Raises:
-        ConfigError: If several devices are to run a step that XLA compiles, which Keras cannot, or
-            compute in float16, where Keras looks for overflow in the first copy alone.
+        ConfigError: If there are several devices and `jit_compile` is true, which Keras does not
+            support, or `dtype` is float16, for which Keras detects overflow in the first copy only.
     """
     if training.devices == "one":
         return tf.distribute.get_strategy()

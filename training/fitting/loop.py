@@ -80,7 +80,7 @@ def _fit(model: ka.Seq2Seq, run: RunDirectory, setup: Setup, state: TrainingStat
     if training.warmup_steps >= training.steps:
         print(
             f"note: training.warmup_steps={training.warmup_steps:,} of {training.steps:,} steps: "
-            "the learning rate never comes to its height."
+            "the learning rate never reaches its maximum."
         )
     start_id, first_step = setup.config.model.start_id, state.epoch * training.steps_per_epoch
     copies = model.distribute_strategy.num_replicas_in_sync

@@ -1,4 +1,4 @@
-"""How the weights move: the compiled model, its schedule, and the average of its weights."""
+"""The compiled model: its optimizer, learning rate schedule and weight average."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.recipes.config import OptimizationConfig, TrainConfig
 
 
 def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
-    """A new model, ready for `fit`."""
+    """Return a new model, compiled for `fit`."""
     training = config.training
     model = _new_model(config)
     model.compile(
@@ -40,27 +40,27 @@ def _new_model(config: TrainConfig) -> ka.Seq2Seq:
 
 
 def loaded_model(file: Path) -> ka.Seq2Seq:
-    """The model of a checkpoint, ready for `fit` to go on with."""
+    """Return the model of a checkpoint, ready to continue with `fit`."""
     model = keras.saving.load_model(file)
     decay_matrices_alone(model)
     return model
 
 
 class _InOnePass(keras.optimizers.Optimizer):
-    """An optimizer that reads and writes each weight once in a step.
+    """An optimizer that reads and writes each weight only once per step.
 
-    Keras's operations for clipping, the moments, the weight and its average each go over all
-    weights, which takes memory's time, not the processor's. XLA makes one loop of them. It does so
-    when a training is traced: eagerly, each step would be compiled anew.
+    In Keras, clipping, the moments, the weights and their average are separate operations, each of
+    which goes over all weights and is bound by memory bandwidth. XLA fuses them into one loop. This
+    applies to traced training steps only: in eager mode XLA would compile every step again.
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Update the variables; arguments as Keras's."""
+        """Update the variables; takes the same arguments as in Keras."""
         apply = super().apply
         if not self.built or tf.executing_eagerly() or tf.distribute.has_strategy():
             apply(grads, trainable_variables)
             return
-        # A gradient of some rows of an embedding moves all its moments: it may as well be whole.
+        # A sparse embedding gradient updates the moments of all rows anyway, so make it dense.
         whole = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
         update = tf.function(
             lambda grads: apply(grads, trainable_variables), jit_compile=True, autograph=False
@@ -69,11 +69,11 @@ class _InOnePass(keras.optimizers.Optimizer):
 
 
 class _AveragesFromTheStart(keras.optimizers.Optimizer):
-    """A moving average of the weights w that is worth something after a few steps already.
+    """A moving average of the weights w that is useful after only a few steps.
 
     Formula: `average = m_t average + (1 - m_t) w` with `m_t = min(ema_momentum, t / (t + 9))` after
-    t steps: about the last tenth of them, until the momentum asks for no more. Keras's own average
-    holds on to the first weights for thousands of steps.
+    t steps. It covers about the last tenth of the steps until `m_t` reaches `ema_momentum`. Keras's
+    average retains the initial weights for thousands of steps.
     """
 
     def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
@@ -88,16 +88,16 @@ class _AveragesFromTheStart(keras.optimizers.Optimizer):
 
 @keras.saving.register_keras_serializable(package="training")
 class Adam(_InOnePass, _AveragesFromTheStart, keras.optimizers.Adam):
-    """Adam with that average."""
+    """Adam with a weight average that is useful from the start."""
 
 
 @keras.saving.register_keras_serializable(package="training")
 class AdamW(_InOnePass, _AveragesFromTheStart, keras.optimizers.AdamW):
-    """AdamW with that average."""
+    """AdamW with a weight average that is useful from the start."""
 
 
 def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
-    """Adam or AdamW, with an average of the weights where one is asked for."""
+    """Return Adam, or AdamW if `weight_decay` is set, with a weight average if requested."""
     options = {
         "learning_rate": learning_rate(training),
         "global_clipnorm": training.clip_norm,
@@ -110,13 +110,13 @@ def optimizer_of(training: OptimizationConfig) -> keras.optimizers.Optimizer:
 
 
 def decay_matrices_alone(model: keras.Model) -> None:
-    """Spare biases and other vectors from weight decay; Keras forgets it in a saved optimizer."""
+    """Exclude biases and other vectors from weight decay; Keras does not save this setting."""
     vectors = [variable for variable in model.trainable_variables if len(variable.shape) < 2]
     _inner(model).exclude_from_weight_decay(var_list=vectors)
 
 
 def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.CosineDecay:
-    """Warm-up from 0, then a half cosine to 0."""
+    """Return the schedule: linear warm-up from 0, then cosine decay to 0."""
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         decay_steps=max(training.steps - training.warmup_steps, 1),
@@ -127,9 +127,9 @@ def learning_rate(training: OptimizationConfig) -> keras.optimizers.schedules.Co
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """The optimizer's moving average instead of the weights, where it keeps one.
+    """Replace the weights by the optimizer's moving average, if it keeps one.
 
-    Afterwards the weights are what they were, to the last bit.
+    On exit the weights are restored exactly.
     """
     optimizer = _inner(model)
     if not optimizer.use_ema or not optimizer.built:
@@ -147,15 +147,15 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="training")
 class TokenCount(keras.metrics.Sum):
-    """How many real target tokens were seen."""
+    """The number of target tokens seen, without padding."""
 
     def update_state(
         self, y_true: ka.types.Tensor, y_pred: ka.types.Tensor, sample_weight: object = None
     ) -> None:
-        """Count a batch."""
+        """Add the tokens of a batch."""
         super().update_state(ops.cast(ops.not_equal(y_true, 0), "float32"))
 
 
 def _inner(model: keras.Model) -> keras.optimizers.Optimizer:
-    """The optimizer itself, where half precision wraps it into one that scales the loss."""
+    """Return the optimizer without the loss-scaling wrapper of half precision."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)

@@ -1,4 +1,4 @@
-"""Pairs of text to batches of ids, by tf.data."""
+"""Turn pairs of text into batches of ids, with tf.data."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Passes:
     """The pairs of each pass over the data, and their lengths.
 
     Args:
-        pairs: The pairs of a pass, by its number; the same every time.
-        tokenizers: The source's and the target's.
+        pairs: A deterministic function from the number of a pass to its pairs.
+        tokenizers: The source and target tokenizers.
     """
 
     def __init__(self, pairs: Callable[[int], Sequence[Pair]], tokenizers: Tokenizers) -> None:
@@ -32,27 +32,27 @@ class Passes:
         self._lengths: list[Lengths] = []
 
     def pairs(self, number: int) -> Sequence[Pair]:
-        """The pairs of a pass; those of the last one asked for are at hand."""
+        """Return the pairs of a pass; the last pass requested is cached."""
         if number != self._number:
             pairs = self._make(number)
-            if pairs is not self._pairs:  # else nothing has to be counted again
+            if pairs is not self._pairs:  # otherwise the lengths are known
                 self._lengths = token_lengths(pairs, self.tokenizers)
             self._number, self._pairs = number, pairs
         return self._pairs
 
     def lengths(self, number: int) -> list[Lengths]:
-        """The lengths of these pairs, in tokens with the end token."""
+        """Return the lengths of these pairs in tokens, including the end token."""
         self.pairs(number)
         return self._lengths
 
 
 def budget_of(training: OptimizationConfig) -> Budget:
-    """The size of a batch that a configuration asks for."""
+    """Return the maximum batch size of a configuration."""
     return Budget(training.batch_size, training.batch_tokens, training.pad_to_multiple)
 
 
 def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:
-    """What the first pass costs."""
+    """Return the statistics of the first pass."""
     return statistics(passes.lengths(0), budget_of(training), training.seed)
 
 
@@ -64,18 +64,18 @@ def training_batches(
     copies: int = 1,
     shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Endless batches `({"source", "target"}, labels)`, pass after pass.
+    """Return an endless dataset of batches `({"source", "target"}, labels)`, pass after pass.
 
-    What a step reads follows from its number alone: a resumed training sees what it would have
-    seen without the interruption.
+    A batch depends on the step number alone, so a resumed training sees the same batches as an
+    uninterrupted one.
 
     Args:
         passes: The pairs.
         start_id: The decoder's first token.
-        training: The size of a batch, and the seed of the order.
-        first_step: The step to begin with.
-        copies: How many copies of the model share a batch; see `encoder`.
-        shard: A process's number and how many there are; see `planned`.
+        training: Provides the batch size and the seed for the order.
+        first_step: The step to start with.
+        copies: The number of copies of the model that share a batch; see `encoder`.
+        shard: The index of this process and the number of processes; see `planned`.
     """
 
     def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
@@ -93,7 +93,7 @@ def validation_batches(
     start_id: int,
     training: OptimizationConfig,
 ) -> tf.data.Dataset:
-    """All pairs once, in batches as in training."""
+    """Return a dataset of all pairs, each once, in batches of the same size as in training."""
     plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
 
     def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
@@ -117,12 +117,12 @@ def _encoded(
 
 
 def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
-    """A graph function from texts (B,), (B,) and their widths (2,) to a batch, padded with 0.
+    """Return a graph function from texts (B,), (B,) and their widths (2,) to a batch padded with 0.
 
     A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
-    starts with the start token and the labels end with the end token. A text of more tokens than
-    its width is an error. Rows of padding, which count nowhere, are added where the batch could
-    not be shared evenly by `copies` of the model.
+    starts with the start token, and the labels end with the end token. A text with more tokens than
+    its width is an error. If `copies` copies of the model cannot share the batch evenly, it is
+    filled up with rows of padding, which affect neither loss nor metrics.
     """
     source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
 

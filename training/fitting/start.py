@@ -1,4 +1,4 @@
-"""Before the first step: where a run stands, and what its training needs."""
+"""Before the first step: find the status of a run, and set up its training."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
     if task.dropped:
         write_whole(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
-        print(f"All that was dropped is named in {run.dropped_file}.")
+        print(f"All dropped lines are listed in {run.dropped_file}.")
     write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
     write_whole(run.config_file, config.to_yaml())
     return Setup(config, strategy, task, tokenizers, validation)
@@ -116,7 +116,7 @@ def prepared(run: RunDirectory, config: TrainConfig) -> Setup:
     try:
         tokenizers = run.tokenizers()
     except (OSError, ValueError) as error:
-        raise RunError(f"{error}. Choose another --out.") from error
+        raise RunError(f"{error}. Choose a different --out.") from error
     validation = _with_fitting_pairs(task, config, tokenizers)
     return Setup(config, strategy, task, tokenizers, validation)
 
@@ -128,7 +128,7 @@ def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers)
 
 
 def _check_room(run: RunDirectory) -> None:
-    """Raise `RunError` where a directory without a run holds more than the first files of one."""
+    """Raise `RunError` if a directory without a run contains files other than the first ones."""
     first = (run.source_model, run.target_model, run.held_out_file, run.dropped_file)
     own = {file.name for file in (*first, run.environment_file)}
     others = [
@@ -136,29 +136,29 @@ def _check_room(run: RunDirectory) -> None:
     ]
     if others:
         raise RunError(
-            f"{run.path} holds other files and no run: {first_few(sorted(others))}. "
-            "Choose another --out."
+            f"{run.path} is not a run directory, but contains {first_few(sorted(others))}. "
+            "Choose a different --out."
         )
 
 
 def _begun_config(run: RunDirectory, config: TrainConfig) -> TrainConfig:
-    """The configuration of a run that was begun, if it is the one that is asked for."""
+    """Return the configuration of an existing run; raise `RunError` if another is requested."""
     try:
         begun = config_from(run.config())
     except ValueError as error:
-        raise RunError(f"{run.path} holds no run of this package: {error}") from error
+        raise RunError(f"{run.path} is not a run directory of this package: {error}") from error
     sizes = begun.model.source_vocabulary, begun.model.target_vocabulary
     asked = with_sizes(config, *sizes)
     if asked != begun:
         raise RunError(
-            f"{run.path} holds a run of another configuration: {_differences(begun, asked)}. "
-            "Choose another --out, or remove it."
+            f"{run.path} contains a run with a different configuration: "
+            f"{_differences(begun, asked)}. Choose a different --out, or delete the directory."
         )
     return begun
 
 
 def fingerprint(task: Task) -> str:
-    """A hash of the task's pairs, by which a resumed training knows that they are the same."""
+    """Return a hash of the task's pairs, which a resumed training compares."""
     digest = hashlib.sha256()
     for pairs in (task.training_pairs(0), task.validation_pairs(), task.held_out_pairs()):
         digest.update(json.dumps(pairs).encode())
@@ -166,19 +166,21 @@ def fingerprint(task: Task) -> str:
 
 
 def check_data(run: RunDirectory, data: str) -> None:
-    """Raise `RunError` unless a run was begun with the data of this fingerprint."""
+    """Raise `RunError` unless the run was started with data that have this fingerprint."""
     known = json.loads(run.environment_file.read_text(encoding="utf-8")).get("data")
     if known != data:
         raise RunError(
-            f"The data have changed since {run.path} was begun: what it held out may be among what "
-            "it would learn now. Choose another --out, or bring the old files back."
+            f"The data have changed since {run.path} was started: pairs that it held out may now "
+            "be among its training pairs. Choose a different --out, or restore the old files."
         )
 
 
 def _differences(begun: TrainConfig, asked: TrainConfig) -> str:
     there, here = (dict(_flat(dataclasses.asdict(config))) for config in (begun, asked))
     keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return ", ".join(f"{key} is {there.get(key)!r} there, {here.get(key)!r} asked" for key in keys)
+    return ", ".join(
+        f"{key} is {there.get(key)!r} in the run, {here.get(key)!r} requested" for key in keys
+    )
 
 
 def _flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -202,7 +204,7 @@ def _environment(config: TrainConfig, data: str) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit that is checked out, "-dirty" if files differ, where there is a repository."""
+    """Return the current commit, with "-dirty" if files have changed; None without a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     folder = Path(__file__).parent
     try:

@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: what a killed one resumes from."""
+"""The state of a training on disk, from which an interrupted training resumes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from training.program import RunError
 
 @dataclass
 class TrainingState:
-    """Where a training stands.
+    """The state of a training.
 
     Attributes:
-        epoch: Epochs done.
+        epoch: The number of finished epochs.
         file: The checkpoint's name; empty before the first one.
         best: The best validation value so far.
-        best_epoch: The epoch of the model that is kept, of equally good ones the last.
-        better_epoch: The last epoch that was better than all before.
-        is_finished: Whether nothing is left to train.
+        best_epoch: The epoch of the saved model; the last one if several are equally good.
+        better_epoch: The last epoch that improved on all earlier ones.
+        is_finished: Whether the training is complete.
     """
 
     epoch: int = 0
@@ -38,35 +38,35 @@ class TrainingState:
 
     @classmethod
     def of(cls, run: RunDirectory) -> TrainingState:
-        """The state that a run directory holds; a new one if it holds none."""
+        """Return the state in a run directory, or the initial state if there is none."""
         file = run.state_file
         return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else cls()
 
     def write(self, run: RunDirectory) -> None:
-        """Put the state on disk."""
+        """Write the state to disk."""
         write_whole(run.state_file, json.dumps(asdict(self)))
 
 
 @contextmanager
 def locked(run: RunDirectory) -> Iterator[None]:
-    """Make and hold a run directory while it is looked at and written to.
+    """Create a run directory if necessary, and lock it against other processes.
 
-    A directory that was made here and stays empty is removed again.
+    A directory that was created here and is still empty on exit is removed.
 
     Raises:
-        RunError: If another process holds it, or it is a file.
+        RunError: If another process has locked the directory, or the path is a file.
     """
     is_made_here = not run.path.exists()
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise RunError(f"{run.path} is not a directory. Choose another --out.") from error
+        raise RunError(f"{run.path} is not a directory. Choose a different --out.") from error
     folder = os.open(run.path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(f"{run.path} is in use: another training writes to it.") from error
+            raise RunError(f"{run.path} is in use by another training.") from error
         yield
     finally:
         if is_made_here and not any(run.path.iterdir()):
@@ -75,7 +75,7 @@ def locked(run: RunDirectory) -> Iterator[None]:
 
 
 def sweep(run: RunDirectory, checkpoint: str) -> None:
-    """Remove partial files, and all checkpoints but the one of that name."""
+    """Delete partial files, and all checkpoints except the given one."""
     names = ("model.keras", "metrics.jsonl", "checkpoints/state.json")
     partial = [_partial(run.path / name) for name in names]
     checkpoints = {*run.checkpoints.glob("epoch-*.keras")} - {run.checkpoints / checkpoint}
@@ -84,14 +84,14 @@ def sweep(run: RunDirectory, checkpoint: str) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is either the old or the new one, whenever the program is killed."""
+    """Write a file atomically: if the program is killed, either the old or the new file remains."""
     partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 
 def save_whole(model: keras.Model, path: Path) -> None:
-    """Save a model likewise."""
+    """Save a model atomically."""
     partial = _partial(path)
     model.save(partial)
     partial.replace(path)

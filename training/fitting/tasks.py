@@ -1,4 +1,4 @@
-"""Tasks: where pairs of source and target text come from, and what counts as good."""
+"""Tasks: the pairs of source and target text, and the metric."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _DATES_IN_A_PASS = 16384
 
 
 class Task(Protocol):
-    """Pairs for training, validation and the last test.
+    """Pairs for training, validation and the final test.
 
     Attributes:
-        metric: The name of what `score` gives.
-        dropped: What was left out of the pairs so far, each as `file:line (side): why`.
+        metric: The name of the metric that `score` returns.
+        dropped: The lines dropped so far, each as `file:line (side): reason`.
     """
 
     metric: str
     dropped: list[str]
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Source and target text to learn the tokenizers from."""
+        """Return the source and target text to train the tokenizers on."""
 
     def training_pairs(self, number: int) -> Sequence[Pair]:
-        """The pairs of a pass, by its number from 0; the same every time."""
+        """Return the pairs of a pass, given its number from 0; deterministic."""
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
-        """Train on those of the pairs that `fitting` keeps, where they are finitely many."""
+        """Keep only the training pairs that `fitting` returns, if their number is finite."""
 
     def validation_pairs(self) -> list[Pair]:
-        """Pairs to validate on."""
+        """Return the validation pairs."""
 
     def held_out_pairs(self) -> list[Pair]:
-        """Pairs that neither training nor validation sees."""
+        """Return pairs that neither training nor validation uses."""
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """How good outputs are, each with its references; more is better."""
+        """Score outputs against their references; higher is better."""
 
 
 class Dates:
@@ -56,31 +56,31 @@ class Dates:
         self.dropped: list[str] = []
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Every character that can occur, and the space between them."""
+        """Return every character that can occur, separated by spaces."""
         return [" ".join(dates.source_characters())], [dates.TARGET_CHARACTERS]
 
     def training_pairs(self, number: int) -> Sequence[Pair]:
-        """New pairs of training dates in each pass."""
+        """Return new pairs of training dates for each pass."""
         seed = self.config.seed * 1_000_000_007 + number
         return _pairs(self._examples("train", _DATES_IN_A_PASS, seed))
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
-        """Nothing to keep: there is no end of dates, and all fit."""
+        """Do nothing: the number of dates is unlimited, and all fit."""
 
     def validation_pairs(self) -> list[Pair]:
-        """Pairs of validation dates."""
+        """Return pairs of validation dates."""
         return _pairs(self._examples("dev", self.config.dev_pairs))
 
     def held_out_pairs(self) -> list[Pair]:
-        """Pairs of test dates."""
+        """Return pairs of test dates."""
         return _pairs(self._examples("test", self.config.held_out_pairs))
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """The fraction that is right to the last character."""
+        """Return the fraction of exact matches."""
         return _exact_match(outputs, references)
 
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
-        """Exact match, by locale too, and alignment."""
+        """Measure exact match, overall and by locale, and alignment."""
         return dates.evaluate_dates(translator, self._examples("test", pairs))
 
     def _examples(self, split: str, count: int, seed: int | None = None) -> list[dates.DateExample]:
@@ -91,7 +91,7 @@ class Dates:
 
 
 class Pairs:
-    """Pairs in the recipe itself, which are all that there is; see `PairsConfig`."""
+    """Pairs given in the recipe itself; see `PairsConfig`."""
 
     metric = "exact_match"
 
@@ -100,28 +100,28 @@ class Pairs:
         self.dropped: list[str] = []
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Both sides of the pairs."""
+        """Return both sides of the pairs."""
         sources, targets = zip(*self.pairs, strict=True)
         return sources, targets
 
     def training_pairs(self, number: int) -> Sequence[Pair]:
-        """All pairs, in each pass the same."""
+        """Return all pairs, the same in each pass."""
         return self.pairs
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
-        """Train on those that fit."""
+        """Keep only the training pairs that `fitting` returns."""
         self.pairs = fitting(self.pairs)
 
     def validation_pairs(self) -> list[Pair]:
-        """The same pairs."""
+        """Return all pairs."""
         return self.pairs
 
     def held_out_pairs(self) -> list[Pair]:
-        """The same pairs."""
+        """Return all pairs."""
         return self.pairs
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """The fraction that is right to the last character."""
+        """Return the fraction of exact matches."""
         return _exact_match(outputs, references)
 
 
@@ -153,11 +153,11 @@ class Corpus:
             shared = sum(source in known for source, _ in pairs)
             if shared:
                 print(
-                    f"{shared:,} of {len(pairs):,} sources of {name} are among those of data.train."
+                    f"{shared:,} of the {len(pairs):,} sources in {name} also occur in data.train."
                 )
 
     def _read(self, files: Any) -> list[Pair]:
-        advice = ["data.on_problem=drop leaves them out."]
+        advice = ["Use data.on_problem=drop to skip them."]
         corpus = read_corpus(files, self.config.on_problem, advice)
         if corpus.report.dropped:
             print(corpus.report)
@@ -165,27 +165,27 @@ class Corpus:
         return corpus.pairs
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Both sides of the training pairs."""
+        """Return both sides of the training pairs."""
         return (pair[0] for pair in self.train), (pair[1] for pair in self.train)
 
     def training_pairs(self, number: int) -> Sequence[Pair]:
-        """All pairs, in each pass the same."""
+        """Return all pairs, the same in each pass."""
         return self.train
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
-        """Train on those that fit."""
+        """Keep only the training pairs that `fitting` returns."""
         self.train = fitting(self.train)
 
     def validation_pairs(self) -> list[Pair]:
-        """Pairs of the validation files, or held out."""
+        """Return the pairs of the validation files, or those held out for validation."""
         return self.dev
 
     def held_out_pairs(self) -> list[Pair]:
-        """Pairs of the last test."""
+        """Return the pairs for the final test."""
         return self.test
 
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """BLEU."""
+        """Return BLEU."""
         return bleu(outputs, *columns(references)).score
 
 
@@ -198,10 +198,10 @@ def _exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]]) ->
 
 
 def task_of(config: DataConfig) -> Task:
-    """The task that a configuration describes.
+    """Return the task that a configuration describes.
 
     Raises:
-        CorpusError: If the files of a corpus cannot be read as the configuration asks.
+        CorpusError: If the files of a corpus cannot be read as configured.
     """
     if isinstance(config, CorpusConfig):
         return Corpus(config)

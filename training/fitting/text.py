@@ -23,7 +23,7 @@ Tokenizers = tuple[Tokenizer, Tokenizer]
 
 
 def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
-    """Tokenizers learned from the training pairs; the same one twice if it is shared."""
+    """Train tokenizers on the training pairs; if shared, return the same tokenizer twice."""
 
     def learned(side: str, sentences: Iterable[str], rule: Normalization) -> Tokenizer:
         size = getattr(text, f"{side}_vocabulary")
@@ -41,17 +41,17 @@ def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
 
 
 def with_sizes(config: TrainConfig, source: int, target: int) -> TrainConfig:
-    """The configuration with the sizes of the tokenizers' vocabularies.
+    """Return the configuration with the vocabulary sizes of the tokenizers.
 
     Raises:
-        ConfigError: If others were asked for.
+        ConfigError: If the configuration has other sizes.
     """
     for name, size in (("source_vocabulary", source), ("target_vocabulary", target)):
         asked = getattr(config.model, name)
         if asked not in (UNKNOWN_ID + 1, size):
             raise ConfigError(
-                f"Key `model.{name}`: follows from the tokenizer, which has {size} tokens; "
-                f"text.{name} is the most that it may have. Received: {asked}"
+                f"Key `model.{name}`: must be the size of the tokenizer's vocabulary, {size}; "
+                f"set text.{name} to limit that size. Received: {asked}"
             )
     model = dataclasses.replace(config.model, source_vocabulary=source, target_vocabulary=target)
     return dataclasses.replace(config, model=model)
@@ -69,7 +69,7 @@ def token_lengths(pairs: Sequence[Pair], tokenizers: Tokenizers) -> list[Lengths
 def fitting_pairs(
     part: Part, pairs: Sequence[Pair], config: TrainConfig, tokenizers: Tokenizers, task: Task
 ) -> list[Pair]:
-    """The pairs of a part that fit the lengths; others are an error, or dropped and told."""
+    """Return the pairs of a part that fit the model; others are an error, or dropped and listed."""
     data = config.data
     limits = (data.max_source_length, data.max_target_length)
     on_problem: Any = getattr(data, "on_problem", "error")
@@ -80,11 +80,11 @@ def fitting_pairs(
 
 
 class Checked(NamedTuple):
-    """Pairs that fit.
+    """Pairs that fit the maximum lengths.
 
     Attributes:
-        pairs: The pairs.
-        dropped: The sides that do not fit, each as `file:line (side, tokens: text)`.
+        pairs: The pairs that fit.
+        dropped: The sides that do not, each as `file:line (side, tokens: text)`.
     """
 
     pairs: list[Pair]
@@ -98,15 +98,15 @@ def checked_pairs(
     on_problem: Literal["error", "drop"] = "error",
     where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None = None,
 ) -> Checked:
-    """The pairs, if all fit, or those that do.
+    """Return the pairs that fit the maximum lengths.
 
     Args:
         pairs: Source and target texts.
-        tokenizers: The source's and the target's.
-        limits: The most source and target tokens, the end token counted.
-        on_problem: Whether a pair that does not fit is an error, or dropped with a line that says
-            how many were, and the first of them.
-        where: Finds the `file:line` of both sides of pairs that stand in files, as `places` does.
+        tokenizers: The source and target tokenizers.
+        limits: The maximum number of source and target tokens, including the end token.
+        on_problem: Whether a pair that does not fit is an `"error"`, or whether to `"drop"` it and
+            print how many were dropped and the first few.
+        where: A function that finds the `file:line` of both sides of pairs, like `places`.
 
     Raises:
         ConfigError: If a side of a pair is empty or too long, or no pair is left.
@@ -129,12 +129,12 @@ def checked_pairs(
         ]
         source, target = (limit - 1 for limit in limits)
         message = (
-            f"{len(bad):,} of {len(pairs):,} pairs do not fit, which must have 1 to {source} "
-            f"source and 1 to {target} target tokens (data.max_source_length and "
-            f"data.max_target_length count the end token too): {first_few(names)}"
+            f"{len(bad):,} of {len(pairs):,} pairs do not have 1 to {source} source tokens and "
+            f"1 to {target} target tokens (data.max_source_length and data.max_target_length "
+            f"include the end token): {first_few(names)}"
         )
         if on_problem == "error" or not kept:
-            advice = "Of a corpus data.on_problem=drop leaves them out."
+            advice = "For a corpus, use data.on_problem=drop to skip them."
             raise ConfigError(f"{message}. {advice if kept else 'No pair is left.'}")
         print(f"Dropped: {message}")
     return Checked(kept, names)
@@ -145,7 +145,7 @@ def _place_of(
     pairs: Sequence[Pair],
     where: Callable[[Iterable[Pair]], Mapping[Pair, Sequence[Pair]]] | None,
 ) -> dict[int, Pair]:
-    """Where each of the pairs `bad` stands, of equal ones the first at the first place."""
+    """Return the place of each bad pair; equal pairs take their places in order."""
     found = where(pairs[i] for i in bad) if where else {}
     rest = {pair: iter(stands) for pair, stands in found.items()}
     return {i: next(rest.get(pairs[i], iter(())), (f"pair {i + 1}",) * 2) for i in bad}

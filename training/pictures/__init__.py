@@ -1,1 +1,1 @@
-"""What a model looked at: `heat_maps` of whole outputs, `animation` of one as it grows."""
+"""Draw attention weights: `heat_maps` of whole outputs, `animation` of an output as it grows."""

@@ -1,4 +1,4 @@
-"""A decoding as an animation: the picture of its attention, a row after the other."""
+"""Animate a decoding: its heat map of attention, row by row."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     from keras_attention import Translation
 
-_FRAMES_A_SECOND, _WHOLE, _DOTS = 2, 4, 100  # frames that show the whole picture; dots per inch
+_FRAMES_A_SECOND, _WHOLE, _DOTS = 2, 4, 100  # frames of the complete heat map; dots per inch
 _BLUE, _GREY = np.array([0.03, 0.19, 0.42]), np.array([0.42, 0.42, 0.42])
 _ARROW = "\n→ "
 
 
 def animate(result: Translation, out: Path) -> str:
-    """Draw a frame for each output token, after the whole picture.
+    """Draw the complete heat map, then a frame for each output token.
 
     Args:
-        result: A translation of a model with attention.
-        out: The file, a .gif.
+        result: A translation by a model with attention.
+        out: A .gif file.
 
     Returns:
-        The characters that no installed font has, which are drawn as boxes.
+        The characters that are missing from all installed fonts, which are drawn as boxes.
 
     Raises:
-        ValueError: If the result has no attention to draw.
+        ValueError: If the result has no attention weights.
     """
     from matplotlib.animation import PillowWriter
 
@@ -52,7 +52,7 @@ def animate(result: Translation, out: Path) -> str:
 
 
 def so_far(title: str, result: Translation, step: int) -> str:
-    """A picture's title with what was written up to a step, from 0, of the output."""
+    """Return the title with the output up to a step, counted from 0."""
     if step == len(result.tokens) - 1:
         return title
     written = "".join(result.tokens[: step + 1]).replace("␣", " ").strip()
@@ -60,7 +60,7 @@ def so_far(title: str, result: Translation, step: int) -> str:
 
 
 def _row_frame(axis: Axes, result: Translation) -> Rectangle:
-    """A frame around a row."""
+    """Add a frame around a row."""
     from matplotlib.patches import Rectangle
 
     width = len(result.source_tokens)
@@ -70,7 +70,7 @@ def _row_frame(axis: Axes, result: Translation) -> Rectangle:
 
 
 def _show(axis: Axes, frame: Rectangle, weights: np.ndarray, step: int) -> None:
-    """The rows up to a step; the last of them has the frame, and colours the source."""
+    """Show the rows up to a step; frame the last one, and colour the source by its weights."""
     is_written = np.arange(len(weights)) <= step
     (image,) = axis.get_images()
     image.set_data(np.where(is_written[:, None], weights, np.nan))

@@ -1,4 +1,4 @@
-"""Pictures of where a model looked: a heat map for each translation."""
+"""Draw attention weights: one heat map per translation."""
 
 from __future__ import annotations
 
@@ -20,48 +20,49 @@ if TYPE_CHECKING:
 
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Hiragino Sans")
 FORMATS = (".png", ".svg", ".pdf")
-_CELL, _GAP, _LEAST_TITLE = 0.3, 0.2, 2.0  # inches: a weight's square; between things; a title
+_CELL, _GAP, _LEAST_TITLE = 0.3, 0.2, 2.0  # inches: a cell; a gap; the minimum title width
 
 
 def examples(pairs: Sequence[tuple[str, str]], count: int = 3) -> list[str]:
-    """Held-out sources to show: fairly long ones, in Latin letters, which every font has."""
+    """Choose held-out sources to draw: longer ones in Latin letters, which every font has."""
     sources = list(dict.fromkeys(source for source, _ in pairs))
     fitting = [source for source in sources if len(source) > 14 and max(source) < "\u0250"]
     return (fitting or sources)[:count]
 
 
 def plot(results: Sequence[Translation], out: Path, names: Sequence[str] = ("",)) -> str:
-    """Draw one heat map for each result, below each other, or those of several models side by side.
+    """Draw one heat map per result, one below the other; several models are side by side.
 
     Args:
-        results: Translations of a model with attention; of several, those of one text in turn.
-        out: As in `write`.
-        names: What the models are called, where there are several.
+        results: Translations by models with attention, grouped by text if there are several models.
+        out: See `write`.
+        names: The names of the models, if there are several.
 
     Returns:
-        What `write` returns.
+        See `write`.
 
     Raises:
-        ValueError: If there is no result, one has no attention to draw, or the ending is unknown.
+        ValueError: If there are no results, one has no attention weights, or the file extension is
+            unknown.
     """
     return write(lambda: heat_maps(results, names), out)
 
 
 def write(make: Callable[[], Figure], out: Path) -> str:
-    """Write a figure that is drawn with fonts for as many languages as are installed.
+    """Write a figure, with installed fonts for as many languages as possible.
 
     Args:
-        make: Makes it.
-        out: The file; its ending says which format.
+        make: A function that returns the figure.
+        out: The file; its extension determines the format.
 
     Returns:
-        The characters that no installed font has, which are drawn as boxes.
+        The characters that are missing from all installed fonts, which are drawn as boxes.
 
     Raises:
-        ValueError: If the ending is unknown.
+        ValueError: If the file extension is unknown.
     """
     if out.suffix not in FORMATS:
-        raise ValueError(f"The picture must be one of {', '.join(FORMATS)}. Received: {out}")
+        raise ValueError(f"The file must end in one of {', '.join(FORMATS)}. Received: {out}")
     with installed_fonts() as missing:
         figure = make()
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -71,10 +72,10 @@ def write(make: Callable[[], Figure], out: Path) -> str:
 
 @contextmanager
 def installed_fonts() -> Iterator[set[str]]:
-    """Draw with fonts for as many languages as are installed.
+    """Use installed fonts for as many languages as possible while drawing.
 
     Yields:
-        The characters that none of them has, which are drawn as boxes: complete when this ends.
+        A set that on exit contains the characters missing from all these fonts.
     """
     import matplotlib
     from matplotlib import font_manager
@@ -93,11 +94,11 @@ def installed_fonts() -> Iterator[set[str]]:
 
 
 def heat_maps(results: Sequence[Translation], names: Sequence[str] = ("",)) -> Figure:
-    """One heat map for each result; arguments and errors as in `plot`."""
+    """Return the figure of `plot`; takes the same arguments and raises the same errors."""
     from matplotlib.figure import Figure
 
     if not results:
-        raise ValueError("A picture needs at least one text. Received: none")
+        raise ValueError("There must be at least one text to draw. Received: none")
     figure = Figure()
     axes = [figure.add_axes((0, 0, 1, 1), label=str(place)) for place in range(len(results))]
     titles = [
@@ -109,7 +110,7 @@ def heat_maps(results: Sequence[Translation], names: Sequence[str] = ("",)) -> F
 
 
 def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text], columns: int) -> None:
-    """Give each map the room that its squares, labels and title take, as they are measured."""
+    """Lay out the heat maps by the measured size of their cells, labels and titles."""
 
     def inches(texts: Sequence[Text]) -> tuple[float, float]:
         boxes = [text.get_window_extent() for text in texts]
@@ -140,29 +141,29 @@ def _arrange(figure: Figure, axes: Sequence[Axes], titles: Sequence[Text], colum
 
 
 def _wrap(title: Text, inches: float, most: float) -> None:
-    """Break a title of so many inches into lines that take no more than `most`."""
+    """Wrap a title that is `inches` wide into lines of at most `most` inches."""
     lines = title.get_text().split("\n")
     letters = max(1, int(max(map(len, lines)) * most / inches))
     title.set_text("\n".join(textwrap.fill(line, letters) for line in lines))
 
 
 def draw(axis: Axes, result: Translation, name: str = "") -> Text:
-    """One heat map: source tokens from left to right, output tokens from top to bottom.
+    """Draw one heat map: source tokens from left to right, output tokens from top to bottom.
 
     Returns:
-        The title: the model's name, if it has one, source and output.
+        The title: the name of the model, if given, the source and the output.
     """
     if result.attention is None or not result.tokens:
         raise ValueError(
-            "A picture needs a model with attention and a text that is not empty. "
+            "Drawing requires attention weights and at least one output token. "
             f"Received: {len(result.tokens)} output tokens, "
-            f"attention={'none' if result.attention is None else 'there'}"
+            f"{'no ' if result.attention is None else ''}attention weights"
         )
     axis.imshow(result.attention, cmap="Blues", vmin=0.0, vmax=1.0, aspect="equal")
     axis.set_xticks(range(len(result.source_tokens)), result.source_tokens, parse_math=False)
     axis.set_yticks(range(len(result.tokens)), result.tokens, parse_math=False)
     axis.xaxis.tick_top()
-    if max(map(len, result.source_tokens)) > 2:  # else neighbours run into each other
+    if max(map(len, result.source_tokens)) > 2:  # horizontal labels would overlap
         for label in axis.get_xticklabels():
             label.set_rotation(90.0 if len(label.get_text()) > 1 else 0.0)
     axis.tick_params(length=0)

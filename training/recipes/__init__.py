@@ -1,5 +1,5 @@
 """Recipes: the configuration of a training, as YAML.
 
-`config` has the sections and what each value may be; `reading` finds a recipe by its name and
-applies `key=value`.
+`config` defines the sections and validates their values; `reading` finds a recipe by name and
+applies `key=value` overrides.
 """

@@ -1,4 +1,4 @@
-"""What a training is made of: frozen dataclasses, filled from a recipe and `key=value`."""
+"""The configuration of a training: frozen dataclasses, filled from a recipe and overrides."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Part = Literal["train", "dev", "held_out"]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What every source of pairs needs.
+    """Options common to all sources of pairs.
 
     Attributes:
-        seed: Seed of what pairs there are: of those made on the fly, and of those held out.
-        dev_pairs: How many pairs are validated on.
-        held_out_pairs: How many pairs are left in `held_out.tsv` for export and examples.
-        max_source_length: The most source tokens, the end token counted.
-        max_target_length: The most target tokens, the end token counted.
+        seed: The seed for generating pairs and for holding pairs out.
+        dev_pairs: The number of validation pairs.
+        held_out_pairs: The number of pairs written to `held_out.tsv` for export and examples.
+        max_source_length: The maximum number of source tokens, including the end token.
+        max_target_length: The maximum number of target tokens, including the end token.
     """
 
     seed: int = 1
@@ -43,18 +43,18 @@ class DataConfig:
         _check_all_positive(self, "max_source_length", "max_target_length")
 
     def files_of(self, part: Part) -> CorpusFiles | None:
-        """Where the pairs of a part stand, if they are in files."""
+        """Return the files that contain the pairs of a part, or None if there are none."""
         return None
 
 
 @dataclass(frozen=True)
 class DatesConfig(DataConfig):
-    """Pairs made on the fly: dates as people write them, and ISO dates.
+    """Pairs generated on the fly: dates as people write them, and ISO dates.
 
     Attributes:
         task: `"dates"`.
-        order: Of year, month and day in the target: `"iso"`, or `"source"` for that of the source,
-            which makes the task monotonic.
+        order: The order of year, month and day in the target: `"iso"`, or `"source"` for the order
+            in the source, which makes the task monotonic.
     """
 
     task: Literal["dates"] = "dates"
@@ -63,13 +63,13 @@ class DatesConfig(DataConfig):
 
 @dataclass(frozen=True)
 class PairsConfig(DataConfig):
-    """A few pairs that stand in the recipe itself, to be learned by heart.
+    """A few pairs given in the recipe itself, to be memorized.
 
-    There are no others to validate on and to test on: that is done with the same ones.
+    The same pairs are used for training, validation and testing.
 
     Attributes:
         task: `"pairs"`.
-        pairs: Source and target of each.
+        pairs: The source and target of each pair.
     """
 
     pairs: Sequence[tuple[str, str]] = ()
@@ -79,8 +79,8 @@ class PairsConfig(DataConfig):
         super().__post_init__()
         if not self.pairs or any("\n" in side for pair in self.pairs for side in pair):
             raise ValueError(
-                "Argument `pairs` must hold pairs of source and target, each of one line, for "
-                "example data.pairs=[[to go, ir]]. "
+                "Argument `pairs` must be a list of pairs of source and target, each a single "
+                "line, for example data.pairs=[[to go, ir]]. "
                 f"Received: pairs={list(self.pairs)}"
             )
         object.__setattr__(self, "pairs", tuple((source, target) for source, target in self.pairs))
@@ -92,13 +92,13 @@ class CorpusConfig(DataConfig):
 
     Attributes:
         task: `"corpus"`.
-        train: The files to learn from.
-        dev: The files to validate on; None holds out `dev_pairs` of `train` by seed, with no source
-            sentence on both sides.
-        held_out: The files that are kept from training for the last test; None holds out
-            `held_out_pairs` of `train` likewise.
-        on_problem: What a line that is not UTF-8, is empty, has too many columns or too many tokens
-            leads to: an `"error"`, or to `"drop"` that line and to say so.
+        train: The files to train on.
+        dev: The files to validate on. If None, `dev_pairs` pairs of `train` are held out by seed;
+            no source sentence is in both parts.
+        held_out: The files for the final test, never used in training. If None, `held_out_pairs`
+            pairs of `train` are held out in the same way.
+        on_problem: What to do with a line that is not UTF-8, is empty, or has too many columns or
+            tokens: raise an `"error"`, or `"drop"` the line and report it.
     """
 
     train: CorpusFiles | None = None
@@ -116,22 +116,23 @@ class CorpusConfig(DataConfig):
             )
 
     def files_of(self, part: Part) -> CorpusFiles | None:
-        """Where the pairs of a part stand: in files of its own, or held out of those of `train`."""
+        """Return the files of a part, or those of `train` if the part is held out of them."""
         files: CorpusFiles | None = getattr(self, part) or self.train
         return files
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How text becomes tokens.
+    """The tokenizers.
 
     Attributes:
-        model_type: SentencePiece's model.
-        source_vocabulary: The most source tokens.
-        target_vocabulary: The most target tokens.
-        shared: One tokenizer for both sides, of `target_vocabulary` tokens, learned from both.
+        model_type: The type of SentencePiece model.
+        source_vocabulary: The maximum number of source tokens.
+        target_vocabulary: The maximum number of target tokens.
+        shared: Whether both sides share one tokenizer with `target_vocabulary` tokens, trained on
+            both.
         normalization: SentencePiece's normalization rule.
-        target_normalization: The target's, where it is another; None for the same.
+        target_normalization: The rule for the target; None for the same as `normalization`.
     """
 
     model_type: ModelType = "unigram"
@@ -145,7 +146,7 @@ class TextConfig:
         _check_all_positive(self, "source_vocabulary", "target_vocabulary")
         if self.shared and self.target_normalization not in (None, self.normalization):
             raise ValueError(
-                "Argument `target_normalization` cannot differ where one tokenizer is shared. "
+                "Argument `target_normalization` must equal `normalization` if `shared` is true. "
                 f"Received: normalization={self.normalization!r}, "
                 f"target_normalization={self.target_normalization!r}"
             )
@@ -153,18 +154,19 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Scheduled sampling: how often the decoder reads tokens of its own in training.
+    """Scheduled sampling: how often the decoder reads its own tokens in training.
 
-    With the probability epsilon it is given the true token, see `keras_attention.schedules`.
+    With probability epsilon it reads the true token; see `keras_attention.schedules`.
 
     Attributes:
         schedule: Epsilon as a function of the training step i: `"linear"`, `max(minimum, k - c i)`;
-            `"exponential"`, `k^i`; `"inverse_sigmoid"`, `k / (k + exp(i / k))`; None to always give
+            `"exponential"`, `k^i`; `"inverse_sigmoid"`, `k / (k + exp(i / k))`; None to always read
             the true token.
-        k: As in the formula; of `"linear"` it is 1 where it is not given.
+        k: The constant in the formula; defaults to 1 for `"linear"`.
         c: The slope of `"linear"`.
-        minimum: The least epsilon of `"linear"`.
-        temperature: Of the distribution that is drawn from; 0 takes the likeliest token.
+        minimum: The lower bound of epsilon for `"linear"`.
+        temperature: The temperature of the distribution to sample from; 0 takes the most probable
+            token.
     """
 
     schedule: Literal["linear", "exponential", "inverse_sigmoid"] | None = None
@@ -181,18 +183,18 @@ class SamplingConfig:
         for name, value in (("k", self.k), ("c", self.c), ("minimum", self.minimum or None)):
             if value is None and needs.get(name):
                 raise ValueError(
-                    f"Argument `{name}` must be given with schedule={self.schedule!r}. "
+                    f"Argument `{name}` is required for schedule={self.schedule!r}. "
                     f"Received: {name}=None"
                 )
             if value is not None and not takes[name]:
                 raise ValueError(
-                    f"Argument `{name}` has no meaning with schedule={self.schedule!r}. "
+                    f"Argument `{name}` must not be set for schedule={self.schedule!r}. "
                     f"Received: {name}={value}"
                 )
-        self.made()  # which says what is wrong with the numbers
+        self.made()  # validates the numbers
 
     def made(self) -> schedules.Schedule | None:
-        """The schedule, if there is one."""
+        """Return the schedule, or None if there is none."""
         if self.schedule is None:
             return None
         if self.schedule == "linear":
@@ -203,33 +205,33 @@ class SamplingConfig:
 
 @dataclass(frozen=True)
 class OptimizationConfig:
-    """How the model learns.
+    """Optimization: batches, steps, learning rate and regularization.
 
     Attributes:
-        batch_size: Pairs in a step; 64 where `batch_tokens` is not given either.
-        batch_tokens: Instead of `batch_size`: tokens of the longer side in a step, padding
-            counted, however many pairs these are.
-        pad_to_multiple: What the lengths of a batch are multiples of: larger numbers make fewer
-            shapes (each of which XLA compiles) and more padding.
-        steps: Steps in all, a multiple of `steps_per_epoch`.
-        steps_per_epoch: Steps between two validations (and checkpoints).
-        learning_rate: The highest, reached after warm-up.
-        warmup_steps: Steps over which the learning rate rises from 0; it then falls to 0 as a
-            half cosine.
-        weight_decay: Decoupled weight decay (AdamW) of matrices; 0 is plain Adam.
-        clip_norm: Bound of the norm of all gradients together.
-        label_smoothing: Fraction of the target's probability that is spread over all tokens.
+        batch_size: The number of pairs per step; defaults to 64 if `batch_tokens` is None.
+        batch_tokens: The number of tokens per step on the longer side, including padding, whatever
+            the number of pairs; an alternative to `batch_size`.
+        pad_to_multiple: Pad lengths to a multiple of this number. A larger number gives fewer
+            shapes, each of which XLA compiles, and more padding.
+        steps: The total number of steps, a multiple of `steps_per_epoch`.
+        steps_per_epoch: The number of steps between validations (and checkpoints).
+        learning_rate: The maximum, reached after warm-up.
+        warmup_steps: The number of steps over which the learning rate rises from 0; cosine decay to
+            0 follows.
+        weight_decay: Decoupled weight decay (AdamW) of matrices; 0 for plain Adam.
+        clip_norm: The maximum global norm of the gradients.
+        label_smoothing: The fraction of the target probability to spread over all tokens.
         scheduled_sampling: How often the decoder reads its own tokens in training.
-        average_decay: Decay of a moving average of the weights, for example 0.999, which is
-            validated and kept instead of the weights themselves; 0 for none. After t steps
-            the decay is at most t / (t + 9), so that the average leaves the first weights soon.
-        select_by: Whether the best `"metric"` of the task or the least `"loss"` on the validation
-            pairs decides which model is kept and when to stop.
-        patience: Stop after so many validations without a better one; None to take all steps.
-        seed: Seed of the weights, of dropout and of the order of the pairs.
-        devices: `"one"`, or `"all"` to share each batch among all GPUs.
-        jit_compile: Whether XLA compiles the step.
-        dtype: Keras's dtype policy.
+        average_decay: The decay of a moving average of the weights, for example 0.999. The average
+            is validated and saved instead of the weights; 0 for no average. After t steps the
+            decay is at most t / (t + 9), so that the initial weights are soon forgotten.
+        select_by: Whether the best `"metric"` of the task or the lowest `"loss"` on the validation
+            pairs decides which model to save and when to stop.
+        patience: Stop after this many validations without improvement; None to run all steps.
+        seed: The seed for the weights, dropout and the order of the pairs.
+        devices: `"one"`, or `"all"` to split each batch among all GPUs.
+        jit_compile: Whether to compile the training step with XLA.
+        dtype: The Keras dtype policy.
     """
 
     batch_size: int | None = None
@@ -254,7 +256,7 @@ class OptimizationConfig:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_tokens is not None:
             raise ValueError(
-                "Either `batch_size` or `batch_tokens` must be given, the other one null "
+                "Only one of `batch_size` and `batch_tokens` can be set; set the other to null "
                 "(training.batch_tokens=null or training.batch_size=null). "
                 f"Received: batch_size={self.batch_size}, batch_tokens={self.batch_tokens}"
             )
@@ -266,7 +268,7 @@ class OptimizationConfig:
             sizes = range(1, min(self.steps, self.steps_per_epoch) + 1)
             size = max(n for n in sizes if self.steps % n == 0)
             raise ValueError(
-                "Argument `steps` must be a multiple of `steps_per_epoch`: for example "
+                "Argument `steps` must be a multiple of `steps_per_epoch`, for example "
                 f"training.steps={steps}, or training.steps_per_epoch={size}. "
                 f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
             )
@@ -282,17 +284,17 @@ class OptimizationConfig:
 
     @property
     def epochs(self) -> int:
-        """Validations in all."""
+        """The number of epochs, each of which ends with a validation."""
         return self.steps // self.steps_per_epoch
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How a trained model searches where nobody says otherwise.
+    """The default search of the trained model.
 
     Attributes:
-        beam_width: Hypotheses side by side; 1 is greedy.
-        length_penalty: Exponent of the length normalization.
+        beam_width: The number of hypotheses; 1 is greedy search.
+        length_penalty: The exponent of the length normalization.
     """
 
     beam_width: int = 1
@@ -305,15 +307,15 @@ class SearchConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole training; what `config.yaml` in a run directory holds.
+    """The complete configuration of a training, saved as `config.yaml` in the run directory.
 
     Attributes:
-        name: The recipe's name; exports carry it.
-        data: Where the pairs come from.
-        text: How text becomes tokens.
-        model: The architecture. Vocabulary sizes follow from the tokenizers.
-        training: How the model learns.
-        search: How it searches by default.
+        name: The name of the recipe.
+        data: The source of the pairs.
+        text: The tokenizers.
+        model: The architecture. The vocabulary sizes are set from the tokenizers.
+        training: The optimization.
+        search: The default search.
     """
 
     name: str
@@ -330,12 +332,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.model.tie_embeddings == "all" and not self.text.shared:
             raise ValueError(
-                "model.tie_embeddings='all' needs text.shared=true: one vocabulary for both sides. "
+                "model.tie_embeddings='all' requires one vocabulary: text.shared must be true. "
                 f"Received: text.shared={self.text.shared}"
             )
 
     def to_yaml(self) -> str:
-        """The configuration as a recipe."""
+        """Return the configuration as the YAML text of a recipe."""
         return yaml.safe_dump(_plain(asdict(self)), sort_keys=False, allow_unicode=True)
 
 
@@ -348,7 +350,7 @@ def _check_above_zero(section: object, *names: str) -> None:
     for name in names:
         value = getattr(section, name)
         if not value > 0:
-            raise ValueError(f"Argument `{name}` must be above 0. Received: {name}={value}")
+            raise ValueError(f"Argument `{name}` must be greater than 0. Received: {name}={value}")
 
 
 def _check_none_negative(section: object, *names: str) -> None:
@@ -357,7 +359,7 @@ def _check_none_negative(section: object, *names: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Lists instead of tuples, which YAML does not have."""
+    """Replace tuples, which YAML does not have, by lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

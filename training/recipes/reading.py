@@ -1,4 +1,4 @@
-"""Recipes: a YAML file and `key=value` become a configuration, or an error that names the key."""
+"""Read a recipe, a YAML file, and apply `key=value` overrides; errors name the key."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ RECIPES = Path(__file__).parent
 
 
 def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
-    """The configuration of a recipe.
+    """Load the configuration of a recipe.
 
     Args:
         recipe: A name in `training/recipes`, or a YAML file.
-        overrides: `section.key=value`, values in YAML.
+        overrides: Strings `section.key=value`, with values in YAML.
 
     Returns:
-        The configuration, checked.
+        The validated configuration.
 
     Raises:
-        ConfigError: If the recipe or a key is unknown, or a value is not what the key takes.
+        ConfigError: If the recipe or a key is unknown, or a value is invalid.
     """
     tree = _read_recipe(recipe)
     for override in overrides:
@@ -37,9 +37,9 @@ def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def config_from(tree: Mapping[str, Any]) -> TrainConfig:
-    """The configuration in a nested mapping; errors as in `load_config`.
+    """Build a configuration from a nested mapping; raises the same errors as `load_config`.
 
-    `data.task` is `corpus` where it is not given and `data.train` is, else `dates`.
+    `data.task` defaults to `corpus` if `data.train` is given, else to `dates`.
     """
     data = {} if tree.get("data") is None else tree["data"]
     if isinstance(data, Mapping):
@@ -58,13 +58,13 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    tags = ("dates", "corpus", "pairs")  # what pydantic adds after `data`
+    tags = ("dates", "corpus", "pairs")  # pydantic inserts the tag after `data`
     path = [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part in tags)]
     key = ".".join(str(part) for part in path)
     if problem["type"] == "union_tag_invalid":
         task, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         return f"Key `{key}.task`: must be one of {known}. Received: {task!r}"
-    if problem["type"] == "value_error":  # raised by a section, which says what it received
+    if problem["type"] == "value_error":  # raised by a section; ends with "Received: ..."
         return f"Key `{key}`: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     return f"Key `{key}`: {problem['msg']}. Received: {problem['input']!r}"
 
@@ -75,11 +75,11 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
         path = RECIPES / f"{recipe}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
-        raise ConfigError(f"There is no recipe {recipe!r}. Known: {known}, or a YAML file")
+        raise ConfigError(f"Unknown recipe {recipe!r}. Choose one of {known}, or a YAML file")
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The recipe {path} is not YAML: {error}") from error
+        raise ConfigError(f"The recipe {path} is not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"The recipe {path} must be a mapping. Received: {type(tree).__name__}")
     return {"name": path.stem, **tree}
@@ -88,18 +88,18 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"An override must be key=value, in one word. Received: {override!r}")
+        raise ConfigError(f"An override must have the form key=value. Received: {override!r}")
     *sections, last = key.split(".")
     for section in sections:
-        if tree.get(section) is None:  # absent, or a section without a line
+        if tree.get(section) is None:  # absent, or an empty section
             tree[section] = {}
         tree = tree[section]
         if not isinstance(tree, dict):
-            raise ConfigError(f"Key `{key}`: `{section}` is a value, not a section")
+            raise ConfigError(f"Key `{key}`: `{section}` must be a section. Received: {tree!r}")
     try:
         tree[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"Key `{key}`: the value is not YAML. Received: {text!r}") from error
+        raise ConfigError(f"Key `{key}`: must be valid YAML. Received: {text!r}") from error
 
 
 def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterator[str]:
@@ -116,7 +116,7 @@ def _unknown_keys(tree: Mapping[str, Any], kind: type, path: str = "") -> Iterat
 
 
 def _section(kind: Any, value: Any) -> type | None:
-    """The dataclass behind a key, if it is a section; of several the one whose task is named."""
+    """Return the dataclass of a key that is a section; of several, the one with the given task."""
     kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and is_dataclass(one)]
     task = value.get("task") if isinstance(value, Mapping) else None
     named = [one for one in kinds if getattr(one, "task", None) == task]

@@ -1,4 +1,4 @@
-// The page: what the user types, the translations, and where the model looked for each piece.
+// The page: a text field, the translations, and the attention of each piece.
 
 const EXAMPLES = 4;
 const find = (id) => document.getElementById(id);
@@ -14,7 +14,7 @@ function element(kind, properties = {}, ...children) {
   return made;
 }
 
-/** A node of a kind, shaded by a weight, with that as a number in it. */
+/** Returns an element that is shaded by a weight and contains it as a number. */
 function shaded(kind, weight, ...before) {
   const node = element(kind, { className: "shade" }, ...before, element("span", { className: "number" }, percent(weight)));
   node.style.setProperty("--weight", weight);
@@ -46,14 +46,14 @@ function show(hypothesis) {
   written[0].dispatchEvent(new Event("mouseenter"));
 }
 
-/** The weights as rows of a table: one for each piece of the target. */
+/** Returns the weights as rows of a table, one per target piece. */
 function matrix(hypothesis) {
   const heads = shown.sourceIds.map((id) => element("th", { scope: "col" }, label(translator.source, id)));
   const rows = hypothesis.ids.map((id, t) => {
     const cells = hypothesis.weights[t].map((weight) => shaded("td", weight));
     return element("tr", {}, element("th", { scope: "row" }, label(translator.target, id)), ...cells);
   });
-  const caption = element("caption", {}, "Rows: what was written. Columns: what was read.");
+  const caption = element("caption", {}, "Rows: pieces written. Columns: pieces read.");
   return [caption, element("tr", {}, element("td"), ...heads), ...rows];
 }
 
@@ -95,7 +95,7 @@ function choices(select, values, chosen) {
 }
 
 async function start() {
-  const { Translator, json } = await import("./translator.js"); // which needs ONNX Runtime from afar
+  const { Translator, json } = await import("./translator.js"); // loads ONNX Runtime from the network
   let examples;
   [translator, examples] = await Promise.all([Translator.load(), json("../examples.json")]);
   const { config } = translator;
@@ -121,6 +121,6 @@ async function start() {
 
 start().catch((error) => {
   const isFar = error.message.includes("translator.js");
-  const advice = isFar ? " ONNX Runtime Web may be out of reach: index.html says from where it is taken." : "";
+  const advice = isFar ? " ONNX Runtime Web may be out of reach: index.html says where it is loaded from." : "";
   say(error.message + advice, true);
 });

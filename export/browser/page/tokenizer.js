@@ -1,4 +1,4 @@
-// SentencePiece in a browser: the same ids as the `.model` file gives, from `*.tokenizer.json`.
+// SentencePiece in the browser: returns the same ids as the `.model` file, from `*.tokenizer.json`.
 
 const SPACE = "\u2581";
 const UNKNOWN = 3;
@@ -6,7 +6,7 @@ const UNKNOWN_PENALTY = 10;
 
 const utf8 = (text) => new TextEncoder().encode(text);
 
-/** The most characters of all texts, at least one. */
+/** Returns the maximum number of characters of the texts, at least one. */
 const longest = (texts) => [...texts].reduce((most, text) => Math.max(most, [...text].length), 1);
 
 export class Tokenizer {
@@ -21,7 +21,7 @@ export class Tokenizer {
     this.charsmap = charsmap ? new Charsmap(charsmap) : null;
   }
 
-  /** The ids of a text, without an end token. */
+  /** Returns the ids of a text, without an end token. */
   encode(text) {
     const normalized = this.normalize(text);
     if (!normalized) return [];
@@ -34,12 +34,12 @@ export class Tokenizer {
         for (const byte of utf8(piece)) {
           ids.push(this.bytes.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`));
         }
-      } else if (ids.at(-1) !== UNKNOWN) ids.push(UNKNOWN); // a run of unknown ones is one
+      } else if (ids.at(-1) !== UNKNOWN) ids.push(UNKNOWN); // merges a run of unknown characters
     }
     return ids;
   }
 
-  /** The text that ids stand for; spaces at its beginning go. */
+  /** Decodes ids to text, without leading spaces. */
   decode(ids) {
     const bytes = [];
     for (const id of ids) {
@@ -54,7 +54,7 @@ export class Tokenizer {
     return new TextDecoder().decode(new Uint8Array(bytes));
   }
 
-  /** What is left of a text before it is cut into pieces: characters replaced, spaces collapsed. */
+  /** Normalizes a text: replaces characters and collapses spaces. */
   normalize(text) {
     const replaced = this.charsmap ? this.charsmap.replace(text) : text;
     const normalized = replaced.replace(/ +/g, " ").replace(/^ | $/g, "");
@@ -67,7 +67,7 @@ export class Tokenizer {
     return this.type === "bpe" ? this.merge(symbols) : this.likeliest(symbols);
   }
 
-  /** Unigram: of all ways to cut the text, that with the largest sum of scores (Viterbi). */
+  /** Unigram: finds the segmentation with the largest sum of scores (Viterbi). */
   likeliest(symbols) {
     const best = [{ score: 0, start: 0 }];
     const offer = (start, end, score) => {
@@ -93,7 +93,7 @@ export class Tokenizer {
     return found;
   }
 
-  /** Byte-pair encoding: the neighbours that make the piece with the largest score become one. */
+  /** Byte-pair encoding: repeatedly merges the neighbours whose piece has the largest score. */
   merge(symbols) {
     const pieces = [...symbols];
     for (;;) {
@@ -109,7 +109,7 @@ export class Tokenizer {
   }
 }
 
-/** SentencePiece's normalization: a double-array trie (Darts) of what is replaced, and by what. */
+/** SentencePiece's normalization: a double-array trie (Darts) of replacements. */
 class Charsmap {
   constructor(base64) {
     const bytes = Uint8Array.from(atob(base64), (symbol) => symbol.charCodeAt(0));
@@ -118,7 +118,7 @@ class Charsmap {
     this.replacements = bytes.subarray(4 + size);
   }
 
-  /** Replaces, from left to right, the longest that the trie knows. */
+  /** Replaces the longest matches of the trie, from left to right. */
   replace(text) {
     const [bytes, found] = [utf8(text), []];
     for (let i = 0; i < bytes.length; ) {

@@ -1,9 +1,9 @@
-// Translates in the browser: text to ids, a search in ONNX Runtime, ids to text, with its attention.
+// Translates in the browser: from text to ids, a search in ONNX Runtime, and back to text.
 
 import * as ort from "onnxruntime-web";
 import { Tokenizer } from "./tokenizer.js";
 
-ort.env.wasm.numThreads = 1; // more need headers that a plain file server does not send
+ort.env.wasm.numThreads = 1; // more threads need headers that a simple file server does not send
 
 async function fetched(path) {
   const response = await fetch(path);
@@ -20,13 +20,13 @@ export class Translator {
     Object.assign(this, { config, source: new Tokenizer(source), target: new Tokenizer(target) });
   }
 
-  /** Of the export that this page lies in. */
+  /** Loads the translator of the export that contains this page. */
   static async load() {
     const paths = ["../config.json", "source.tokenizer.json", "target.tokenizer.json"];
     return new Translator(...(await Promise.all(paths.map(json))));
   }
 
-  /** The session of a search with weights of a precision, made when it is first needed. */
+  /** Returns the session of a search in a precision; it is created on first use. */
   session(search, precision) {
     const name = precision === "float32" ? `${search}.onnx` : `${search}.${precision}.onnx`;
     if (!this.#sessions.has(name)) {
@@ -39,7 +39,7 @@ export class Translator {
     return this.#sessions.get(name);
   }
 
-  /** Hypotheses of a text, the best first: text, score, ids, and weights for each of them. */
+  /** Returns the hypotheses of a text, best first: text, score, ids and weights. */
   async translate(text, session) {
     const { end } = this.config.ids;
     const ids = [...this.source.encode(text), end];

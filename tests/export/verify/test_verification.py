@@ -92,7 +92,7 @@ def test_every_artefact_in_its_runtime(out: Path, capsys: pytest.CaptureFixture[
     words, good = summary.summary(out)
     assert good
     assert printed.strip() in words
-    assert "Every artefact gives the answers of the Keras model." in words
+    assert "All artefacts match the Keras model." in words
     example = json.loads((out / "examples.json").read_text(encoding="utf-8"))[0]
     assert f"->  {example['target']}" in words
     assert f"{out / 'tflite' / 'model.tflite'}" in words
@@ -118,7 +118,7 @@ def test_flipped_weights_differ(out: Path, capsys: pytest.CaptureFixture[str]) -
     assert line.startswith("error: onnx/greedy.onnx (greedy) differs from the Keras model: ")
     assert summary.main([str(out)]) == 1
     printed = capsys.readouterr().out
-    assert "Some artefacts do NOT give the answers of the Keras model." in printed
+    assert "Some artefacts do NOT match the Keras model." in printed
     assert "DIFFERS" in printed
 
 
@@ -160,7 +160,9 @@ def test_a_tflite_file_with_the_tokenizers_of_another_model(
     (out / "source.model").write_bytes((out / "target.model").read_bytes())
     assert main([str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "error: tflite/model.tflite holds another source.model than lies beside it"
+    assert (
+        line == "error: tflite/model.tflite contains a source.model that differs from the export's"
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="allocations are seen on Linux only")
@@ -181,7 +183,7 @@ def test_a_tflite_file_whose_workspace_grows(
     assert captured.out.count("FAILED") == 3
     (line,) = captured.err.splitlines()
     problem = (
-        "error: tflite/model.tflite (may give|gives) wrong answers in LiteRT where sources grow: "
+        "error: tflite/model.tflite (may give|gives) wrong outputs in LiteRT for growing sources: "
     )
     assert re.match(problem, line)
 
@@ -260,7 +262,9 @@ def test_what_rounding_decides_is_no_difference(
     assert (comparison["score_difference"] < 1e-4) == passed
     printed = capsys.readouterr()
     assert ("| ok, 1 tied |" in printed.out) == passed
-    assert ("note: Tied is an input for which the Keras model itself" in printed.err) == passed
+    assert (
+        "note: An input is tied if hypotheses of the Keras model itself" in printed.err
+    ) == passed
     assert ("differs from the Keras model: 1 of 56 inputs" in printed.err) != passed
 
 
@@ -271,8 +275,8 @@ def test_what_rounding_decides_is_no_difference(
         ("reference.npz", b"PK\x03\x04 half", "reference.npz cannot be read: "),
         ("reference.npz", b"words", "reference.npz cannot be read: "),
         ("config.json", None, "config.json is missing"),
-        ("config.json", b"{", "config.json is not JSON: "),
-        ("config.json", b"{}", "config.json names no artefacts"),
+        ("config.json", b"{", "config.json is not valid JSON: "),
+        ("config.json", b"{}", "config.json does not belong to an export: it names no artefacts"),
         (
             "config.json",
             FOREIGN,
@@ -283,7 +287,7 @@ def test_what_rounding_decides_is_no_difference(
             NEWER,
             "config.json was written by keras-seq2seq-attention 99.0, and this is ",
         ),
-        ("examples.json", b"[1,", "examples.json is not JSON: "),
+        ("examples.json", b"[1,", "examples.json is not valid JSON: "),
         ("target.model", None, "target.model cannot be read: "),
         ("target.model", b"words", "target.model cannot be read: "),
     ],
@@ -305,7 +309,7 @@ def test_examples_of_another_model(out: Path, capsys: pytest.CaptureFixture[str]
     examples[5]["target"] += "x"
     path.write_text(json.dumps(examples), encoding="utf-8")
     assert main([str(out)]) == 1
-    message = f"the example {examples[5]['source']!r} is not what the Keras model gives"
+    message = f"the example {examples[5]['source']!r} differs from the Keras model's output"
     assert message in capsys.readouterr().err
 
 
@@ -333,7 +337,10 @@ def test_texts_of_ones_own(
 
     target.write_text("ΑΒΓ\n", encoding="utf-8")
     assert main([str(out), *given]) == 1
-    assert f"{source} has 3 lines, and {target} has 1" in capsys.readouterr().err
+    assert (
+        f"{source} and {target} must have the same number of lines. Received: 3 and 1"
+        in capsys.readouterr().err
+    )
     source.write_text("abc\n\nabc\n", encoding="utf-8")
     assert main([str(out), "--data", str(source), "--run", str(run.path)]) == 1
     assert f"{source}, line 2 must have 1 to 12 tokens. Received: 0" in capsys.readouterr().err
@@ -341,7 +348,7 @@ def test_texts_of_ones_own(
     assert main([str(out), "--data", str(source), "--run", str(run.path)]) == 1
     assert f"{source} has no lines" in capsys.readouterr().err
     assert main([str(out), "--data", str(source)]) == 1
-    assert "the run directory is needed: --run RUN" in capsys.readouterr().err
+    assert "--data requires the run directory: add --run RUN" in capsys.readouterr().err
 
 
 def test_a_browser_that_is_not_there(
@@ -368,7 +375,7 @@ def test_a_runtime_that_needs_what_it_should_not(
     arguments = [str(tmp_path / "job.json")]
     assert runner_main(opener, forbidden=["a_module_nobody_has"], arguments=arguments) == 0
     assert runner_main(opener, forbidden=["keras"], arguments=arguments) == FAILED
-    assert capsys.readouterr().err == "RuntimeError: the runtime must not need keras\n"
+    assert capsys.readouterr().err == "RuntimeError: the runtime must not import keras\n"
 
 
 def answers(**changes: np.ndarray) -> dict[str, Arrays]:
@@ -407,9 +414,9 @@ def test_comparison_of_other_answers(changes: dict, equal: int, difference: floa
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        ({"000": {"ids": np.zeros((2, 1, 3), "int32")}}, "it has no output `lengths`"),
-        ({}, "it has no output `ids`"),
-        (answers(ids=np.zeros((2, 1, 4), "int32")), "shape (2, 1, 4), expected (2, 1, 3)"),
+        ({"000": {"ids": np.zeros((2, 1, 3), "int32")}}, "has no output `lengths`"),
+        ({}, "has no output `ids`"),
+        (answers(ids=np.zeros((2, 1, 4), "int32")), "of shape (2, 1, 4), expected (2, 1, 3)"),
         (answers(ids=np.zeros((2, 1, 3), "float32")), "type float32, expected int32"),
     ],
 )

@@ -60,9 +60,9 @@ def test_a_missing_file_is_looked_for_in_places_that_the_error_names(
         with pytest.raises(CorpusError) as error:
             found_files("tsv", [name])
         assert str(error.value) == (
-            f"Argument `tsv` must name files. There is no file '{name}' in "
-            f"{tmp_path / 'here'}, nor in the data folder {tmp_path / 'corpora'} (a training's "
-            "--data or KERAS_ATTENTION_DATA names another)"
+            f"Argument `tsv` must name existing files. There is no file '{name}' in "
+            f"{tmp_path / 'here'} or in the data folder {tmp_path / 'corpora'} (set the data "
+            "folder with --data or KERAS_ATTENTION_DATA)"
         )
     absolute = str(tmp_path / "absent.tsv")
     with pytest.raises(CorpusError, match=rf"There is no file '{absolute}'$"):

@@ -193,7 +193,7 @@ def test_what_cannot_be_aligned_or_read_is_always_an_error(on_problem: Any) -> N
     two = CorpusFiles(source=["a.de"], target=["a.en", write("b.en", b"")])
     assert "1 source files ['a.de'], 2 target files ['a.en', 'b.en']" in message(two)
     for pattern in ("absent.en", "absent-*.en", "."):
-        text = f"`target` must name files. There is no file '{pattern}' in "
+        text = f"`target` must name existing files. There is no file '{pattern}' in "
         assert text in message(CorpusFiles(["a.de"], [pattern]))
     Path("torn.gz").write_bytes(gzip.compress(b"a\tb\n" * 9)[:-9])
     Path("plain.gz").write_bytes(b"a\tb\n")
@@ -204,7 +204,9 @@ def test_what_cannot_be_aligned_or_read_is_always_an_error(on_problem: Any) -> N
 
 @pytest.mark.parametrize("data", [b"", BOM, b"a, b\nc, d\n"])
 def test_a_corpus_without_any_pair_is_an_error(data: bytes) -> None:
-    with pytest.raises(CorpusError, match=r"^No pair is left of a.tsv: [02] lines read, 0 usable"):
+    with pytest.raises(
+        CorpusError, match=r"^There are no valid pairs in a.tsv: [02] lines read, 0 usable"
+    ):
         read_corpus(tsv(data), on_problem="drop")
 
 
@@ -217,11 +219,11 @@ def test_a_corpus_without_any_pair_is_an_error(data: bytes) -> None:
             {"source": ["a"], "target": ["b"], "tsv": ["c"]},
             r"Either `source` and `target` or .*\(data.train.source=null data.train.target=null",
         ),
-        ({"target": ["b"], "tsv": ["c"]}, "Either `source` and `target` or `tsv` must name"),
-        ({"source": ["a"], "target": ["b"], "swap": True}, "`swap` is for `tsv`.*swap=True"),
-        ({"source": ["a"], "target": ["b"], "columns": (0, 1)}, "`columns` is for `tsv`"),
-        ({"tsv": ["a"], "columns": (1, 1)}, r"two different columns.*columns=\(1, 1\)"),
-        ({"tsv": ["a"], "columns": (0, -1)}, r"two different columns.*columns=\(0, -1\)"),
+        ({"target": ["b"], "tsv": ["c"]}, "Either `source` and `target` or `tsv` must be given"),
+        ({"source": ["a"], "target": ["b"], "swap": True}, "`swap` requires `tsv`.*swap=True"),
+        ({"source": ["a"], "target": ["b"], "columns": (0, 1)}, "`columns` requires `tsv`"),
+        ({"tsv": ["a"], "columns": (1, 1)}, r"two different numbers.*columns=\(1, 1\)"),
+        ({"tsv": ["a"], "columns": (0, -1)}, r"two different numbers.*columns=\(0, -1\)"),
     ],
 )
 def test_files_that_make_no_corpus_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -62,8 +62,8 @@ def test_nothing_need_be_held_out() -> None:
 @pytest.mark.parametrize(("dev", "test"), [(0, 13), (5, 9), (100, 0)])
 def test_a_corpus_too_small_to_split_is_an_error(dev: int, test: int) -> None:
     text = (
-        rf"hold out {dev} pairs to validate on \(data.dev_pairs\) and {test} to test on "
-        r"\(data.held_out_pairs\), .* Received: 13 pairs of 5 different sources"
+        rf"hold out {dev} pairs for validation \(data.dev_pairs\) and {test} for testing "
+        r"\(data.held_out_pairs\), .* Received: 13 pairs with 5 distinct sources"
     )
     with pytest.raises(CorpusError, match=text):
         split_held_out(repeated(5, 13), dev, test, seed=1)

@@ -94,7 +94,7 @@ def test_all_of_a_test_set_unless_less_is_asked_and_told(
     assert capsys.readouterr().err == ""
     assert evaluate.main([*arguments, "--pairs", "17"]) == 0
     assert len(out.read_text().splitlines()) == 17
-    assert capsys.readouterr().err == "warning: the first 17 of 10,007 pairs\n"
+    assert capsys.readouterr().err == "warning: only the first 17 of 10,007 pairs\n"
 
 
 def test_a_source_that_is_too_long_is_named(

@@ -130,5 +130,7 @@ def test_a_translation() -> None:
 
 def test_without_attention_there_are_no_alignments() -> None:
     result = Translation("a", -1.0, ["␣a", "⏎"], ["␣b", "⏎"], None, True)
-    with pytest.raises(ValueError, match=r"need a model with attention. Received: attention=None"):
+    with pytest.raises(
+        ValueError, match=r"require a model with attention. Received: attention=None"
+    ):
         align_translation(result, [" b"])

@@ -200,7 +200,7 @@ def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
     out = capsys.readouterr().out
     assert "Dropped: 2 of " in out
     names = tmp_path / "run" / "dropped.txt"
-    assert f"All that was dropped is named in {names}." in out
+    assert f"All dropped lines are listed in {names}." in out
     assert names.read_text(encoding="utf-8").splitlines() == [
         f"{path}:122 (source): empty",
         f"{path}:121 (source, 901 tokens: '{'x' * 40}…')",
@@ -298,7 +298,7 @@ def test_a_file_named_twice_is_an_error(tmp_path: Path, capsys: pytest.CaptureFi
     path = write_pairs(tmp_path / "pairs.tsv", 120)
     command = ["--recipe", "corpus", "--out", str(tmp_path / "run")]
     assert train.main([*command, f"data.train.tsv=[{path}, {tmp_path}/*.tsv]"]) == 2
-    assert f"A file must be named once. Received: twice {path}" in capsys.readouterr().err
+    assert f"A file must be named only once. Received: {path} twice" in capsys.readouterr().err
 
 
 def test_real_lines(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

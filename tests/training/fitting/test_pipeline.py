@@ -150,7 +150,7 @@ def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> Non
         (("a" * 7, "1"), r"1 to 6 source and .* pair 2 \(source, 7 tokens: 'aaaaaaa'\)"),
         (("a", "1" * 5), r"1 to 4 target tokens .* pair 2 \(target, 5 tokens: '11111'\)"),
         (("", "1"), r"1 of 2 pairs do not fit.* pair 2 \(source, 0 tokens: ''\)"),
-        (("a", " "), r"pair 2 \(target, 0 tokens: ' '\)\. .*data.on_problem=drop leaves them"),
+        (("a", " "), r"pair 2 \(target, 0 tokens: ' '\)\. .*use data.on_problem=drop to skip"),
     ],
 )
 def test_a_pair_that_does_not_fit_is_an_error(
@@ -173,7 +173,7 @@ def test_misfits_are_named_by_file_and_line(
         f"{file}:{line} ({side}" for line in (3, 4, 5, 6) for side in ("source", "target")
     ]
     out = capsys.readouterr().out
-    assert out.startswith("Dropped: 4 of 5 pairs do not fit, which must have 1 to 6 source and ")
+    assert out.startswith("Dropped: 4 of 5 pairs do not have 1 to 6 source tokens and 1 to ")
     assert f"{file}:3 (source, 50 tokens: '{'0' * 40}…'), {file}:3 (target, 5 tokens: '1" in out
     assert out.count(str(file)) == 5
     assert out.endswith(" and 3 more\n")

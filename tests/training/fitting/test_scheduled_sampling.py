@@ -59,12 +59,12 @@ def test_the_schedule_that_is_asked_for(options: dict[str, Any], expected: Any) 
     ("options", "message"),
     [
         (["schedule=step"], "`training.scheduled_sampling.schedule`.*'step'"),
-        (["schedule=exponential"], "`k` must be given with schedule='exponential'"),
-        (["schedule=linear"], "`c` must be given with schedule='linear'"),
-        (["k=3"], "`k` has no meaning with schedule=None. Received: k=3"),
+        (["schedule=exponential"], "`k` is required for schedule='exponential'"),
+        (["schedule=linear"], "`c` is required for schedule='linear'"),
+        (["k=3"], "`k` must not be set for schedule=None. Received: k=3"),
         (
             ["schedule=exponential", "k=0.9", "c=1"],
-            "`c` has no meaning with schedule='exponential'",
+            "`c` must not be set for schedule='exponential'",
         ),
         (["schedule=inverse_sigmoid", "k=0.5"], "`k` must be at least 1. Received: k=0.5"),
         (["temperature=-1"], "`temperature` must not be negative. Received: temperature=-1"),

@@ -98,35 +98,35 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["training.learning_rate=fast"], "Key `training.learning_rate`: .*number"),
         (["training.jit_compile=2"], "Key `training.jit_compile`: .*bool"),
         (["data.task=speech"], "Key `data.task`: .*'dates'.* Received: 'speech'"),
-        (["data.task=pairs"], r"Key `data`: Argument `pairs` must hold .*: pairs=\[\]"),
+        (["data.task=pairs"], r"Key `data`: Argument `pairs` must be .*: pairs=\[\]"),
         (
             ["data.task=pairs", 'data.pairs=[["to\\ngo", ir]]'],
-            "Key `data`: .* each of one line",
+            "Key `data`: .* each a single line",
         ),
         (["data.task=pairs", "data.pairs=[[ir]]"], "Key `data.pairs.0.1`: Field required"),
         (["text.model_type=syllable"], "Key `text.model_type`: .*'unigram'"),
         (["text.normalization=nfd"], "Key `text.normalization`: .*'nmt_nfkc_cf'"),
         (["training.dtype=float64"], "Key `training.dtype`: .*'mixed_bfloat16'"),
         (["training=3"], "Key `training` must be a section. Received: 3"),
-        (["name.first=3"], "Key `name.first`: `name` is a value, not a section"),
-        (["training.steps"], "must be key=value, in one word. Received: 'training.steps'"),
-        (["training.steps=[3"], r"Key `training.steps`: the value is not YAML. Received: '\[3'"),
+        (["name.first=3"], "Key `name.first`: `name` must be a section. Received: 'dates'"),
+        (["training.steps"], "must have the form key=value. Received: 'training.steps'"),
+        (["training.steps=[3"], r"Key `training.steps`: must be valid YAML. Received: '\[3'"),
         (["model.encoder=gru"], "Key `model.encoder`: .*'bilstm'"),
         (["model.encoder_units=0"], "Key `model`: .*`encoder_units` .* Received: encoder_units=0"),
         (["model.dropout=1.5"], "Key `model`: .*`dropout` .* Received: dropout=1.5"),
         (
             ["training.batch_tokens=9"],
-            r"the other one null .*training.batch_size=null\). Received: batch_size=128, ba",
+            r"set the other to null .*training.batch_size=null\). Received: batch_size=128, ba",
         ),
         (["training.patience=0"], "Key `training`: .*`patience` .* Received: patience=0"),
         (["model.tie_embeddings=output"], "`attention_layer_units` must be .*embedding_size=64"),
         (
             ["model.tie_embeddings=all", "model.attention_layer_units=64"],
-            "needs text.shared=true: one vocabulary .* Received: text.shared=False",
+            "requires one vocabulary: text.shared must be true. Received: text.shared=False",
         ),
         (
             ["text.shared=true", "text.target_normalization=identity"],
-            "cannot differ where one tokenizer is shared.* target_normalization='identity'",
+            "must equal `normalization` if `shared` is true.* target_normalization='identity'",
         ),
         (["training.batch_size=0"], "Key `training`: .*`batch_size` .* Received: batch_size=0"),
         (
@@ -134,7 +134,7 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
             "training.steps=90, or training.steps_per_epoch=14. Received: steps=70, steps_per_ep",
         ),
         (["training.steps=200"], "training.steps=300, or training.steps_per_epoch=200. Received"),
-        (["training.learning_rate=0"], "`learning_rate` must be above 0"),
+        (["training.learning_rate=0"], "`learning_rate` must be greater than 0"),
         (["training.warmup_steps=-1"], "`warmup_steps` must not be negative"),
         (["training.label_smoothing=1"], "`label_smoothing` must be at least 0 and below 1"),
         (["data.dev_pairs=0"], "Key `data`: .*`dev_pairs`"),
@@ -179,7 +179,11 @@ def test_several_wrong_values_are_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- 1\n", "must be a mapping. Received: list"), ("a: [", "is not YAML"), ("", "NoneType")],
+    [
+        ("- 1\n", "must be a mapping. Received: list"),
+        ("a: [", "is not valid YAML"),
+        ("", "NoneType"),
+    ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -188,7 +192,9 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> No
 
 @pytest.mark.parametrize("name", ["datez", "nowhere/else.yaml", "../recipes"])
 def test_an_unknown_recipe_is_an_error_that_names_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"no recipe '{name}'. Known: .*dates.*, or a YAML file"):
+    with pytest.raises(
+        ConfigError, match=f"Unknown recipe '{name}'. Choose one of .*dates.*, or a YAML file"
+    ):
         load_config(name)
 
 
