@@ -91,7 +91,9 @@ def array_pace(megabytes: int) -> float:
 def training_seconds(case: Case, steps: int) -> float:
     """Measure one step of `fit`."""
     model = model_of(case)
-    model.compile(keras.optimizers.Adam(1e-3), loss=ka.MaskedCrossEntropy(), jit_compile=True)
+    model.compile(
+        keras.optimizers.Adam(1e-3), loss=ka.losses.MaskedCrossEntropy(), jit_compile=True
+    )
     shape = (3, steps * case.batch, case.length)
     source, target, labels = np.random.default_rng(0).integers(4, case.vocabulary, shape, "int32")
 

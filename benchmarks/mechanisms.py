@@ -23,20 +23,22 @@ from benchmarks.machine import description
 _BATCH, _TARGET, _SOURCE, _FEATURES, _UNITS = 32, 20, 40, 128, 256
 Run = Callable[[], object]
 
-MECHANISMS: dict[str, Callable[[], ka.Attention | ka.MultiHead]] = {
+MECHANISMS: dict[str, Callable[[], ka.attention.Attention | ka.MultiHeadedAttention]] = {
     "softmax": lambda: ka.BahdanauAttention(_UNITS),
-    "sparsemax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.Sparsemax()),
-    "hardmax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.Hardmax()),
-    "monotonic": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.Monotonic()),
-    "monotonic, hard": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.Monotonic("hard")),
-    "chunkwise": lambda: ka.BahdanauAttention(
-        _UNITS, alignment=ka.MonotonicChunkwise(4, ka.BahdanauAttention(_UNITS))
+    "sparsemax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.Sparsemax()),
+    "hardmax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.Hardmax()),
+    "monotonic": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.Monotonic()),
+    "monotonic, hard": lambda: ka.BahdanauAttention(
+        _UNITS, alignment=ka.alignments.Monotonic("hard")
     ),
-    "local-m": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.LocalMonotonic()),
-    "local-p": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.LocalPredictive()),
-    "location": lambda: ka.BahdanauAttention(_UNITS, past=ka.Location()),
-    "coverage": lambda: ka.BahdanauAttention(_UNITS, past=ka.Coverage()),
-    "4 heads": lambda: ka.MultiHead(ka.BahdanauAttention(_UNITS // 4), 4),
+    "chunkwise": lambda: ka.BahdanauAttention(
+        _UNITS, alignment=ka.alignments.MonotonicChunkwise(4, ka.BahdanauAttention(_UNITS))
+    ),
+    "local-m": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.LocalMonotonic()),
+    "local-p": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.LocalPredictive()),
+    "location": lambda: ka.BahdanauAttention(_UNITS, past=ka.attention.Location()),
+    "coverage": lambda: ka.BahdanauAttention(_UNITS, past=ka.attention.Coverage()),
+    "4 heads": lambda: ka.MultiHeadedAttention(ka.BahdanauAttention(_UNITS // 4), 4),
 }
 
 

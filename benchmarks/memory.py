@@ -97,7 +97,7 @@ def _layer(side: str, task: str, sizes: Sizes) -> Callable[[Any], Any]:
         dense.build(shape)
     theirs.build([(*shape[:2], sizes.units)] * 3)
     ours.build(shape, shape)
-    names = {"query_kernel": query.kernel, "memory_kernel": value.kernel, "v": theirs.scale}
+    names = {"query_kernel": query.kernel, "key_kernel": value.kernel, "v": theirs.scale}
     for name, weight in names.items():
         getattr(ours, name).assign(weight)
 

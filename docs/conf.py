@@ -8,6 +8,7 @@ import sys
 from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from docutils import nodes
@@ -45,7 +46,6 @@ nb_execution_timeout = 600
 nb_merge_streams = True
 nb_output_stderr = "remove"
 
-add_module_names = False
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -60,19 +60,43 @@ napoleon_attr_annotations = False
 python_maximum_signature_line_length = 60
 
 
+def places() -> dict[str, str]:
+    """Where the reference describes a name, as one writes it: in full, in short, or alone."""
+    found = {}
+    for namespace, module in vars(keras_attention).items():
+        if namespace in keras_attention.__all__ and isinstance(module, ModuleType):
+            for name in module.__all__:
+                place = f"keras_attention.{namespace}.{name}"
+                found |= {f"ka.{namespace}.{name}": place, f"ka.{name}": place}
+                if name[0].isupper() and name != "Attention":  # which alone is Keras's
+                    found[name] = place
+    return found
+
+
 class LinkedNames(SphinxPostTransform):
     """Leads from a public name in code, such as `ka.BeamSearch`, to its place in the reference."""
 
     default_priority = 5
-    # `Attention` alone is Keras's.
-    name = re.compile(r"(?:ka\.([A-Za-z]\w*(?:\.\w+)*)|(?!Attention\b)([A-Z]\w+))(?:\(.*\))?")
+    name = re.compile(r"([\w.]+?)(?:\(.*\))?")
+    member = re.compile(r"(.+)\.(\w+)")
+    places = places()
+
+    def place(self, text: str) -> str | None:
+        """Of a name, or of a member of a class, such as `ka.Seq2Seq.generate`."""
+        match = self.name.fullmatch(text)
+        if match is None:
+            return None
+        member = self.member.fullmatch(match[1])
+        if match[1] not in self.places and member and member[1] in self.places:
+            return f"{self.places[member[1]]}.{member[2]}"
+        return self.places.get(match[1])
 
     def run(self, **_: Any) -> None:
         """Link what is documented."""
         objects = self.env.domains.python_domain.objects
         for literal in list(self.document.findall(nodes.literal)):
-            match = self.name.fullmatch(literal.astext())
-            found = match and objects.get(f"keras_attention.{match[1] or match[2]}")
+            place = self.place(literal.astext())
+            found = place and objects.get(place)
             if found and not _is_inside(literal, found.node_id):
                 here, there, to = self.env.docname, found.docname, found.node_id
                 link = make_refnode(self.app.builder, here, there, to, literal.deepcopy())

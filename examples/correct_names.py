@@ -84,7 +84,7 @@ def trained(examples: Sequence[tuple[str, str]], epochs: int, units: int) -> ka.
     given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 64 + 1)
     model = ka.Seq2Seq(config)
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.losses.MaskedCrossEntropy())
     inputs = {"source": encoded(texts), "target": given}
     model.fit(inputs, labels, batch_size=64, epochs=epochs, verbose=2)
     return model

@@ -71,13 +71,15 @@ class Speaker:
         self.encoder = ka.BiLSTMEncoder(units // 2)
         self.decoder = ka.AttentionDecoder(
             keras.layers.LSTMCell(units),
-            ka.BahdanauAttention(units, alignment=ka.Monotonic(noise=1.0)),
+            ka.BahdanauAttention(units, alignment=ka.alignments.Monotonic(noise=1.0)),
             query="previous",
             attention_layer=keras.layers.Dense(BANDS + 1),
         )
         letters = keras.Input((None,), dtype="int32", name="letters")
         before = keras.Input((None, BANDS + 1), name="before")
-        halved = ka.ScheduledOutputs(ka.schedules.Linear(c=0.5 / steps, minimum=0.5), seed=1)
+        halved = ka.recurrent.ScheduledSamplingMask(
+            ka.schedules.Linear(c=0.5 / steps, minimum=0.5), seed=1
+        )
         memory, *_ = self.encoder(self.embedding(letters))
         said = self.decoder(before, memory=memory, reads_output=halved(before))
         self.model = keras.Model([letters, before], said)

@@ -90,7 +90,7 @@ def trained(examples: Sequence[Pair], epochs: int, units: int) -> ka.Seq2Seq:
     given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * len(examples) // 128 + 1)
     model = ka.Seq2Seq(config)
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.losses.MaskedCrossEntropy())
     inputs = {"source": encoded(texts, CHARACTERS), "target": given}
     model.fit(inputs, labels, batch_size=128, epochs=epochs, verbose=2)
     return model

@@ -83,7 +83,7 @@ def trained(
     given = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     rate = keras.optimizers.schedules.CosineDecay(0.005, epochs * len(examples) // 48 + 1)
     soft = ka.Seq2Seq(config)
-    soft.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    soft.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.losses.MaskedCrossEntropy())
     inputs = {"source": source, "target": given}
     soft.fit(inputs, labels, batch_size=48, epochs=epochs, verbose=2)
     hard = ka.Seq2Seq(dataclasses.replace(config, alignment_options=HARD))
@@ -101,7 +101,7 @@ def typed(model: ka.Seq2Seq, word: str, alphabets: tuple[str, str]) -> Iterator[
             read += 1
             yield token
 
-    for token in ka.stream(model, keys(), max_length=len(word) + 1):
+    for token in ka.model.stream(model, keys(), max_length=len(word) + 1):
         yield word[:read], alphabets[1][token - FIRST] if token >= FIRST else ""
 
 

@@ -1,7 +1,7 @@
 """Restore a text from two damaged copies, with attention to both (several memories).
 
 Each letter is left in at least one copy. Some copies also have a blot where there was no letter, so
-positions in the two copies may differ: `ka.MultiSource` attends to each copy separately.
+positions in the two copies may differ: `ka.MultiSourceAttention` attends to each copy separately.
 
     python -m examples.two_copies --picture two-copies.png
 """
@@ -63,7 +63,7 @@ class Restorer:
         self.bridge = keras.layers.Dense(units, activation="tanh")
         self.decoder = ka.AttentionDecoder(
             keras.layers.GRUCell(units),
-            ka.MultiSource([ka.BahdanauAttention(units), ka.BahdanauAttention(units)]),
+            ka.MultiSourceAttention([ka.BahdanauAttention(units), ka.BahdanauAttention(units)]),
             query="previous",
         )
         self.logits = keras.layers.Dense(len(SYMBOLS))
@@ -82,7 +82,7 @@ class Restorer:
         last = ops.concatenate([state for _, *states in read for state in states[::2]], axis=-1)
         return [encoding for encoding, *_ in read], [self.bridge(last)]
 
-    def restore(self, first: np.ndarray, second: np.ndarray) -> ka.Hypotheses:
+    def restore(self, first: np.ndarray, second: np.ndarray) -> ka.decoding.Hypotheses:
         """Return the texts found, with the weights on both copies, concatenated."""
         copies = [ops.convert_to_tensor(first), ops.convert_to_tensor(second)]
         memories, state = self.read(copies)
@@ -92,7 +92,7 @@ class Restorer:
             output, weights, state = self.decoder.step(self.embedding(tokens), state, memory)
             return ops.log_softmax(self.logits(output)), weights, state
 
-        return ka.greedy_search(
+        return ka.decoding.greedy_search(
             step,
             self.decoder.initial_state(memory, state),
             ops.full((len(first),), START, dtype="int32"),
@@ -107,7 +107,9 @@ def train(restorer: Restorer, count: int, epochs: int) -> None:
     text, first, second = (encoded(list(x)) for x in zip(*texts_with_copies(count, 1), strict=True))
     given = np.pad(text[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     rate = keras.optimizers.schedules.CosineDecay(0.004, epochs * count // 64 + 1)
-    restorer.model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), ka.MaskedCrossEntropy())
+    restorer.model.compile(
+        keras.optimizers.Adam(rate, clipnorm=1.0), ka.losses.MaskedCrossEntropy()
+    )
     restorer.model.fit([first, second, given], text, batch_size=64, epochs=epochs, verbose=2)
 
 

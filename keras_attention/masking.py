@@ -12,6 +12,12 @@ from keras_attention.checks import fits
 from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.types import Tensor
 
+__all__ = [
+    "aligned_mask",
+    "is_contiguous",
+    "masked_softmax",
+]
+
 _LOWEST_SCORE = -3.4e38
 _LARGEST_FLOAT16 = 65504.0
 

@@ -7,8 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.losses import token_weights
+from keras_attention.losses.tokens import token_weights
 from keras_attention.types import Tensor
+
+__all__ = [
+    "MaskedAccuracy",
+]
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -28,7 +32,7 @@ class MaskedAccuracy(keras.metrics.Mean):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> metric = ka.MaskedAccuracy()
+        >>> metric = ka.metrics.MaskedAccuracy()
         >>> logits = np.eye(4, dtype="float32")[None, [3, 1, 2]]
         >>> metric.update_state(np.array([[3, 2, 0]]), logits)
         >>> float(metric.result())

@@ -11,6 +11,13 @@ from keras import ops
 from keras_attention.checks import check_fraction, check_not_negative
 from keras_attention.types import Tensor
 
+__all__ = [
+    "Exponential",
+    "InverseSigmoid",
+    "Linear",
+    "Schedule",
+]
+
 
 class Schedule:
     """Base of all schedules: from the number of a training step to a probability.

@@ -18,6 +18,16 @@ from keras_attention.backend.linear import linear
 from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.types import Nest, Tensor
 
+__all__ = [
+    "additive",
+    "concat",
+    "cosine",
+    "dot",
+    "general",
+    "scaled_dot",
+    "unit_vectors",
+]
+
 _register = keras.saving.register_keras_serializable(package="keras_attention.scores")
 
 
@@ -112,8 +122,8 @@ def additive(
     key: Tensor,
     v: Tensor,
     query_kernel: Tensor | None = None,
-    memory_kernel: Tensor | None = None,
-    b: Tensor | None = None,
+    key_kernel: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Score by a small network with one hidden layer over query and key.
 
@@ -124,11 +134,11 @@ def additive(
 
     Args:
         query: (B, T, D), or (B, T, U) already projected if `query_kernel` is None.
-        key: (B, S, E), or (B, S, U) already projected if `memory_kernel` is None.
+        key: (B, S, E), or (B, S, U) already projected if `key_kernel` is None.
         v: (U,).
         query_kernel: W_q, (D, U), or None.
-        memory_kernel: W_m, (E, U), or None.
-        b: (U,), or None for no bias.
+        key_kernel: W_m, (E, U), or None.
+        bias: b, (U,), or None.
 
     Returns:
         Scores (B, T, S).
@@ -142,10 +152,10 @@ def additive(
     query = _rank_3("additive", "query", query)
     key = _rank_3("additive", "key", key)
     query = query if query_kernel is None else ops.matmul(query, query_kernel)
-    key = key if memory_kernel is None else ops.matmul(key, memory_kernel)
+    key = key if key_kernel is None else ops.matmul(key, key_kernel)
     _check_pair("additive", query, key)
     query, key, v = (at_least_float32(floating(x)) for x in (query, key, v))
-    query = query if b is None else query + at_least_float32(floating(b))
+    query = query if bias is None else query + at_least_float32(floating(bias))
 
     def one_query(carry: Nest, projected: Tensor, constants: Nest) -> tuple[Nest, Tensor]:
         key, v = constants
@@ -185,7 +195,7 @@ def concat(query: Tensor, key: Tensor, kernel: Tensor, v: Tensor) -> Tensor:
             "Argument `kernel` of `concat` must have as many rows as query and key have features "
             f"together ({features} + {key.shape[-1]}). Received: kernel.shape={kernel.shape}"
         )
-    return additive(query, key, v, query_kernel=kernel[:features], memory_kernel=kernel[features:])
+    return additive(query, key, v, query_kernel=kernel[:features], key_kernel=kernel[features:])
 
 
 def unit_vectors(x: Tensor) -> Tensor:

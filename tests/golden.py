@@ -19,7 +19,7 @@ OF_A_CASE = {  # the golden file's name: that of a checkpoint, that of a layer's
         "attention_wrapper_3/lstm_cell_3/recurrent_kernel",
     ),
     "cell_bias": ("_cell/bias", "attention_wrapper_3/lstm_cell_3/bias"),
-    "memory_kernel": ("_attention_mechanisms/0/memory_layer/kernel", "{}/memory_layer/kernel"),
+    "key_kernel": ("_attention_mechanisms/0/memory_layer/kernel", "{}/memory_layer/kernel"),
     "query_kernel": (
         "_attention_mechanisms/0/query_layer/kernel",
         "attention_wrapper_3/{}/kernel",
@@ -73,8 +73,8 @@ def named_by_tfa(name: str, case: Case, style: str) -> dict[str, np.ndarray]:
 
 def decoder_of(name: str, case: Case) -> ka.AttentionDecoder:
     """A decoder like that of a case, with weights of its own."""
-    alignment = ka.Monotonic() if "monotonic" in name else None
-    attention: ka.Attention
+    alignment = ka.alignments.Monotonic() if "monotonic" in name else None
+    attention: ka.attention.Attention
     if "bahdanau" in name:
         units, normalize = len(case["attention_v"]), "normalize" in name
         attention = ka.BahdanauAttention(units, normalize, alignment=alignment)

@@ -120,7 +120,7 @@ def test_other_alignments() -> None:
     scores = np.array([[[0.1, 0.7, 0.9], [2.0, 2.0, 1.0]]], "float32")
     reader = Reader(scores=scores, mask=np.array([[True, True, False]])).types("alignment")
     close(reader["one_hot"], np.array([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]]))
-    assert isinstance(reader["one_place_only"].alignment, ka.Hardmax)
+    assert isinstance(reader["one_place_only"].alignment, ka.alignments.Hardmax)
 
 
 def test_cumulative_products() -> None:

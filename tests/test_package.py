@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import os
@@ -16,12 +17,27 @@ from pathlib import Path
 import pytest
 
 import keras_attention as ka
+from tests.public import NAMESPACES, PUBLIC
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "keras_attention"
 MODULES = sorted(LIBRARY.rglob("*.py"))
 CONVERTERS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
 LAZY = {"sentencepiece", "tensorflow", "tensorflow_text"}
+WITHOUT_EXAMPLE = {
+    "alignments.Alignment",
+    "attention.Attention",
+    "attention.AttentionLayer",
+    "attention.Memory",
+    "attention.Past",
+    "decoding.Hypotheses",
+    "decoding.TargetScores",
+    "decoding.Written",
+    "schedules.Schedule",
+    "text.ScoredPair",
+    "text.Translation",
+}
+"""Bases, and what functions return."""
 PROGRAMS = {"babel", "export", "matplotlib", "pydantic", "training"}
 
 
@@ -50,6 +66,15 @@ def imported_at_once(path: Path) -> set[str]:
     return {alias.name for node in plain for alias in node.names} | {
         f"{node.module}.{alias.name}" for node in from_ for alias in node.names
     }
+
+
+def is_documented(value: object) -> bool:
+    """Whether it has a docstring of its own, as names of types have not."""
+    return inspect.isclass(value) or inspect.isfunction(value)
+
+
+def is_public(name: str, value: object) -> bool:
+    return not name.startswith("_") and is_documented(value)
 
 
 @pytest.fixture(scope="session")
@@ -143,16 +168,35 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
     run(sys.executable, "-c", code)
 
 
-def test_all_names_what_is_public() -> None:
-    public = {
-        name
-        for name, value in vars(ka).items()
-        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value))
-    }
-    listed = {name for name in ka.__all__ if not inspect.ismodule(getattr(ka, name))}
-    assert listed == public
-    assert len(ka.__all__) == len(set(ka.__all__))
-    assert [name for name in ka.__all__ if not inspect.getdoc(getattr(ka, name))] == []
+def test_the_package_has_namespaces_and_what_most_programs_begin_with() -> None:
+    assert len(ka.__all__) == len(set(ka.__all__)) <= 33
+    assert {name for name in vars(ka) if is_public(name, vars(ka)[name])} == set(ka.__all__) - set(
+        NAMESPACES
+    )
+    of_namespaces = list(PUBLIC.values())
+    short = set(ka.__all__) - set(NAMESPACES)
+    assert [name for name in short if getattr(ka, name) not in of_namespaces] == []
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_a_namespace_is_the_module_of_its_name(name: str) -> None:
+    module = importlib.import_module(f"keras_attention.{name}")
+    assert module is NAMESPACES[name]
+    assert list(module.__all__) == sorted(set(module.__all__))
+    if module.__file__ is not None and module.__file__.endswith("__init__.py"):
+        names = {key for key, value in vars(module).items() if is_public(key, value)}
+    else:
+        own = {k: v for k, v in vars(module).items() if is_public(k, v)}
+        names = {key for key, value in own.items() if value.__module__ == module.__name__}
+        names = {key for key in names if not key.startswith("check_")}
+    assert names <= set(module.__all__)
+
+
+@pytest.mark.parametrize("path", [path for path, value in PUBLIC.items() if is_documented(value)])
+def test_what_is_public_has_a_docstring_with_an_example(path: str) -> None:
+    documentation = inspect.getdoc(PUBLIC[path]) or ""
+    assert documentation
+    assert ">>> " in documentation or path in WITHOUT_EXAMPLE
 
 
 def test_imports_point_one_way() -> None:

@@ -19,7 +19,8 @@ from training.options import add_test_set, check_attention, loaded, test_pairs
 from training.program import guarded
 
 if TYPE_CHECKING:
-    from keras_attention import ScoredPair, Translator
+    from keras_attention import Translator
+    from keras_attention.text import ScoredPair
     from training.corpora.pairs import Pair
 
 

@@ -17,7 +17,8 @@ from training.options import add_runs, add_search, check_attention, translator_o
 from training.program import guarded
 
 if TYPE_CHECKING:
-    from keras_attention import Translation, Translator
+    from keras_attention import Translator
+    from keras_attention.text import Translation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ def prepare(case: Case) -> Run:
         search = search_of(case)
         return lambda: model.generate(source, search, max_length=DECODED_STEPS)
     compiles = "--jit-compile" in sys.argv
-    model.compile(Adam(1e-3), loss=ka.MaskedCrossEntropy(), jit_compile=compiles)
+    model.compile(Adam(1e-3), loss=ka.losses.MaskedCrossEntropy(), jit_compile=compiles)
     return training_step(model, {"source": source, "target": target}, labels)
 
 

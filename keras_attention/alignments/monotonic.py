@@ -55,7 +55,7 @@ class Monotonic(Alignment):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> weights = ka.Monotonic()(np.array([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))
+        >>> weights = ka.alignments.Monotonic()(np.array([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))
         >>> print(weights[0].numpy().tolist())
         [[0.5, 0.25, 0.125], [0.25, 0.25, 0.1875]]
 

@@ -63,7 +63,7 @@ class Hardmax(Alignment):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> weights = ka.Hardmax()(np.array([[[0.2, 1.5, -1.0]]]))
+        >>> weights = ka.alignments.Hardmax()(np.array([[[0.2, 1.5, -1.0]]]))
         >>> weights[0, 0].numpy().tolist()
         [0.0, 1.0, 0.0]
     """

@@ -24,7 +24,7 @@ class Sparsemax(Alignment):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> weights = ka.Sparsemax()(np.array([[[0.2, 0.6, -1.0]]]))
+        >>> weights = ka.alignments.Sparsemax()(np.array([[[0.2, 0.6, -1.0]]]))
         >>> [round(w, 2) for w in weights[0, 0].numpy().tolist()]
         [0.3, 0.7, 0.0]
 

@@ -57,10 +57,10 @@ class BahdanauAttention(Attention):
 
     Attributes:
         query_kernel: W_q, (D, U).
-        memory_kernel: W_m, (E, U).
+        key_kernel: W_m, (E, U).
         v: (U,).
         g: Scalar, only if `normalize`.
-        b: (U,), only if `normalize`.
+        bias: b, (U,), only if `normalize`.
 
     Example:
         >>> import numpy as np
@@ -94,12 +94,12 @@ class BahdanauAttention(Attention):
     def build_score(self, query_size: int, key_size: int) -> None:
         """Make W_q, W_m, v and, if normalized, g and b."""
         self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
-        self.memory_kernel = self.add_weight(name="memory_kernel", shape=(key_size, self.units))
+        self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, self.units))
         self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
         if self.normalize:
             length = keras.initializers.Constant(self.units**-0.5)
             self.g = self.add_weight(name="g", shape=(), initializer=length)
-            self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
     def projected_size(self, query_size: int, key_size: int) -> int:
         """U."""
@@ -111,8 +111,8 @@ class BahdanauAttention(Attention):
 
     def project_key(self, key: Tensor) -> Tensor:
         """`k W_m`, and the bias b, which the sum inside the tanh may as well take from here."""
-        projected = at_least_float32(ops.matmul(key, ops.cast(self.memory_kernel, key.dtype)))
-        return projected + at_least_float32(self.b) if self.normalize else projected
+        projected = at_least_float32(ops.matmul(key, ops.cast(self.key_kernel, key.dtype)))
+        return projected + at_least_float32(self.bias) if self.normalize else projected
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
         """`v . tanh(query + key)` of what was projected."""

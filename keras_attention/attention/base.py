@@ -19,7 +19,7 @@ from keras_attention.types import Nest, Shape, Tensor
 class Memory(NamedTuple):
     """What is attended to, made once for a batch by `Attention.prepare`.
 
-    Of a `MultiSource` every field is a tuple, with one for each source.
+    Of a `MultiSourceAttention` every field is a tuple, with one for each source.
 
     Attributes:
         values: (B, S, M), what the weighted sum is taken of.
@@ -190,8 +190,8 @@ class AttentionLayer(keras.layers.Layer):
         for name, shape in shapes.items():
             if any(isinstance(size, list | tuple) for size in shape or ()):
                 raise ValueError(
-                    f"Argument `{name}` must be one tensor: for several there is `MultiSource`. "
-                    f"Received: {len(shape)} tensors"
+                    f"Argument `{name}` must be one tensor: for several there is "
+                    f"`MultiSourceAttention`. Received: {len(shape)} tensors"
                 )
         return [tuple(shapes.values())]
 

@@ -29,7 +29,7 @@ class FunctionAttention(Attention):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> attention = ka.FunctionAttention(ka.scores.dot)
+        >>> attention = ka.attention.FunctionAttention(ka.scores.dot)
         >>> context = attention(np.ones((2, 5, 3), "float32"), np.ones((2, 7, 3), "float32"))
         >>> tuple(context.shape)
         (2, 5, 3)

@@ -69,7 +69,7 @@ class LuongAttention(Attention):
 
     Attributes:
         query_kernel: The rows of W for the query, (D, U), only for `"concat"`.
-        memory_kernel: W, (E, D), for `"general"`; the rows of W for the key, (E, U), for
+        key_kernel: W, (E, D), for `"general"`; the rows of W for the key, (E, U), for
             `"concat"`.
         v: (U,), only for `"concat"`.
         g: Scalar, only if `scale`.
@@ -127,10 +127,10 @@ class LuongAttention(Attention):
                 f"Received: query size={query_size}, key size={key_size}"
             )
         if self.score == "general":
-            self.memory_kernel = self.add_weight(name="memory_kernel", shape=(key_size, query_size))
+            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, query_size))
         if self.score == "concat":
             self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
-            self.memory_kernel = self.add_weight(name="memory_kernel", shape=(key_size, self.units))
+            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, self.units))
             self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
         if self.scale:
             self.g = self.add_weight(name="g", shape=(), initializer="ones")
@@ -150,7 +150,7 @@ class LuongAttention(Attention):
     def project_key(self, key: Tensor) -> Tensor:
         """The key's part of the score, the same for every step."""
         if self.score in ("general", "concat"):
-            projected = ops.matmul(key, ops.cast(self.memory_kernel, key.dtype))
+            projected = ops.matmul(key, ops.cast(self.key_kernel, key.dtype))
             return at_least_float32(projected) if self.score == "concat" else projected
         return scores.unit_vectors(key) if self.score == "cosine" else key
 

@@ -22,8 +22,8 @@ from keras_attention.checks import check_positive
 from keras_attention.types import Nest, Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention")
-class MultiHead(AttentionLayer):
+@keras.saving.register_keras_serializable(package="keras_attention", name="MultiHead")
+class MultiHeadedAttention(AttentionLayer):
     """Several attentions side by side, each with its own weights and its own view of the values.
 
     Formula: `context = [c_1; ...; c_H] W_o`, where head h attends for itself, with its own score,
@@ -61,7 +61,7 @@ class MultiHead(AttentionLayer):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> attention = ka.MultiHead(ka.BahdanauAttention(units=8), num_heads=3)
+        >>> attention = ka.MultiHeadedAttention(ka.BahdanauAttention(units=8), num_heads=3)
         >>> query, value = np.ones((2, 5, 6), "float32"), np.ones((2, 7, 4), "float32")
         >>> context, weights = attention(query, value, return_attention_scores=True)
         >>> tuple(context.shape), tuple(weights.shape)
@@ -246,7 +246,7 @@ class MultiHead(AttentionLayer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> MultiHead:
+    def from_config(cls, config: dict[str, Any]) -> MultiHeadedAttention:
         """A layer like the one that `get_config` described."""
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})

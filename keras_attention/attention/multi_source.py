@@ -13,8 +13,8 @@ from keras_attention.attention.base import AttentionLayer, Memory, split_state
 from keras_attention.types import Nest, Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention")
-class MultiSource(AttentionLayer):
+@keras.saving.register_keras_serializable(package="keras_attention", name="MultiSource")
+class MultiSourceAttention(AttentionLayer):
     """Several memories, an attention for each: two sources of one target, say, or text and image.
 
     Formula: `context = [c^1; ...; c^N]`, where attention n attends to memory n with a score, an
@@ -52,7 +52,9 @@ class MultiSource(AttentionLayer):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> attention = ka.MultiSource([ka.BahdanauAttention(8), ka.LuongAttention("general")])
+        >>> attention = ka.MultiSourceAttention(
+        ...     [ka.BahdanauAttention(8), ka.LuongAttention("general")]
+        ... )
         >>> query = np.ones((2, 5, 6), "float32")
         >>> english, french = np.ones((2, 7, 4), "float32"), np.ones((2, 9, 3), "float32")
         >>> context, weights = attention(query, [english, french], return_attention_scores=True)
@@ -178,7 +180,7 @@ class MultiSource(AttentionLayer):
         return {**super().get_config(), "attentions": attentions}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> MultiSource:
+    def from_config(cls, config: dict[str, Any]) -> MultiSourceAttention:
         """A layer like the one that `get_config` described."""
         attentions = keras.saving.deserialize_keras_object(config["attentions"])
         return cls(**{**config, "attentions": attentions})

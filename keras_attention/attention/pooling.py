@@ -46,8 +46,8 @@ class AttentionPooling(keras.layers.Layer):
         ValueError: If `units` or `dropout` is out of range, or shapes do not fit together.
 
     Attributes:
-        memory_kernel: W, (M, U).
-        b: (U,).
+        key_kernel: W, (M, U).
+        bias: b, (U,).
         v: (U,).
 
     Example:
@@ -86,8 +86,8 @@ class AttentionPooling(keras.layers.Layer):
         """Make W, b and v for inputs (B, S, M)."""
         check_rank("inputs", inputs_shape, "(batch, length, features)")
         kernel_shape = (inputs_shape[-1], self.units)
-        self.memory_kernel = self.add_weight(name="memory_kernel", shape=kernel_shape)
-        self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
+        self.key_kernel = self.add_weight(name="key_kernel", shape=kernel_shape)
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
         if not self.alignment.built:
             self.alignment.build(None, (None, None, self.units), (None, None, inputs_shape[-1]))
@@ -104,8 +104,8 @@ class AttentionPooling(keras.layers.Layer):
         _check_inputs(inputs, mask)
         inputs = ops.cast(inputs, self.compute_dtype)
         mask = None if mask is None else ops.cast(mask, "bool")
-        keys = ops.matmul(inputs, ops.cast(self.memory_kernel, inputs.dtype))
-        b, v = at_least_float32(self.b), at_least_float32(self.v)
+        keys = ops.matmul(inputs, ops.cast(self.key_kernel, inputs.dtype))
+        b, v = at_least_float32(self.bias), at_least_float32(self.v)
         query = ops.broadcast_to(b, (ops.shape(keys)[0], 1, self.units))
         score = scores.additive(query, keys, v)
         state = self.alignment.initial_state(*ops.shape(inputs)[:2])

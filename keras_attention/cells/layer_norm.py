@@ -54,7 +54,7 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
     Example:
         >>> import keras, numpy as np
         >>> import keras_attention as ka
-        >>> outputs = keras.layers.RNN(ka.LayerNormLSTMCell(4))(np.ones((2, 3, 5), "float32"))
+        >>> outputs = keras.layers.RNN(ka.cells.LayerNormLSTMCell(4))(np.ones((2, 3, 5), "float32"))
         >>> tuple(outputs.shape)
         (2, 4)
 

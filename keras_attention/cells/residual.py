@@ -43,7 +43,7 @@ class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
     Example:
         >>> import keras, numpy as np
         >>> import keras_attention as ka
-        >>> cell = ka.ResidualCell(keras.layers.LSTMCell(4, kernel_initializer="zeros"))
+        >>> cell = ka.cells.ResidualCell(keras.layers.LSTMCell(4, kernel_initializer="zeros"))
         >>> inputs = np.arange(8, dtype="float32").reshape(1, 2, 4)
         >>> outputs = keras.layers.RNN(cell, return_sequences=True)(inputs)
         >>> [[float(x) for x in row] for row in outputs[0]]

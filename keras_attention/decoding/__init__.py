@@ -2,7 +2,7 @@
 
 `greedy` and `sampling` follow one hypothesis for each row in `single_loop`. `beam` begins a search,
 `beam_loop` runs it, `extensions` are the ways to go on, `ranking` has the length penalty and takes
-the best; `constraints` say what may follow, `configuration` which search a run asks for. `forced`
+the best; `constraints` say what may follow, `options` which search a run asks for. `forced`
 scores given targets, `scheduled` mixes them with tokens that `sampling` draws, `margin` measures
 how clearly a search decided. `types` is what all of them share.
 """
@@ -10,7 +10,6 @@ how clearly a search decided. `types` is what all of them share.
 from __future__ import annotations
 
 from keras_attention.decoding.beam import BeamSearch, beam_search
-from keras_attention.decoding.configuration import search_from
 from keras_attention.decoding.constraints import (
     AllowedTokens,
     Constraint,
@@ -21,7 +20,8 @@ from keras_attention.decoding.constraints import (
 )
 from keras_attention.decoding.forced import TargetScores, forced_decoding
 from keras_attention.decoding.greedy import GreedySearch, greedy_search
-from keras_attention.decoding.sampling import Sampling, sample
+from keras_attention.decoding.options import search_from
+from keras_attention.decoding.sampling import SamplingSearch, sample
 from keras_attention.decoding.scheduled import scheduled_decoding
 from keras_attention.decoding.types import Hypotheses, StepFunction
 
@@ -34,7 +34,7 @@ __all__ = [
     "MinLength",
     "NoRepeatedNgram",
     "Prefix",
-    "Sampling",
+    "SamplingSearch",
     "StepFunction",
     "TargetScores",
     "Written",

@@ -1,4 +1,4 @@
-"""Sampling: tokens drawn from what the model finds likely."""
+"""SamplingSearch: tokens drawn from what the model finds likely."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keras_attention.types import Nest, Tensor
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingSearch:
     """Draw each token from the model's distribution, or from its likeliest part; see `sample`.
 
     Args:

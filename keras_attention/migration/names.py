@@ -15,11 +15,11 @@ Arrays = Mapping[str, np.ndarray]
 _MECHANISM = r"(?:Bahdanau|Luong)(?:Monotonic)?Attention(?:_\d+)?"
 _WRAPPER = r"attention_wrapper(?:_\d+)?"
 _NAMES_OF_ATTENTION = {
-    "memory_kernel": (r"memory_layer/kernel", rf"{_MECHANISM}/kernel"),
+    "key_kernel": (r"memory_layer/kernel", rf"{_MECHANISM}/kernel"),
     "query_kernel": (r"query_layer/kernel", rf"{_MECHANISM}/kernel"),
     "v": (r"attention_v",),
     "g": (r"attention_g|scale_weight",),
-    "b": (r"attention_b",),
+    "bias": (r"attention_b",),
     "score_bias": (r"attention_score_bias",),
 }
 """What ends the names of TensorFlow Addons' attention, the surest first."""

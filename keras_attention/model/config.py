@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Literal, get_args
@@ -36,8 +37,16 @@ _SIZES = (
     "decoder_units",
     "decoder_layers",
     "attention_units",
-    "attention_heads",
+    "num_heads",
 )
+
+
+_RENAMED = {"attention_heads": "num_heads"}
+
+
+def with_current_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `Seq2SeqConfig` in a file, which may have been written before a renaming."""
+    return {_RENAMED.get(name, name): value for name, value in config.items()}
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Seq2SeqConfig:
         alignment_options: Arguments of the alignment's class, for example `{"window": 5}`.
         past: What of the weights so far enters the next score: `"location"`, `"coverage"`, or None.
         past_options: Arguments of its class, for example `{"kernel_size": 11}`.
-        attention_heads: How many attentions there are side by side.
+        num_heads: How many attentions there are side by side.
         head_size: Features of a head's query and keys; None for all that there are.
         normalize: Weight normalization of the additive score.
         scale: A learned scale of Luong's scores.
@@ -127,7 +136,7 @@ class Seq2SeqConfig:
     alignment_options: dict[str, Any] = field(default_factory=dict)
     past: PastName | None = None
     past_options: dict[str, Any] = field(default_factory=dict)
-    attention_heads: int = 1
+    num_heads: int = 1
     head_size: int | None = None
     normalize: bool = False
     scale: bool = False

@@ -43,7 +43,7 @@ class Ensemble(StepModel):
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> models = [ka.Seq2Seq(ka.Seq2SeqConfig(11, 13, encoder_units=units)) for units in (3, 4)]
-        >>> ensemble = ka.Ensemble(models)
+        >>> ensemble = ka.model.Ensemble(models)
         >>> found = ensemble.generate(np.array([[5, 6, 2]]), ka.BeamSearch(2), max_length=4)
         >>> found.ids.shape[:2], found.attention.shape[-1]
         ((1, 2), 3)

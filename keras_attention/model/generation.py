@@ -19,7 +19,7 @@ from keras_attention.decoding import (
     GreedySearch,
     Hypotheses,
     Prefix,
-    Sampling,
+    SamplingSearch,
     TargetScores,
     forced_decoding,
 )
@@ -28,7 +28,7 @@ from keras_attention.ids import END_ID, PADDING_ID
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.types import Nest, Tensor
 
-Search: TypeAlias = GreedySearch | BeamSearch | Sampling
+Search: TypeAlias = GreedySearch | BeamSearch | SamplingSearch
 
 
 class CompiledFunctions:
@@ -84,12 +84,12 @@ class StepModel:
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`.
+            search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`.
             max_length: T, the most tokens of a hypothesis, the end token counted.
             is_padded: Whether the source may have padding.
             prefix: As in `generate`.
             allowed: As in `generate`, (B, V).
-            uniform: Random numbers (B, K, T) for `Sampling`, at least 0 and below 1.
+            uniform: Random numbers (B, K, T) for `SamplingSearch`, at least 0 and below 1.
 
         Returns:
             Hypotheses of T tokens, best first.
@@ -106,7 +106,7 @@ class StepModel:
             )
         if isinstance(search, BeamSearch) and search.coverage_penalty:
             options["attention_mask"] = ops.not_equal(source, PADDING_ID)
-        if isinstance(search, Sampling):
+        if isinstance(search, SamplingSearch):
             if uniform is None:
                 raise ValueError(
                     "A graph that samples needs its random numbers (B, K, T) as the argument "
@@ -138,7 +138,7 @@ class StepModel:
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`; None for greedy.
+            search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`; None for greedy.
             max_length: The most tokens of a hypothesis, the end token counted. One that is cut
                 there has no end token.
             prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
@@ -160,13 +160,13 @@ class StepModel:
         search = GreedySearch() if search is None else search
         if not isinstance(search, Search):
             raise TypeError(
-                "Argument `search` must be GreedySearch(), BeamSearch(...), Sampling(...) or None. "
-                f"Received: search={search!r}"
+                "Argument `search` must be GreedySearch(), BeamSearch(...), "
+                f"SamplingSearch(...) or None. Received: search={search!r}"
             )
         source = checked_ids(source, self.config.source_vocabulary)
         given = _checked_constraints(len(source), self.config.target_vocabulary, prefix, allowed)
         is_constrained = bool(given or search.constraints)
-        if isinstance(search, Sampling):
+        if isinstance(search, SamplingSearch):
             given["uniform"] = search.draw(len(source), max_length)
             search = replace(search, seed=None)  # nothing is compiled anew for another seed
         names = tuple(given)

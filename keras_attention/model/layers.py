@@ -12,7 +12,7 @@ from keras_attention.attention import (
     AttentionLayer,
     BahdanauAttention,
     LuongAttention,
-    MultiHead,
+    MultiHeadedAttention,
 )
 from keras_attention.attention.registry import ALIGNMENTS, PASTS
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
@@ -156,10 +156,10 @@ def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:
         past=past,
         dropout=config.attention_dropout,
     )
-    if config.attention_heads == 1 and config.head_size is None:
+    if config.num_heads == 1 and config.head_size is None:
         return attention
-    return MultiHead(
-        attention, config.attention_heads, config.head_size, dtype=policy, name="attention"
+    return MultiHeadedAttention(
+        attention, config.num_heads, config.head_size, dtype=policy, name="attention"
     )
 
 

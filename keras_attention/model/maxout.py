@@ -38,7 +38,7 @@ class Maxout(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> tuple(ka.Maxout(5)(np.ones((2, 3, 7), "float32")).shape)
+        >>> tuple(ka.model.Maxout(5)(np.ones((2, 3, 7), "float32")).shape)
         (2, 3, 5)
 
     Reference: Goodfellow et al. 2013, section 3; as the last layer before the logits Bahdanau, Cho

@@ -9,14 +9,14 @@ from keras import ops
 
 from keras_attention.checks import check_not_negative
 from keras_attention.decoding import scheduled_decoding
-from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.model.config import Seq2SeqConfig, with_current_names
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.schedules import Schedule, check_schedule
 from keras_attention.types import Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention")
-class ScheduledSampling(Seq2Seq):
+@keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledSampling")
+class ScheduledSamplingModel(Seq2Seq):
     """A `Seq2Seq` that in training reads its own tokens instead of some of the true ones.
 
     Formula: the decoder's input `x_t = y_t` with probability `epsilon_i`, else
@@ -47,11 +47,11 @@ class ScheduledSampling(Seq2Seq):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> model = ka.ScheduledSampling(
+        >>> model = ka.model.ScheduledSamplingModel(
         ...     ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13),
         ...     schedule=ka.schedules.InverseSigmoid(k=500),
         ... )
-        >>> model.compile("adam", ka.MaskedCrossEntropy())
+        >>> model.compile("adam", ka.losses.MaskedCrossEntropy())
         >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
         >>> history = model.fit(inputs, np.array([[7, 2]]), verbose=0)
 
@@ -135,8 +135,10 @@ class ScheduledSampling(Seq2Seq):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ScheduledSampling:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> ScheduledSamplingModel:
         """A model like the one that `get_config` described."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        own = Seq2SeqConfig(**config["config"])
+        own = Seq2SeqConfig(**with_current_names(config["config"]))
         return cls(**{**config, "config": own, "schedule": schedule})

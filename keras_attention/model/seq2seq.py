@@ -10,9 +10,9 @@ import keras
 from keras import ops
 
 from keras_attention.attention import Memory
-from keras_attention.attention_losses import AddCoverageLoss
 from keras_attention.ids import PADDING_ID
-from keras_attention.model.config import Seq2SeqConfig
+from keras_attention.losses.attention import AddCoverageLoss
+from keras_attention.model.config import Seq2SeqConfig, with_current_names
 from keras_attention.model.generation import CompiledFunctions, StepModel
 from keras_attention.model.layers import (
     decoder_of,
@@ -155,7 +155,10 @@ class Seq2Seq(StepModel, keras.Model):
             >>> import keras_attention as ka
             >>> model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13))
             >>> guided = model.with_attention()
-            >>> losses = {"logits": ka.MaskedCrossEntropy(), "attention": ka.GuidedAlignmentLoss()}
+            >>> losses = {
+            ...     "logits": ka.losses.MaskedCrossEntropy(),
+            ...     "attention": ka.losses.GuidedAlignmentLoss(),
+            ... }
             >>> guided.compile("adam", losses, loss_weights={"logits": 1.0, "attention": 0.5})
             >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
             >>> alignment = np.array([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
@@ -179,4 +182,4 @@ class Seq2Seq(StepModel, keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """A model like the one that `get_config` described."""
-        return cls(**{**config, "config": Seq2SeqConfig(**config["config"])})
+        return cls(**{**config, "config": Seq2SeqConfig(**with_current_names(config["config"]))})

@@ -55,7 +55,7 @@ def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Itera
         ...         alignment_options={"mode": "hard"},
         ...     )
         ... )
-        >>> tokens = list(ka.stream(model, iter([5, 6, 2]), max_length=4))
+        >>> tokens = list(ka.model.stream(model, iter([5, 6, 2]), max_length=4))
         >>> tokens == model.generate([[5, 6, 2]], max_length=4).ids[0, 0].tolist()
         True
 

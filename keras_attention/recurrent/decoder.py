@@ -76,8 +76,8 @@ class AttentionDecoder(keras.layers.Layer):
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, M), what is attended to, or a list of such for `MultiSource`; not given
-            without attention.
+        memory: (B, S, M), what is attended to, or a list of such for `MultiSourceAttention`; not
+            given without attention.
         inputs_mask: Boolean (B, T). Where it is False the state stays as it is and the output and
             the weights are zero. Keras fills it from the mask that `inputs` carries.
         memory_mask: Boolean (B, S), True where a place may be attended, or a list of such. Keras
@@ -85,7 +85,7 @@ class AttentionDecoder(keras.layers.Layer):
         initial_state: The cells' states, or a full state; None for zeros.
         reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
             instead of its input, and the gradient goes through it; the first step never does
-            (see `ScheduledOutputs`). Outputs need the inputs' size then.
+            (see `ScheduledSamplingMask`). Outputs need the inputs' size then.
         return_attention_scores: Also return the weights (B, T, S).
         return_state: Also return the state after the last step, as further results.
         training: Whether dropout is applied.

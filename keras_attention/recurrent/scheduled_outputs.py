@@ -12,15 +12,15 @@ from keras_attention.schedules import Schedule, check_schedule
 from keras_attention.types import Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention")
-class ScheduledOutputs(keras.layers.Layer):
+@keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledOutputs")
+class ScheduledSamplingMask(keras.layers.Layer):
     """Draws which steps of an `AttentionDecoder` read its last output instead of their input.
 
     Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, each step by itself,
     where i counts the calls in training. Outside of training every step reads its input.
 
     For outputs that are of the inputs' kind, as frames of a spectrogram are. What is read is the
-    output itself and the gradient goes through it. For tokens there is `ScheduledSampling`.
+    output itself and the gradient goes through it. For tokens there is `ScheduledSamplingModel`.
 
     Args:
         schedule: `epsilon` as a function of i, one of `keras_attention.schedules`.
@@ -47,7 +47,7 @@ class ScheduledOutputs(keras.layers.Layer):
         >>> decoder = ka.AttentionDecoder(
         ...     keras.layers.LSTMCell(8), ka.LuongAttention(), attention_layer=keras.layers.Dense(4)
         ... )
-        >>> drawn = ka.ScheduledOutputs(ka.schedules.Linear(c=1e-4))
+        >>> drawn = ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=1e-4))
         >>> outputs = decoder(frames, memory=memory, reads_output=drawn(frames, training=True))
         >>> tuple(outputs.shape)
         (2, 3, 4)
@@ -96,7 +96,7 @@ class ScheduledOutputs(keras.layers.Layer):
         return {**super().get_config(), "schedule": schedule, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ScheduledOutputs:
+    def from_config(cls, config: dict[str, Any]) -> ScheduledSamplingMask:
         """A layer like the one that `get_config` described."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(**{**config, "schedule": schedule})

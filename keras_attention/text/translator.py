@@ -41,7 +41,7 @@ class Translator:
 
     Call arguments:
         texts: Strings. An empty one has an empty translation.
-        search: `GreedySearch()`, `BeamSearch(...)` or `Sampling(...)`, or None for the
+        search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`, or None for the
             translator's own.
         batch_size: How many texts, of similar length, are translated at once.
 

@@ -159,7 +159,7 @@ def _seq2seq(**options: Any) -> ka.Seq2Seq:
 REGISTRY: dict[str, Entry] = {
     "BahdanauAttention": Entry(
         lambda: ka.BahdanauAttention(
-            U, normalize=True, alignment=ka.Softmax(0.7), dropout=0.2, seed=3
+            U, normalize=True, alignment=ka.alignments.Softmax(0.7), dropout=0.2, seed=3
         ),
         _attend,
         ATTENDING,
@@ -169,84 +169,98 @@ REGISTRY: dict[str, Entry] = {
     ),
     "LuongAttention-concat": Entry(
         lambda: ka.LuongAttention(
-            "concat", units=U, alignment=ka.Softmax(0.7), dropout=0.2, seed=3
+            "concat", units=U, alignment=ka.alignments.Softmax(0.7), dropout=0.2, seed=3
         ),
         _attend,
         ATTENDING,
     ),
     "BahdanauAttention-monotonic": Entry(
         lambda: ka.BahdanauAttention(
-            U, alignment=ka.Monotonic("recursive", noise=0.7, score_bias_init=-0.5), seed=3
+            U,
+            alignment=ka.alignments.Monotonic("recursive", noise=0.7, score_bias_init=-0.5),
+            seed=3,
         ),
         _attend,
         ATTENDING,
     ),
     "BahdanauAttention-chunkwise": Entry(
         lambda: ka.BahdanauAttention(
-            U, alignment=ka.MonotonicChunkwise(3, ka.LuongAttention("general"), noise=0.7)
+            U,
+            alignment=ka.alignments.MonotonicChunkwise(3, ka.LuongAttention("general"), noise=0.7),
         ),
         _attend,
         ATTENDING,
     ),
     "LuongAttention-local-predictive": Entry(
-        lambda: ka.LuongAttention("general", alignment=ka.LocalPredictive(2, units=3)),
+        lambda: ka.LuongAttention("general", alignment=ka.alignments.LocalPredictive(2, units=3)),
         _attend,
         ATTENDING,
     ),
     "BahdanauAttention-location": Entry(
-        lambda: ka.BahdanauAttention(U, past=ka.Location(2, 5, cumulative=True)),
+        lambda: ka.BahdanauAttention(U, past=ka.attention.Location(2, 5, cumulative=True)),
         _attend,
         ATTENDING,
     ),
     "LuongAttention-coverage": Entry(
         lambda: ka.LuongAttention(
-            "concat", U, alignment=ka.Sparsemax(), past=ka.Coverage(max_fertility=2.0)
+            "concat",
+            U,
+            alignment=ka.alignments.Sparsemax(),
+            past=ka.attention.Coverage(max_fertility=2.0),
         ),
         _attend,
         ATTENDING,
     ),
     "FunctionAttention": Entry(
-        lambda: ka.FunctionAttention(ka.scores.scaled_dot, alignment=ka.Hardmax()),
+        lambda: ka.attention.FunctionAttention(
+            ka.scores.scaled_dot, alignment=ka.alignments.Hardmax()
+        ),
         _attend,
         SAME_SIZE,
     ),
-    "MultiHead": Entry(
-        lambda: ka.MultiHead(
-            ka.BahdanauAttention(4, past=ka.Coverage(), dropout=0.2, seed=3), 2, value_size=3
+    "MultiHeadedAttention": Entry(
+        lambda: ka.MultiHeadedAttention(
+            ka.BahdanauAttention(4, past=ka.attention.Coverage(), dropout=0.2, seed=3),
+            2,
+            value_size=3,
         ),
         _attend,
         ATTENDING,
     ),
-    "MultiHead-projected": Entry(
-        lambda: ka.MultiHead(ka.LuongAttention("dot"), 3, head_size=2), _attend, ATTENDING
+    "MultiHeadedAttention-projected": Entry(
+        lambda: ka.MultiHeadedAttention(ka.LuongAttention("dot"), 3, head_size=2),
+        _attend,
+        ATTENDING,
     ),
-    "MultiSource": Entry(
-        lambda: ka.MultiSource(
+    "MultiSourceAttention": Entry(
+        lambda: ka.MultiSourceAttention(
             [
-                ka.BahdanauAttention(4, past=ka.Coverage(), dropout=0.2, seed=3),
-                ka.MultiHead(ka.LuongAttention("general"), 2),
+                ka.BahdanauAttention(4, past=ka.attention.Coverage(), dropout=0.2, seed=3),
+                ka.MultiHeadedAttention(ka.LuongAttention("general"), 2),
             ]
         ),
         _attend_to_two,
         {**ATTENDING, "other": (("T", D), "float32")},
     ),
-    "Softmax": Entry(lambda: ka.Softmax(temperature=0.7), _align, ALIGNING),
-    "Hardmax": Entry(lambda: ka.Hardmax(), _align, ALIGNING),
-    "Sparsemax": Entry(lambda: ka.Sparsemax(), _align, ALIGNING),
+    "Softmax": Entry(lambda: ka.alignments.Softmax(temperature=0.7), _align, ALIGNING),
+    "Hardmax": Entry(lambda: ka.alignments.Hardmax(), _align, ALIGNING),
+    "Sparsemax": Entry(lambda: ka.alignments.Sparsemax(), _align, ALIGNING),
     "Monotonic": Entry(
-        lambda: ka.Monotonic("recursive", noise=0.3, score_bias_init=-0.1), _align, ALIGNING
+        lambda: ka.alignments.Monotonic("recursive", noise=0.3, score_bias_init=-0.1),
+        _align,
+        ALIGNING,
     ),
-    "Monotonic-parallel": Entry(lambda: ka.Monotonic(), _align, ALIGNING),
+    "Monotonic-parallel": Entry(lambda: ka.alignments.Monotonic(), _align, ALIGNING),
     "MonotonicChunkwise": Entry(
-        lambda: ka.MonotonicChunkwise(
+        lambda: ka.alignments.MonotonicChunkwise(
             3, ka.BahdanauAttention(4), "recursive", noise=0.3, score_bias_init=-0.1
         ),
         lambda layer, x: [layer(x["scores"], query=x["query"], key=x["key"])],
         {**ALIGNING, "query": (("T", D), "float32"), "key": (("S", M), "float32")},
     ),
-    "LocalMonotonic": Entry(lambda: ka.LocalMonotonic(2), _align, ALIGNING),
+    "LocalMonotonic": Entry(lambda: ka.alignments.LocalMonotonic(2), _align, ALIGNING),
     "LocalPredictive": Entry(
-        lambda: ka.LocalPredictive(3, units=4),
+        lambda: ka.alignments.LocalPredictive(3, units=4),
         lambda layer, x: [layer(x["scores"], query=x["query"])],
         {**ALIGNING, "query": (("T", D), "float32")},
     ),
@@ -254,7 +268,7 @@ REGISTRY: dict[str, Entry] = {
     "LuongAttention-scaled_dot": Entry(lambda: ka.LuongAttention("scaled_dot"), _attend, SAME_SIZE),
     "LuongAttention-cosine": Entry(lambda: ka.LuongAttention("cosine"), _attend, SAME_SIZE),
     "AttentionPooling": Entry(
-        lambda: ka.AttentionPooling(U, dropout=0.2, alignment=ka.Softmax(0.7), seed=3),
+        lambda: ka.AttentionPooling(U, dropout=0.2, alignment=ka.alignments.Softmax(0.7), seed=3),
         lambda layer, x: layer(
             x["inputs"], mask=ops.not_equal(x["mask"], 0), return_attention_scores=True
         ),
@@ -304,7 +318,9 @@ REGISTRY: dict[str, Entry] = {
     "AttentionDecoder-monotonic": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.BahdanauAttention(4, alignment=ka.Monotonic(), past=ka.Location(2, 3)),
+            ka.BahdanauAttention(
+                4, alignment=ka.alignments.Monotonic(), past=ka.attention.Location(2, 3)
+            ),
             query="previous",
         ),
         _decode,
@@ -313,7 +329,9 @@ REGISTRY: dict[str, Entry] = {
     "AttentionDecoder-several-heads": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.MultiHead(ka.BahdanauAttention(4, alignment=ka.LocalMonotonic(2)), 2),
+            ka.MultiHeadedAttention(
+                ka.BahdanauAttention(4, alignment=ka.alignments.LocalMonotonic(2)), 2
+            ),
             input_feeding=False,
         ),
         _decode,
@@ -322,8 +340,11 @@ REGISTRY: dict[str, Entry] = {
     "AttentionDecoder-two-sources": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.MultiSource(
-                [ka.BahdanauAttention(4, alignment=ka.Monotonic()), ka.LuongAttention("general")]
+            ka.MultiSourceAttention(
+                [
+                    ka.BahdanauAttention(4, alignment=ka.alignments.Monotonic()),
+                    ka.LuongAttention("general"),
+                ]
             ),
             query="previous",
         ),
@@ -358,20 +379,20 @@ REGISTRY: dict[str, Entry] = {
     ),
     "AttentionDecoder-residual": Entry(
         lambda: ka.AttentionDecoder(
-            [ka.LayerNormLSTMCell(U), ka.ResidualCell(keras.layers.GRUCell(4))],
+            [ka.cells.LayerNormLSTMCell(U), ka.cells.ResidualCell(keras.layers.GRUCell(4))],
             ka.LuongAttention("general"),
         ),
         lambda layer, x: _decode(layer, x, x["d"]),
         {**DECODING, "d": ((4,), "float32")},
     ),
     "LayerNormLSTMCell": Entry(
-        lambda: ka.LayerNormLSTMCell(U, epsilon=1e-3), _run_cell, RUNNING_A_CELL
+        lambda: ka.cells.LayerNormLSTMCell(U, epsilon=1e-3), _run_cell, RUNNING_A_CELL
     ),
     "ResidualCell": Entry(
-        lambda: ka.ResidualCell(keras.layers.LSTMCell(U)), _run_cell, RUNNING_A_CELL
+        lambda: ka.cells.ResidualCell(keras.layers.LSTMCell(U)), _run_cell, RUNNING_A_CELL
     ),
     "Maxout": Entry(
-        lambda: ka.Maxout(U, pool_size=3),
+        lambda: ka.model.Maxout(U, pool_size=3),
         lambda layer, x: [layer(x["inputs"])],
         {"inputs": (("T", D), "float32")},
     ),
@@ -381,17 +402,17 @@ REGISTRY: dict[str, Entry] = {
         DECODING_ALONE,
     ),
     "Bridge": Entry(
-        lambda: ka.Bridge([[U, U], [4]], kind="zeros"),
+        lambda: ka.recurrent.Bridge([[U, U], [4]], kind="zeros"),
         lambda layer, x: layer([x["h"], x["c"]]),
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
     "Bridge-dense": Entry(
-        lambda: ka.Bridge([[U, U], [4]]),
+        lambda: ka.recurrent.Bridge([[U, U], [4]]),
         lambda layer, x: layer([x["h"], x["c"]]),
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
     "Bridge-mean": Entry(
-        lambda: ka.Bridge([[U, U], [4]], kind="mean"),
+        lambda: ka.recurrent.Bridge([[U, U], [4]], kind="mean"),
         lambda layer, x: layer(
             [x["h"], x["c"]], x["memory"], memory_mask=ops.not_equal(x["memory_mask"], 0)
         ),
@@ -414,7 +435,7 @@ REGISTRY: dict[str, Entry] = {
             alignment="sparsemax",
             past="coverage",
             past_options={"max_fertility": 3.0},
-            attention_heads=2,
+            num_heads=2,
             head_size=3,
             attention_layer_units=7,
             decoder_layers=2,
@@ -456,8 +477,8 @@ REGISTRY: dict[str, Entry] = {
         lambda model, x: [model(x)],
         IDS,
     ),
-    "ScheduledOutputs": Entry(
-        lambda: ka.ScheduledOutputs(ka.schedules.Exponential(k=0.9), seed=3),
+    "ScheduledSamplingMask": Entry(
+        lambda: ka.recurrent.ScheduledSamplingMask(ka.schedules.Exponential(k=0.9), seed=3),
         lambda layer, x: [ops.cast(layer(x["inputs"]), "float32")],
         {"inputs": (("T", D), "float32")},
     ),
@@ -475,8 +496,8 @@ REGISTRY: dict[str, Entry] = {
             "own_mask": (("T",), "int32"),
         },
     ),
-    "ScheduledSampling": Entry(
-        lambda: ka.ScheduledSampling(
+    "ScheduledSamplingModel": Entry(
+        lambda: ka.model.ScheduledSamplingModel(
             _seq2seq(attention="luong", dropout=0.1).config,
             schedule=ka.schedules.Linear(c=0.01, k=0.9, minimum=0.2),
             temperature=0.7,
@@ -494,23 +515,26 @@ REGISTRY: dict[str, Entry] = {
     ),
 }
 
-ABSTRACT = {"Alignment", "Attention", "Past"}
-"""Public layers that cannot be called, because subclasses say what they compute."""
+BASES = {"Alignment", "Attention", "AttentionLayer", "Past", "Schedule"}
+"""What cannot be called, because subclasses say what they compute."""
 
 PARTS = {"Coverage", "Location"}
 """Public layers that nobody calls: parts of attention layers, and tested in those."""
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
-    "MaskedCrossEntropy": lambda: ka.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
-    "CoverageLoss": lambda: ka.CoverageLoss(name="other"),
-    "GuidedAlignmentLoss": lambda: ka.GuidedAlignmentLoss("squared_error", name="other"),
-    "MaskedAccuracy": lambda: ka.MaskedAccuracy(name="other"),
-    "Location": lambda: ka.Location(2, 5, cumulative=True),
-    "Coverage": lambda: ka.Coverage(max_fertility=2.0),
+    "MaskedCrossEntropy": lambda: ka.losses.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
+    "CoverageLoss": lambda: ka.losses.CoverageLoss(name="other"),
+    "GuidedAlignmentLoss": lambda: ka.losses.GuidedAlignmentLoss("squared_error", name="other"),
+    "MaskedAccuracy": lambda: ka.metrics.MaskedAccuracy(name="other"),
+    "Location": lambda: ka.attention.Location(2, 5, cumulative=True),
+    "Coverage": lambda: ka.attention.Coverage(max_fertility=2.0),
+    "Linear": lambda: ka.schedules.Linear(c=0.3, k=0.9, minimum=0.1),
+    "Exponential": lambda: ka.schedules.Exponential(k=0.7),
+    "InverseSigmoid": lambda: ka.schedules.InverseSigmoid(k=3.0),
 }
 """What is public, has a config, and is no layer that can be called."""
 
-NOT_TRAINED_ON = {"ScheduledSampling": "jax"}
+NOT_TRAINED_ON = {"ScheduledSamplingModel": "jax"}
 """Where a training step is refused, with an error that says why."""
 
 

@@ -15,10 +15,9 @@ import keras
 import numpy as np
 import pytest
 
-import keras_attention as ka
 from tests.arrays import dtype_policy, randomize, to_numpy
 from tests.conformance.registry import (
-    ABSTRACT,
+    BASES,
     CONFIGURABLE,
     NOT_TRAINED_ON,
     PARTS,
@@ -26,6 +25,7 @@ from tests.conformance.registry import (
     Entry,
     costly,
 )
+from tests.public import public_classes
 
 each_entry = pytest.mark.parametrize("name", REGISTRY)
 each_entry_at_length = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
@@ -39,11 +39,6 @@ XLA_MARKS = [] if keras.backend.backend() == "jax" else [not_on_torch, pytest.ma
 with_and_without_jit = pytest.mark.parametrize(
     "jit_compile", [False, pytest.param(True, marks=XLA_MARKS)]
 )
-
-
-def public(kind: type | tuple[type, ...]) -> set[str]:
-    values = {name: getattr(ka, name) for name in ka.__all__}
-    return {n for n, value in values.items() if inspect.isclass(value) and issubclass(value, kind)}
 
 
 def random_model(entry: Entry) -> keras.Model:
@@ -81,13 +76,13 @@ def arguments(cls: type) -> dict[str, Any]:
 
 def test_every_public_layer_and_model_is_registered() -> None:
     registered = {type(entry.make()).__name__ for entry in REGISTRY.values()}
-    assert registered | ABSTRACT | PARTS == public(keras.layers.Layer)
+    assert registered | BASES | PARTS == public_classes(keras.layers.Layer).keys() | BASES
 
 
 def test_everything_else_with_a_config_is_registered() -> None:
-    values = {name: getattr(ka, name) for name in ka.__all__}
-    configurable = {name for name, value in values.items() if hasattr(value, "get_config")}
-    assert set(CONFIGURABLE) == configurable - public(keras.layers.Layer) | PARTS
+    configurable = {name for name, cls in public_classes().items() if hasattr(cls, "get_config")}
+    layers = public_classes(keras.layers.Layer).keys() - PARTS
+    assert set(CONFIGURABLE) == configurable - layers - BASES
 
 
 @pytest.mark.parametrize("name", [*REGISTRY, *CONFIGURABLE])

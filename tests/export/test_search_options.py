@@ -18,7 +18,7 @@ from tests.export.test_tflite import operators, runners
 from tests.export.toy import sources, toy_model
 
 VOCABULARY, T = 29, 11
-CONSTRAINTS = (ka.MinLength(5), ka.NoRepeatedNgram(2))
+CONSTRAINTS = (ka.decoding.MinLength(5), ka.decoding.NoRepeatedNgram(2))
 GREEDY = ka.GreedySearch(CONSTRAINTS)
 BEAM = ka.BeamSearch(3, 0.6, coverage_penalty=0.2, constraints=CONSTRAINTS)
 GROUPS = ka.BeamSearch(4, 0.6, groups=2, diversity=0.8, constraints=CONSTRAINTS)
@@ -78,5 +78,5 @@ def test_the_search_with_options_keeps_those_that_are_no_inputs(model: ka.Seq2Se
 
 
 def test_sampling_does_not_leave(model: ka.Seq2Seq) -> None:
-    with pytest.raises(ValueError, match=r"no artefact of an export has them.*Sampling\("):
-        convert(model, ka.Sampling(), T)
+    with pytest.raises(ValueError, match=r"no artefact of an export has them.*SamplingSearch\("):
+        convert(model, ka.SamplingSearch(), T)

@@ -65,7 +65,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "coverage-heads": {
         "past": "coverage",
         "past_options": {"max_fertility": 2.0},
-        "attention_heads": 2,
+        "num_heads": 2,
     },
     "nematus": {
         "query": "between",

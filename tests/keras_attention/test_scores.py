@@ -42,8 +42,8 @@ def test_additive_by_hand() -> None:
         [[[1.0, 0.0, 0.0], [0.0, 1.0, 2.0]]],
         v=[1.0, -2.0],
         query_kernel=[[1.0, 0.0], [0.0, -0.5]],
-        memory_kernel=[[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]],
-        b=[0.0, 1.0],
+        key_kernel=[[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]],
+        bias=[0.0, 1.0],
     )
     # W_q q = (1, -1); W_m m = (1, 0), (-1, 2); with b inside the tanh: (2, 0), (0, 2)
     np.testing.assert_allclose(to_numpy(scores), [[[0.96402758, -1.92805516]]], rtol=1e-6)
@@ -78,7 +78,7 @@ def test_concat_by_hand() -> None:
         ("scaled_dot", D, {}),
         ("cosine", D, {}),
         ("general", E, {"kernel": (E, D)}),
-        ("additive", E, {"v": (U,), "query_kernel": (D, U), "memory_kernel": (E, U), "b": (U,)}),
+        ("additive", E, {"v": (U,), "query_kernel": (D, U), "key_kernel": (E, U), "b": (U,)}),
         ("concat", E, {"kernel": (D + E, U), "v": (U,)}),
     ],
 )

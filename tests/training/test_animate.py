@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from keras_attention import Translation
+from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import toy_run
 from tests.shared import made_once

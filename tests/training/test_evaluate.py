@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_attention import Translation, Translator
+from keras_attention import Translator
+from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
 from training.dates import DateExample, DatesReport, evaluate_dates, generate
 from training.evaluate import main

@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "dot": {"attention": "luong", "score": "dot", "decoder_units": 10, "start_id": 2},
     "general": {"attention": "luong", "scale": True, "input_feeding": False},
     "bahdanau": {},
-    "heads": {"attention": "luong", "score": "scaled_dot", "attention_heads": 3, "head_size": 2},
+    "heads": {"attention": "luong", "score": "scaled_dot", "num_heads": 3, "head_size": 2},
     "monotonic": {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
     "location": {"past": "location", "query": "between", "alignment": "sparsemax"},
 }
@@ -66,10 +66,10 @@ def own_scores(attention: Any, look: Look, encoded: np.ndarray) -> np.ndarray:
     query, keys = look.query.astype("float64"), encoded.astype("float64")
     weights = {variable.name: to_numpy(variable) for variable in attention.weights}
     if isinstance(attention, ka.BahdanauAttention):
-        kernels = weights["query_kernel"], weights["memory_kernel"]
+        kernels = weights["query_kernel"], weights["key_kernel"]
         return reference.additive(query, keys, weights["v"], *kernels)
     if attention.score == "general":
-        return weights["g"] * reference.general(query, keys, weights["memory_kernel"])
+        return weights["g"] * reference.general(query, keys, weights["key_kernel"])
     return reference.dot(query, keys)
 
 

@@ -139,7 +139,7 @@ def test_the_toy_task_is_learned(run: RunDirectory) -> None:
 def tiny_model() -> ka.Seq2Seq:
     sizes = {"embedding_size": 2, "encoder_units": 2, "decoder_units": 2, "attention_units": 2}
     model = ka.Seq2Seq(ka.Seq2SeqConfig(source_vocabulary=7, target_vocabulary=7, **sizes))
-    model.compile("adam", loss=ka.MaskedCrossEntropy())
+    model.compile("adam", loss=ka.losses.MaskedCrossEntropy())
     return model
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_attention import BeamSearch, GreedySearch, MinLength, NoRepeatedNgram, Translator
+from keras_attention import BeamSearch, GreedySearch, Translator
+from keras_attention.decoding import MinLength, NoRepeatedNgram
 from keras_attention.text.runs import RunDirectory
 from training.translate import decoded_lines, main, one_line
 

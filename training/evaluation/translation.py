@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from keras_attention import Translation
 from keras_attention.model.generation import Search
+from keras_attention.text import Translation
 from training.corpora.pairs import Pair
 from training.evaluation.lengths import length_buckets
 

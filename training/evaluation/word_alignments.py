@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_attention import SentencePieceTokenizer, Translation
+from keras_attention import SentencePieceTokenizer
+from keras_attention.text import Translation
 
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
 

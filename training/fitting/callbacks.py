@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from keras_attention import Translator
 from keras_attention.backend import compiled
-from keras_attention.losses import cross_entropy, token_weights
+from keras_attention.losses.tokens import cross_entropy, token_weights
 from training.corpora.pairs import Pair
 from training.evaluation.translation import references_by_source
 from training.fitting.optimizer import averaged_weights

@@ -21,8 +21,8 @@ def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
     model = _new_model(config)
     model.compile(
         optimizer=optimizer_of(training),
-        loss=ka.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
-        metrics=[ka.MaskedAccuracy(name="accuracy"), TokenCount(name="tokens")],
+        loss=ka.losses.MaskedCrossEntropy(label_smoothing=training.label_smoothing),
+        metrics=[ka.metrics.MaskedAccuracy(name="accuracy"), TokenCount(name="tokens")],
         jit_compile=training.jit_compile,
     )
     decay_matrices_alone(model)
@@ -34,7 +34,7 @@ def _new_model(config: TrainConfig) -> ka.Seq2Seq:
     schedule = sampling.made()
     if schedule is None:
         return ka.Seq2Seq(config.model, dtype=training.dtype)
-    return ka.ScheduledSampling(
+    return ka.model.ScheduledSamplingModel(
         config.model, schedule, sampling.temperature, training.seed, dtype=training.dtype
     )
 

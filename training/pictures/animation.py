@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-    from keras_attention import Translation
+    from keras_attention.text import Translation
 
 _FRAMES_A_SECOND, _WHOLE, _DOTS = 2, 4, 100  # frames of the complete heat map; dots per inch
 _BLUE, _GREY = np.array([0.03, 0.19, 0.42]), np.array([0.42, 0.42, 0.42])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    from keras_attention import Translation
+    from keras_attention.text import Translation
 
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Hiragino Sans")
 FORMATS = (".png", ".svg", ".pdf")

@@ -11,6 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from keras_attention.ids import UNKNOWN_ID
+from keras_attention.model.config import with_current_names
 from training.program import ConfigError
 from training.recipes.config import TrainConfig
 
@@ -45,6 +46,8 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
     if isinstance(data, Mapping):
         data = {"task": "corpus" if "train" in data else "dates", **data}
     tree = {**tree, "data": data}
+    if isinstance(tree.get("model"), Mapping):
+        tree["model"] = with_current_names(tree["model"])
     unknown = list(_unknown_keys(tree, TrainConfig))
     if unknown:
         raise ConfigError("; ".join(unknown))

@@ -16,9 +16,9 @@ from tests.arrays import to_numpy
 B, T, S = 3, 4, 7
 MASK = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], bool)
 KINDS: dict[str, tuple[Any, Any]] = {
-    "hardmax": (ka.Hardmax(), reference.hardmax),
-    "sparsemax": (ka.Sparsemax(), reference.sparsemax),
-    "softmax": (ka.Softmax(), reference.softmax),
+    "hardmax": (ka.alignments.Hardmax(), reference.hardmax),
+    "sparsemax": (ka.alignments.Sparsemax(), reference.sparsemax),
+    "softmax": (ka.alignments.Softmax(), reference.softmax),
 }
 
 
@@ -57,17 +57,19 @@ def test_weights_sum_to_one_and_what_is_masked_does_not_matter(kind: str) -> Non
 
 def test_sparsemax_has_exact_zeros_and_follows_a_shift() -> None:
     given = scores(6, 3.0)
-    weights = to_numpy(ka.Sparsemax()(given))
+    weights = to_numpy(ka.alignments.Sparsemax()(given))
     assert 0.3 < (weights == 0.0).mean() < 1.0
-    shifted = to_numpy(ka.Sparsemax()(given + 1000.0))
+    shifted = to_numpy(ka.alignments.Sparsemax()(given + 1000.0))
     np.testing.assert_allclose(shifted, weights, atol=2e-4)
-    flat = to_numpy(ka.Sparsemax()(np.zeros((1, 1, 5), "float32")))
+    flat = to_numpy(ka.alignments.Sparsemax()(np.zeros((1, 1, 5), "float32")))
     np.testing.assert_allclose(flat, 0.2, atol=1e-7)
 
 
 def test_a_cold_softmax_is_a_hardmax() -> None:
     given = np.random.default_rng(8).normal(size=(B, T, S)).astype("float32")
-    cold, hard = (to_numpy(x(given, MASK)) for x in (ka.Softmax(1e-4), ka.Hardmax()))
+    cold, hard = (
+        to_numpy(x(given, MASK)) for x in (ka.alignments.Softmax(1e-4), ka.alignments.Hardmax())
+    )
     np.testing.assert_allclose(cold, hard, atol=1e-6)
 
 
@@ -75,11 +77,11 @@ def test_the_gradient_of_sparsemax() -> None:
     """Martins and Astudillo 2016, equation 14: of the support, what differs from its mean."""
     given = scores(9, 1.0)[:, :1]
     upstream = np.random.default_rng(10).normal(size=given.shape).astype("float32")
-    weights = to_numpy(ka.Sparsemax()(given, MASK))
+    weights = to_numpy(ka.alignments.Sparsemax()(given, MASK))
     support = weights > 0
     count = np.maximum(support.sum(axis=-1, keepdims=True), 1)
     mean = (upstream * support).sum(axis=-1, keepdims=True) / count
-    found = gradient(lambda x: ka.Sparsemax()(x, MASK), given, upstream)
+    found = gradient(lambda x: ka.alignments.Sparsemax()(x, MASK), given, upstream)
     np.testing.assert_allclose(found, np.where(support, upstream - mean, 0.0), atol=1e-6)
 
 

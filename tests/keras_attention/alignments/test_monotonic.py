@@ -44,9 +44,11 @@ def monotonic_reference(given: np.ndarray, mask: Any) -> np.ndarray:
 
 def test_numbers_worked_out_by_hand() -> None:
     """p = 1/2 everywhere: stops at j with probability 2^-(j+1), then goes on from there."""
-    weights = to_numpy(ka.Monotonic()(np.zeros((1, 2, 3), "float32")))
+    weights = to_numpy(ka.alignments.Monotonic()(np.zeros((1, 2, 3), "float32")))
     np.testing.assert_allclose(weights[0], [[1 / 2, 1 / 4, 1 / 8], [1 / 4, 1 / 4, 3 / 16]])
-    hard = ka.Monotonic("hard")(np.array([[[-1.0, 2, 3], [5, -1, 4], [9, 9, -1]]], "float32"))
+    hard = ka.alignments.Monotonic("hard")(
+        np.array([[[-1.0, 2, 3], [5, -1, 4], [9, 9, -1]]], "float32")
+    )
     np.testing.assert_array_equal(to_numpy(hard)[0], [[0, 1, 0], [0, 0, 1], [0, 0, 0]])
 
 
@@ -54,14 +56,14 @@ def test_numbers_worked_out_by_hand() -> None:
 @pytest.mark.parametrize("mask", [None, MASK], ids=["everywhere", "masked"])
 def test_soft_monotonic_weights(mode: str, mask: Any) -> None:
     given = scores(1)
-    found = weights_of(ka.Monotonic(mode), given, mask)
+    found = weights_of(ka.alignments.Monotonic(mode), given, mask)
     np.testing.assert_allclose(found, monotonic_reference(given, mask), atol=1e-6)
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["everywhere", "masked"])
 def test_hard_monotonic_weights(mask: Any) -> None:
     given = scores(2)
-    found = weights_of(ka.Monotonic("hard"), given, mask)
+    found = weights_of(ka.alignments.Monotonic("hard"), given, mask)
     for row in range(B):
         before = np.eye(S)[0]
         for step in range(T):
@@ -72,15 +74,15 @@ def test_hard_monotonic_weights(mask: Any) -> None:
 
 def test_hard_is_the_limit_of_soft() -> None:
     given = scores(3)
-    soft = weights_of(ka.Monotonic(), 1000.0 * (given + BIAS) - BIAS)
-    np.testing.assert_allclose(soft, weights_of(ka.Monotonic("hard"), given), atol=1e-6)
+    soft = weights_of(ka.alignments.Monotonic(), 1000.0 * (given + BIAS) - BIAS)
+    np.testing.assert_allclose(soft, weights_of(ka.alignments.Monotonic("hard"), given), atol=1e-6)
 
 
 def test_after_the_end_nothing_is_attended_to() -> None:
     given = np.full((1, 3, S), -50.0, "float32")
     given[0, 0, 2] = 50.0
     for mode in ("hard", "parallel"):
-        weights = weights_of(ka.Monotonic(mode), given)
+        weights = weights_of(ka.alignments.Monotonic(mode), given)
         np.testing.assert_allclose(weights[0].sum(axis=1), [1, 0, 0], atol=1e-6)
 
 
@@ -91,7 +93,7 @@ def test_parallel_is_exact_on_long_sources(length: int, bias: float) -> None:
     before = np.zeros((2, length), "float32")
     before[0, 0] = before[1, length // 2] = 0.7
     before[1, length // 3] += 0.3
-    layer = ka.Monotonic(score_bias_init=bias)
+    layer = ka.alignments.Monotonic(score_bias_init=bias)
     layer.build()
     weights, (state,) = layer.align(keras.ops.convert_to_tensor(given), None, (before,))
     for row in range(2):
@@ -107,7 +109,7 @@ def test_parallel_is_exact_on_long_sources(length: int, bias: float) -> None:
 def test_a_division_by_a_clipped_product_is_not_exact() -> None:
     """TensorFlow Addons' formula, `p cumprod(1 - p) cumsum(before / clip(cumprod(1 - p)))`."""
     rng, length, worst = np.random.default_rng(0), 30, 0.0
-    layer = ka.Monotonic()
+    layer = ka.alignments.Monotonic()
     layer.build()
     for _ in range(50):
         given = (rng.normal(size=length) + 0.5).astype("float32")
@@ -141,7 +143,7 @@ def test_a_recurrence_over_a_length_that_no_graph_knows(length: int) -> None:
 
 
 def test_noise_is_added_in_training_alone() -> None:
-    attention = ka.LuongAttention("dot", alignment=ka.Monotonic(noise=2.0), seed=5)
+    attention = ka.LuongAttention("dot", alignment=ka.alignments.Monotonic(noise=2.0), seed=5)
     query, value = uniform(B, T, D, seed=6), uniform(B, S, D, seed=7)
 
     def weights(training: bool) -> np.ndarray:
@@ -162,7 +164,7 @@ def test_noise_is_added_in_training_alone() -> None:
 @pytest.mark.parametrize("mask", [None, MASK], ids=["everywhere", "masked"])
 def test_chunks(w: int, mask: Any) -> None:
     given = scores(8)
-    found = weights_of(ka.MonotonicChunkwise(w), given, mask)
+    found = weights_of(ka.alignments.MonotonicChunkwise(w), given, mask)
     stopped = monotonic_reference(given, mask)
     for row, step in np.ndindex(B, T):
         own = None if mask is None else mask[row]
@@ -173,13 +175,15 @@ def test_chunks(w: int, mask: Any) -> None:
 
 def test_a_chunk_of_one_place_is_monotonic() -> None:
     given = scores(9)
-    chunks = weights_of(ka.MonotonicChunkwise(1), given, MASK)
-    np.testing.assert_allclose(chunks, weights_of(ka.Monotonic(), given, MASK), atol=1e-7)
+    chunks = weights_of(ka.alignments.MonotonicChunkwise(1), given, MASK)
+    np.testing.assert_allclose(
+        chunks, weights_of(ka.alignments.Monotonic(), given, MASK), atol=1e-7
+    )
 
 
 def test_chunks_have_scores_of_their_own() -> None:
     given, query, key = scores(10), uniform(B, T, D, seed=11), uniform(B, S, D, seed=12)
-    alignment = ka.MonotonicChunkwise(3, ka.LuongAttention("dot"))
+    alignment = ka.alignments.MonotonicChunkwise(3, ka.LuongAttention("dot"))
     found = weights_of(alignment, given, MASK, query=query, key=key)
     stopped, u = monotonic_reference(given, MASK), np.einsum("btd,bsd->bts", query, key)
     for row, step in np.ndindex(B, T):
@@ -188,7 +192,7 @@ def test_chunks_have_scores_of_their_own() -> None:
 
 
 def test_scores_of_their_own_need_query_and_key_in_each_call() -> None:
-    alignment = ka.MonotonicChunkwise(3, ka.LuongAttention("dot"))
+    alignment = ka.alignments.MonotonicChunkwise(3, ka.LuongAttention("dot"))
     alignment(scores(10), query=uniform(B, T, D, seed=11), key=uniform(B, S, D, seed=12))
     with pytest.raises(ValueError, match=r"`query` and `key` must be given .*query=None, key=None"):
         alignment(scores(10))
@@ -196,9 +200,9 @@ def test_scores_of_their_own_need_query_and_key_in_each_call() -> None:
 
 def test_a_chunk_with_small_scores_does_not_underflow_beside_another() -> None:
     given = np.array([[[-400.0, -400.0, 0.0, 90.0]]], "float32")
-    alignment = ka.MonotonicChunkwise(2, mode="hard", score_bias_init=399.0)
+    alignment = ka.alignments.MonotonicChunkwise(2, mode="hard", score_bias_init=399.0)
     np.testing.assert_allclose(to_numpy(alignment(given))[0, 0], [0, 0, 1, 0])
-    alignment = ka.MonotonicChunkwise(2, mode="hard", score_bias_init=401.0)
+    alignment = ka.alignments.MonotonicChunkwise(2, mode="hard", score_bias_init=401.0)
     np.testing.assert_allclose(to_numpy(alignment(given))[0, 0], [1, 0, 0, 0])
     stop_at_second = np.array([[[-500.0, -400.0, 0.0, 90.0]]], "float32")
     weights = to_numpy(alignment(stop_at_second))[0, 0]
@@ -208,7 +212,7 @@ def test_a_chunk_with_small_scores_does_not_underflow_beside_another() -> None:
 def test_a_window_that_moves_on() -> None:
     lengths, given = [7, 3, 0], scores(13)
     mask = length_mask(lengths, S)
-    found = to_numpy(ka.LocalMonotonic(1)(given, mask))
+    found = to_numpy(ka.alignments.LocalMonotonic(1)(given, mask))
     for row, step in np.ndindex(B, T):
         center = max(min(step, lengths[row] - 1), 0)
         expected = reference.local(given[row, step], center, 1, mask[row])
@@ -219,7 +223,7 @@ def test_a_window_that_moves_on() -> None:
 def test_a_window_that_the_query_predicts(units: int | None) -> None:
     lengths, given, query = [7, 3, 0], scores(14), uniform(B, T, D, seed=15, scale=3.0)
     mask, window = length_mask(lengths, S), 2
-    alignment = ka.LocalPredictive(window, units)
+    alignment = ka.alignments.LocalPredictive(window, units)
     found = to_numpy(alignment(given, mask, query=query))
     kernel, v = (to_numpy(x).astype("float64") for x in alignment.weights)
     for row, step in np.ndindex(B, T):
@@ -232,24 +236,32 @@ def test_a_window_that_the_query_predicts(units: int | None) -> None:
 
 def test_a_wide_window_is_no_window() -> None:
     given = scores(16)
-    wide = to_numpy(ka.LocalMonotonic(100)(given, MASK))
-    np.testing.assert_allclose(wide, to_numpy(ka.Softmax()(given, MASK)), atol=1e-7)
+    wide = to_numpy(ka.alignments.LocalMonotonic(100)(given, MASK))
+    np.testing.assert_allclose(wide, to_numpy(ka.alignments.Softmax()(given, MASK)), atol=1e-7)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ka.Monotonic("soft"), r"`mode` must be one of .*Received: mode='soft'"),
-        (lambda: ka.Monotonic(noise=-1.0), r"`noise` must not be negative. Received: noise=-1.0"),
-        (lambda: ka.MonotonicChunkwise(0), r"`chunk_size` must be a positive integer"),
-        (lambda: ka.LocalMonotonic(-2), r"`window` must be a positive integer. .*window=-2"),
-        (lambda: ka.LocalPredictive(2, 0), r"`units` must be a positive integer"),
+        (lambda: ka.alignments.Monotonic("soft"), r"`mode` must be one of .*Received: mode='soft'"),
         (
-            lambda: ka.LocalPredictive(2)(np.zeros((1, 2, 3))),
+            lambda: ka.alignments.Monotonic(noise=-1.0),
+            r"`noise` must not be negative. Received: noise=-1.0",
+        ),
+        (lambda: ka.alignments.MonotonicChunkwise(0), r"`chunk_size` must be a positive integer"),
+        (
+            lambda: ka.alignments.LocalMonotonic(-2),
+            r"`window` must be a positive integer. .*window=-2",
+        ),
+        (lambda: ka.alignments.LocalPredictive(2, 0), r"`units` must be a positive integer"),
+        (
+            lambda: ka.alignments.LocalPredictive(2)(np.zeros((1, 2, 3))),
             r"`query` must be given: it predicts. Received: query=None",
         ),
         (
-            lambda: ka.MonotonicChunkwise(2, ka.LuongAttention("dot"))(np.zeros((1, 2, 3))),
+            lambda: ka.alignments.MonotonicChunkwise(2, ka.LuongAttention("dot"))(
+                np.zeros((1, 2, 3))
+            ),
             r"`query` and `key` must be given where there is a `chunk_attention`",
         ),
     ],
@@ -269,7 +281,7 @@ def test_wrong_arguments(make: Any, message: str) -> None:
         ({"alignment_options": {"temperature": -1.0}}, r"`temperature` must be positive"),
         ({"past_options": {"filters": 3}}, r"`past_options` must hold arguments of None"),
         ({"past": "future"}, r"`past` must be one of .*past='future'"),
-        ({"attention_heads": 0}, r"`attention_heads` must be a positive integer"),
+        ({"num_heads": 0}, r"`num_heads` must be a positive integer"),
     ],
 )
 def test_wrong_configurations(options: dict[str, Any], message: str) -> None:

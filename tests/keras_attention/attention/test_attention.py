@@ -55,19 +55,19 @@ def expected_scores(layer: Any, query: np.ndarray, keys: np.ndarray) -> np.ndarr
     """The scores (S,) of one query by the NumPy formulas, from the layer's named weights."""
     weights = {
         name: to_numpy(getattr(layer, name)).astype("float64")
-        for name in ("query_kernel", "memory_kernel", "v", "g", "b")
+        for name in ("query_kernel", "key_kernel", "v", "g", "bias")
         if getattr(layer, name, None) is not None
     }
     if isinstance(layer, ka.BahdanauAttention):
         v = weights["v"]
         v = reference.normalized(v, weights["g"]) if layer.normalize else v
-        kernels = (weights["query_kernel"], weights["memory_kernel"])
-        return reference.additive(query, keys, v, *kernels, weights.get("b", 0.0))
+        kernels = (weights["query_kernel"], weights["key_kernel"])
+        return reference.additive(query, keys, v, *kernels, weights.get("bias", 0.0))
     g = weights["g"] if layer.scale else 1.0
     if layer.score == "general":
-        return g * reference.general(query, keys, weights["memory_kernel"])
+        return g * reference.general(query, keys, weights["key_kernel"])
     if layer.score == "concat":
-        kernel = np.concatenate([weights["query_kernel"], weights["memory_kernel"]])
+        kernel = np.concatenate([weights["query_kernel"], weights["key_kernel"]])
         return g * reference.concat(query, keys, kernel, weights["v"])
     return g * getattr(reference, layer.score)(query, keys)
 
@@ -89,7 +89,7 @@ def test_bahdanau_by_hand() -> None:
     memory = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 2.0]]], "float32")
     attention(query, memory)
     attention.query_kernel.assign([[1.0, 0.0], [0.0, -0.5]])
-    attention.memory_kernel.assign([[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]])
+    attention.key_kernel.assign([[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]])
     attention.v.assign([1.0, -2.0])
     context, weights = attention(query, memory, return_attention_scores=True)
     # scores tanh(2) - 2 tanh(-1) = 2.487216 and tanh(0) - 2 tanh(1) = -1.523188
@@ -104,10 +104,10 @@ def test_bahdanau_normalize_by_hand() -> None:
     memory = np.array([[[1.0], [3.0]]], "float32")
     attention(query, memory)
     attention.query_kernel.assign([[1.0, 0.0]])
-    attention.memory_kernel.assign([[0.0, 1.0]])
+    attention.key_kernel.assign([[0.0, 1.0]])
     attention.v.assign([3.0, 4.0])
     attention.g.assign(2.0)
-    attention.b.assign([-1.0, -2.0])
+    attention.bias.assign([-1.0, -2.0])
     weights = attention(query, memory, return_attention_scores=True)[1]
     # g v / |v| = (1.2, 1.6); scores 1.2 tanh(0) + 1.6 tanh(-1) and 1.2 tanh(0) + 1.6 tanh(1)
     np.testing.assert_allclose(to_numpy(weights), [[0.08038694, 0.91961306]], atol=1e-6)
@@ -118,7 +118,7 @@ def test_general_by_hand() -> None:
     query = np.array([[2.0, 1.0]], "float32")
     memory = np.array([[[1.0, 1.0, 1.0], [0.0, 2.0, -1.0]]], "float32")
     attention(query, memory)
-    attention.memory_kernel.assign([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]])
+    attention.key_kernel.assign([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]])
     attention.g.assign(0.1)
     weights = attention(query, memory, return_attention_scores=True)[1]
     # scores 0.1 * 8 and 0.1 * 3
@@ -286,16 +286,16 @@ def test_the_seed_fixes_the_dropout() -> None:
 @pytest.mark.parametrize(
     ("mechanism", "shapes"),
     [
-        ("bahdanau", {"query_kernel": (D, U), "memory_kernel": (E, U), "v": (U,)}),
+        ("bahdanau", {"query_kernel": (D, U), "key_kernel": (E, U), "v": (U,)}),
         (
             "bahdanau_normalize",
-            {"query_kernel": (D, U), "memory_kernel": (E, U), "v": (U,), "g": (), "b": (U,)},
+            {"query_kernel": (D, U), "key_kernel": (E, U), "v": (U,), "g": (), "bias": (U,)},
         ),
         ("dot", {}),
         ("cosine_scale", {"g": ()}),
-        ("general", {"memory_kernel": (E, D)}),
-        ("general_scale", {"memory_kernel": (E, D), "g": ()}),
-        ("concat", {"query_kernel": (D, U), "memory_kernel": (E, U), "v": (U,)}),
+        ("general", {"key_kernel": (E, D)}),
+        ("general_scale", {"key_kernel": (E, D), "g": ()}),
+        ("concat", {"query_kernel": (D, U), "key_kernel": (E, U), "v": (U,)}),
     ],
 )
 def test_weights_have_telling_names(mechanism: str, shapes: dict[str, tuple[int, ...]]) -> None:

@@ -21,11 +21,11 @@ SCORES: dict[str, Callable[..., Any]] = {
     "general": lambda **options: ka.LuongAttention("general", **options),
 }
 PASTS: dict[str, Callable[[], Any]] = {
-    "location": lambda: ka.Location(3, 5),
-    "even": lambda: ka.Location(2, 4),
-    "cumulative": lambda: ka.Location(3, 3, cumulative=True),
-    "coverage": lambda: ka.Coverage(),
-    "fertility": lambda: ka.Coverage(max_fertility=2.5),
+    "location": lambda: ka.attention.Location(3, 5),
+    "even": lambda: ka.attention.Location(2, 4),
+    "cumulative": lambda: ka.attention.Location(3, 3, cumulative=True),
+    "coverage": lambda: ka.attention.Coverage(),
+    "fertility": lambda: ka.attention.Coverage(max_fertility=2.5),
 }
 
 
@@ -47,7 +47,7 @@ def attended(layer: Any, length: int = S) -> tuple[np.ndarray, np.ndarray]:
 def features(past: Any, weights: list[np.ndarray], keys: np.ndarray) -> np.ndarray:
     """What is added to the projected keys (S, U), after steps with these weights."""
     so_far = np.sum(weights, axis=0) if weights else np.zeros(len(keys))
-    if isinstance(past, ka.Location):
+    if isinstance(past, ka.attention.Location):
         seen = so_far if past.cumulative or not weights else weights[-1]
         kernels = (to_numpy(w).astype("float64") for w in past.weights)
         return reference.location(seen, *kernels)
@@ -64,7 +64,7 @@ def test_the_formula(score: str, past: str) -> None:
     attended(layer)
     randomize(layer, seed=3)
     _, found = attended(layer)
-    kernel = to_numpy(layer.memory_kernel).astype("float64")
+    kernel = to_numpy(layer.key_kernel).astype("float64")
     for row in range(B):
         keys = value()[row].astype("float64")
         so_far: list[np.ndarray] = []
@@ -85,7 +85,7 @@ def test_without_its_weights_it_is_plain_attention(past: str) -> None:
     with_past, plain = SCORES["bahdanau"](past=PASTS[past]()), SCORES["bahdanau"]()
     attended(with_past), attended(plain)
     randomize(with_past, seed=3)
-    for name in ("query_kernel", "memory_kernel", "v"):
+    for name in ("query_kernel", "key_kernel", "v"):
         getattr(plain, name).assign(getattr(with_past, name))
     last = with_past.past.weights[0 if past == "fertility" else -1]
     last.assign(np.zeros(last.shape))
@@ -95,12 +95,12 @@ def test_without_its_weights_it_is_plain_attention(past: str) -> None:
 
 def test_location_tells_equal_keys_apart() -> None:
     """Hand-set: a filter that moves the last weights one place to the right."""
-    past = ka.Location(1, 3)
+    past = ka.attention.Location(1, 3)
     layer = ka.BahdanauAttention(1, past=past)
     same = np.ones((1, 4, 1), "float32")
     layer(np.zeros((1, 1), "float32"), same)
     layer.query_kernel.assign([[0.0]])
-    layer.memory_kernel.assign([[0.0]])
+    layer.key_kernel.assign([[0.0]])
     layer.v.assign([50.0])
     past.filters_kernel.assign(np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1))
     past.location_kernel.assign([[1.0]])
@@ -128,7 +128,7 @@ def test_more_padding_changes_nothing(past: str) -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_heads_attend_each_for_itself(score: str, head_size: int | None) -> None:
     heads, own = 3, -(-E // 3)
-    layer = ka.MultiHead(SCORES[score](), heads, head_size)
+    layer = ka.MultiHeadedAttention(SCORES[score](), heads, head_size)
     attended(layer)
     randomize(layer, seed=5)
     context, weights = attended(layer)
@@ -155,7 +155,9 @@ def test_heads_attend_each_for_itself(score: str, head_size: int | None) -> None
 
 
 def test_heads_of_a_step_are_averaged() -> None:
-    layer = ka.MultiHead(SCORES["bahdanau"](past=ka.Coverage(), alignment=ka.Monotonic()), 2)
+    layer = ka.MultiHeadedAttention(
+        SCORES["bahdanau"](past=ka.attention.Coverage(), alignment=ka.alignments.Monotonic()), 2
+    )
     attended(layer)
     randomize(layer, seed=6)
     context, weights = attended(layer)
@@ -170,7 +172,7 @@ def test_heads_of_a_step_are_averaged() -> None:
 
 
 def test_heads_do_not_start_equal_and_drop_differently() -> None:
-    layer = ka.MultiHead(ka.BahdanauAttention(U, dropout=0.5, seed=7), 2)
+    layer = ka.MultiHeadedAttention(ka.BahdanauAttention(U, dropout=0.5, seed=7), 2)
     attended(layer)
     first, second = (to_numpy(head.v) for head in layer.heads)
     assert np.abs(first - second).max() > 0.01
@@ -184,7 +186,7 @@ def test_a_score_of_ones_own() -> None:
         apart = ops.expand_dims(query, 2) - ops.expand_dims(key, 1)
         return -ops.sum(ops.square(apart), axis=-1)
 
-    layer = ka.FunctionAttention(by_distance, alignment=ka.Sparsemax())
+    layer = ka.attention.FunctionAttention(by_distance, alignment=ka.alignments.Sparsemax())
     keys = np.array([[[0.0, 0.0], [3.0, 4.0]]], "float32")
     _, weights = layer(np.array([[3.0, 3.9]], "float32"), keys, return_attention_scores=True)
     np.testing.assert_allclose(to_numpy(weights), [[0.0, 1.0]])
@@ -193,11 +195,19 @@ def test_a_score_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda: ka.Location(0, 3), ValueError, r"`filters` must be a positive integer"),
-        (lambda: ka.Location(3, 0), ValueError, r"`kernel_size` must be a positive integer"),
-        (lambda: ka.Coverage(0.0), ValueError, r"`max_fertility` must be positive or None. .*=0.0"),
+        (lambda: ka.attention.Location(0, 3), ValueError, r"`filters` must be a positive integer"),
         (
-            lambda: ka.LuongAttention("cosine", past=ka.Coverage()),
+            lambda: ka.attention.Location(3, 0),
+            ValueError,
+            r"`kernel_size` must be a positive integer",
+        ),
+        (
+            lambda: ka.attention.Coverage(0.0),
+            ValueError,
+            r"`max_fertility` must be positive or None. .*=0.0",
+        ),
+        (
+            lambda: ka.LuongAttention("cosine", past=ka.attention.Coverage()),
             ValueError,
             r"`past` changes the length of keys, which score='cosine' does not see",
         ),
@@ -211,9 +221,21 @@ def test_a_score_of_ones_own() -> None:
             TypeError,
             r"`past` must be of the class Past .*past=3",
         ),
-        (lambda: ka.MultiHead("dot", 2), TypeError, r"`attention` must be .*attention='dot'"),
-        (lambda: ka.MultiHead(ka.LuongAttention(), 0), ValueError, r"`num_heads` must be"),
-        (lambda: ka.FunctionAttention(3), TypeError, r"`function` must be a function .*function=3"),
+        (
+            lambda: ka.MultiHeadedAttention("dot", 2),
+            TypeError,
+            r"`attention` must be .*attention='dot'",
+        ),
+        (
+            lambda: ka.MultiHeadedAttention(ka.LuongAttention(), 0),
+            ValueError,
+            r"`num_heads` must be",
+        ),
+        (
+            lambda: ka.attention.FunctionAttention(3),
+            TypeError,
+            r"`function` must be a function .*function=3",
+        ),
     ],
 )
 def test_wrong_arguments(make: Any, kind: type[Exception], message: str) -> None:
@@ -222,7 +244,7 @@ def test_wrong_arguments(make: Any, kind: type[Exception], message: str) -> None
 
 
 def test_a_state_that_is_not_the_layers_is_refused() -> None:
-    layer = SCORES["bahdanau"](past=ka.Coverage(), alignment=ka.Monotonic())
+    layer = SCORES["bahdanau"](past=ka.attention.Coverage(), alignment=ka.alignments.Monotonic())
     attended(layer)
     memory = layer.prepare(value())
     with pytest.raises(ValueError, match=r"`state` must hold the 2 tensors .*Received: 0 tensors"):

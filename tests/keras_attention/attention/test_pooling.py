@@ -28,8 +28,8 @@ def test_by_hand() -> None:
     layer = ka.AttentionPooling(2)
     inputs = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 2.0]]], "float32")
     layer(inputs)
-    layer.memory_kernel.assign([[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]])
-    layer.b.assign([1.0, -1.0])
+    layer.key_kernel.assign([[1.0, 0.0], [0.0, 1.0], [-0.5, 0.5]])
+    layer.bias.assign([1.0, -1.0])
     layer.v.assign([1.0, -2.0])
     pooled, weights = layer(inputs, return_attention_scores=True)
     # scores tanh(2) - 2 tanh(-1) = 2.487216 and tanh(0) - 2 tanh(1) = -1.523188
@@ -40,12 +40,12 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("alignment", [None, "sparsemax"])
 def test_equals_the_numpy_reference(alignment: str | None) -> None:
-    layer = built(alignment=ka.Sparsemax() if alignment else None)
+    layer = built(alignment=ka.alignments.Sparsemax() if alignment else None)
     inputs, mask = uniform(B, S, M, seed=1, scale=3.0), length_mask(LENGTHS, S)
     pooled, weights = layer(inputs, mask=mask, return_attention_scores=True)
     assert pooled.shape == (B, M)
     assert weights.shape == (B, S)
-    kernel, b, v = (to_numpy(w).astype("float64") for w in (layer.memory_kernel, layer.b, layer.v))
+    kernel, b, v = (to_numpy(w).astype("float64") for w in (layer.key_kernel, layer.bias, layer.v))
     align = reference.sparsemax if alignment else reference.softmax
     for row, sequence in enumerate(inputs.astype("float64")):
         hidden = [np.tanh(x @ kernel + b) for x in sequence]
@@ -60,9 +60,9 @@ def test_is_bahdanaus_attention_with_a_query_that_is_learned() -> None:
     query, inputs = uniform(1, 2, seed=2), uniform(B, S, M, seed=1)
     attention(np.tile(query, (B, 1)), inputs)
     randomize(attention, seed=9)
-    attention.memory_kernel.assign(pooling.memory_kernel)
+    attention.key_kernel.assign(pooling.key_kernel)
     attention.v.assign(pooling.v)
-    pooling.b.assign((query @ to_numpy(attention.query_kernel))[0])
+    pooling.bias.assign((query @ to_numpy(attention.query_kernel))[0])
     expected = attention(np.tile(query, (B, 1)), inputs)
     np.testing.assert_allclose(to_numpy(pooling(inputs)), to_numpy(expected), atol=1e-6)
 

@@ -37,7 +37,7 @@ def additive_pair() -> tuple[ka.BahdanauAttention, Callable[..., Any]]:
     theirs.scale.assign(ours.v)
 
     def call(query: np.ndarray, value: np.ndarray, **options: Any) -> Any:
-        projected = query @ to_numpy(ours.query_kernel), value @ to_numpy(ours.memory_kernel)
+        projected = query @ to_numpy(ours.query_kernel), value @ to_numpy(ours.key_kernel)
         return theirs([projected[0], value, projected[1]], **options)
 
     return ours, call
@@ -64,7 +64,7 @@ def test_additive_self_attention_equals_the_numpy_reference() -> None:
     x, mask = sequences()
     layer, _ = additive_pair()
     context, weights = layer(x, x, value_mask=mask, return_attention_scores=True)
-    parts = [to_numpy(w) for w in (layer.v, layer.query_kernel, layer.memory_kernel)]
+    parts = [to_numpy(w) for w in (layer.v, layer.query_kernel, layer.key_kernel)]
     for b, t in np.ndindex(B, S):
         scores = reference.additive(x[b, t], x[b], *parts)
         expected, expected_weights = reference.attend(scores, x[b], mask[b])

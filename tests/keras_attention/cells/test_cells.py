@@ -34,7 +34,7 @@ def built(cell: Any, features: int, seed: int = 3) -> Any:
 
 @pytest.mark.parametrize("features", [U, U + D])
 def test_a_residual_cell_adds_its_inputs(features: int) -> None:
-    cell = built(ka.ResidualCell(LSTM(U)), features)
+    cell = built(ka.cells.ResidualCell(LSTM(U)), features)
     inputs = uniform(B, T, features, seed=1)
     expected = reference.residual(reference.lstm(*weights_of(cell)))
     outputs = over_sequence(cell, inputs)
@@ -45,14 +45,14 @@ def test_a_residual_cell_adds_its_inputs(features: int) -> None:
 
 @pytest.mark.parametrize("kind", [LSTM, GRU, keras.layers.SimpleRNNCell])
 def test_a_residual_cell_that_adds_zero_gives_its_inputs_of_the_same_step(kind: Any) -> None:
-    cell = ka.ResidualCell(kind(U, kernel_initializer="zeros", recurrent_initializer="zeros"))
+    cell = ka.cells.ResidualCell(kind(U, kernel_initializer="zeros", recurrent_initializer="zeros"))
     inputs = uniform(B, T, U + 2, seed=1)
     np.testing.assert_array_equal(over_sequence(cell, inputs), inputs[..., :U])
 
 
 def test_layer_norm_lstm_with_numbers_set_by_hand() -> None:
     """One unit is always its mean, so two; all gates but g see 0, and s(0) = 1/2."""
-    cell: Any = ka.LayerNormLSTMCell(2, epsilon=1e-9)
+    cell: Any = ka.cells.LayerNormLSTMCell(2, epsilon=1e-9)
     cell.build((None, 1))
     cell.kernel.assign([[0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 0.0, 0.0]])
     cell.recurrent_kernel.assign(np.zeros((2, 8)))
@@ -70,7 +70,7 @@ def test_layer_norm_lstm_with_numbers_set_by_hand() -> None:
 
 
 def test_layer_norm_lstm_equals_the_numpy_reference_with_padding() -> None:
-    cell = built(ka.LayerNormLSTMCell(U), D)
+    cell = built(ka.cells.LayerNormLSTMCell(U), D)
     inputs, lengths = uniform(B, T, D, seed=1), [T, 2]
     outputs = over_sequence(cell, inputs, mask=length_mask(lengths, T))
     for b, length in enumerate(lengths):
@@ -83,7 +83,7 @@ def test_layer_norm_lstm_equals_the_numpy_reference_with_padding() -> None:
 
 
 def test_the_size_of_what_is_summed_does_not_matter_to_layer_norm() -> None:
-    cell = built(ka.LayerNormLSTMCell(U, epsilon=1e-12), D)
+    cell = built(ka.cells.LayerNormLSTMCell(U, epsilon=1e-12), D)
     inputs = uniform(B, T, D, seed=1)
     before = over_sequence(cell, inputs)
     for kernel in (cell.kernel, cell.recurrent_kernel):
@@ -94,9 +94,9 @@ def test_the_size_of_what_is_summed_does_not_matter_to_layer_norm() -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: ka.LayerNormLSTMCell(U, dropout=0.4, recurrent_dropout=0.3),
-        lambda: ka.ResidualCell(LSTM(U, dropout=0.4)),
-        lambda: ka.ResidualCell(GRU(U, recurrent_dropout=0.4)),
+        lambda: ka.cells.LayerNormLSTMCell(U, dropout=0.4, recurrent_dropout=0.3),
+        lambda: ka.cells.ResidualCell(LSTM(U, dropout=0.4)),
+        lambda: ka.cells.ResidualCell(GRU(U, recurrent_dropout=0.4)),
     ],
 )
 def test_dropout_of_a_cell_is_for_training_only_and_drawn_anew(made: Callable[[], Any]) -> None:
@@ -115,9 +115,12 @@ def test_dropout_of_a_cell_is_for_training_only_and_drawn_anew(made: Callable[[]
 
 
 STACKS: dict[str, Callable[[], list[Any]]] = {
-    "residual": lambda: [LSTM(U), ka.ResidualCell(LSTM(U)), ka.ResidualCell(GRU(5))],
-    "layer norm": lambda: [ka.LayerNormLSTMCell(U), ka.ResidualCell(ka.LayerNormLSTMCell(U))],
-    "at the bottom": lambda: [ka.ResidualCell(GRU(D)), LSTM(U)],
+    "residual": lambda: [LSTM(U), ka.cells.ResidualCell(LSTM(U)), ka.cells.ResidualCell(GRU(5))],
+    "layer norm": lambda: [
+        ka.cells.LayerNormLSTMCell(U),
+        ka.cells.ResidualCell(ka.cells.LayerNormLSTMCell(U)),
+    ],
+    "at the bottom": lambda: [ka.cells.ResidualCell(GRU(D)), LSTM(U)],
 }
 
 
@@ -151,7 +154,7 @@ def test_in_a_decoder_at_once_equals_step_by_step(stack: str, query: str, feedin
 def test_a_residual_stack_of_nothing_hands_up_what_the_bottom_gives() -> None:
     zeros = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
     bottom = LSTM(U)
-    above = [ka.ResidualCell(GRU(U, **zeros)), ka.ResidualCell(LSTM(U, **zeros))]
+    above = [ka.cells.ResidualCell(GRU(U, **zeros)), ka.cells.ResidualCell(LSTM(U, **zeros))]
     deep = ka.AttentionDecoder([bottom, *above], ka.LuongAttention(), query="bottom")
     inputs, memory = uniform(B, T, D, seed=1), uniform(B, S, M, seed=2)
     outputs = to_numpy(deep(inputs, memory=memory))
@@ -179,7 +182,7 @@ def test_a_residual_encoder_adds_what_it_reads(encoder: Any) -> None:
 
 
 def test_maxout_equals_the_numpy_reference() -> None:
-    layer = ka.Maxout(U, pool_size=3)
+    layer = ka.model.Maxout(U, pool_size=3)
     x = uniform(B, T, D, seed=1)
     layer(x)
     randomize(layer, seed=3)
@@ -190,7 +193,7 @@ def test_maxout_equals_the_numpy_reference() -> None:
 
 
 def test_maxout_of_x_and_minus_x_is_its_size() -> None:
-    layer: Any = ka.Maxout(2)
+    layer: Any = ka.model.Maxout(2)
     layer.build((None, 2))
     layer.kernel.assign([[1, 0, -1, 0], [0, 1, 0, -1]])
     outputs = to_numpy(layer(np.array([[3.0, -5.0]], "float32")))
@@ -200,11 +203,23 @@ def test_maxout_of_x_and_minus_x_is_its_size() -> None:
 @pytest.mark.parametrize(
     ("made", "error", "message"),
     [
-        (lambda: ka.ResidualCell("lstm"), TypeError, r"`cell`.*Received: cell='lstm'"),
-        (lambda: ka.ResidualCell(LSTM(5)).build((1, 3)), ValueError, r"first 5.*Received: .* of 3"),
-        (lambda: ka.LayerNormLSTMCell(5, 0.0), ValueError, r"`epsilon`.*Received: epsilon=0.0"),
-        (lambda: ka.Maxout(0), ValueError, r"`units`.*positive.*Received: units=0"),
-        (lambda: ka.Maxout(3, 0), ValueError, r"`pool_size`.*positive.*Received: pool_size=0"),
+        (lambda: ka.cells.ResidualCell("lstm"), TypeError, r"`cell`.*Received: cell='lstm'"),
+        (
+            lambda: ka.cells.ResidualCell(LSTM(5)).build((1, 3)),
+            ValueError,
+            r"first 5.*Received: .* of 3",
+        ),
+        (
+            lambda: ka.cells.LayerNormLSTMCell(5, 0.0),
+            ValueError,
+            r"`epsilon`.*Received: epsilon=0.0",
+        ),
+        (lambda: ka.model.Maxout(0), ValueError, r"`units`.*positive.*Received: units=0"),
+        (
+            lambda: ka.model.Maxout(3, 0),
+            ValueError,
+            r"`pool_size`.*positive.*Received: pool_size=0",
+        ),
     ],
 )
 def test_refuses_what_cannot_be(made: Callable[[], Any], error: type, message: str) -> None:

@@ -22,7 +22,7 @@ from keras_attention.decoding import (
     MinLength,
     NoRepeatedNgram,
     Prefix,
-    Sampling,
+    SamplingSearch,
     Written,
 )
 from tests import reference
@@ -30,7 +30,7 @@ from tests.arrays import to_numpy
 from tests.keras_attention.decoding.test_search import END, ROWS, Chain, S, chain, check, one_row
 
 Rule = Callable[[int, tuple[int, ...], int], bool]
-Search = GreedySearch | BeamSearch | Sampling
+Search = GreedySearch | BeamSearch | SamplingSearch
 
 MASK = np.array([[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1]], bool)
 PREFIX = np.array([[3, 1, 0], [0, 0, 0], [1, 0, 0]], "int32")
@@ -71,7 +71,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 def run(searched: Chain, search: Search, max_length: int, *constraints: Constraint) -> Hypotheses:
     options: dict[str, Any] = {}
-    if isinstance(search, Sampling):
+    if isinstance(search, SamplingSearch):
         options["uniform"] = search.draw(searched.rows, max_length)
     return search(
         searched.step,
@@ -171,7 +171,9 @@ def test_what_has_ended_stays_and_what_cannot_go_on_is_dropped() -> None:
     assert np.all(to_numpy(found.attention)[0, 1:] == 0.0)
 
 
-@pytest.mark.parametrize("search", [GreedySearch(), BeamSearch(3, 0.5), Sampling(num_samples=2)])
+@pytest.mark.parametrize(
+    "search", [GreedySearch(), BeamSearch(3, 0.5), SamplingSearch(num_samples=2)]
+)
 def test_where_nothing_is_left_there_is_no_hypothesis(search: Search) -> None:
     mask = np.ones((ROWS, 4), bool)
     mask[1] = False
@@ -216,7 +218,7 @@ def test_a_constraint_that_cannot_be_is_refused(make: Callable[[], Any], message
         make()
 
 
-@pytest.mark.parametrize("search", [GreedySearch, BeamSearch, Sampling])
+@pytest.mark.parametrize("search", [GreedySearch, BeamSearch, SamplingSearch])
 @pytest.mark.parametrize("constraints", [[MinLength(2)], (3,), (Prefix(PREFIX),)])
 def test_constraints_are_values(search: Any, constraints: Any) -> None:
     message = r"(?s)`constraints` must be a tuple of hashable.*`generate`.*Received: constraints="
@@ -229,7 +231,7 @@ def test_constraints_are_values(search: Any, constraints: Any) -> None:
 def test_searches_are_told_as_one_types_them() -> None:
     assert repr(GreedySearch()) == "GreedySearch()"
     assert repr(BeamSearch()) == "BeamSearch(width=5, length_penalty=0.6)"
-    assert repr(Sampling(top_k=3)) == "Sampling(temperature=1.0, top_k=3)"
+    assert repr(SamplingSearch(top_k=3)) == "SamplingSearch(temperature=1.0, top_k=3)"
     search = BeamSearch(2, 0.0, groups=2, constraints=(MinLength(3),))
     told = "width=2, length_penalty=0.0, groups=2, constraints=(MinLength(length=3),)"
     assert repr(search) == f"BeamSearch({told})"

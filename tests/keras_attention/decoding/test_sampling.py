@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_attention.decoding import Hypotheses, MinLength, Sampling, forced_decoding, sample
+from keras_attention.decoding import Hypotheses, MinLength, SamplingSearch, forced_decoding, sample
 from tests import reference
 from tests.arrays import to_numpy
 from tests.keras_attention.decoding.test_search import (
@@ -26,23 +26,24 @@ from tests.keras_attention.decoding.test_search import (
 FIRST = [0.05, 0.15, 0.1, 0.3, 0.4]
 
 
-def draw(searched: Chain, max_length: int, options: Sampling, **given: Any) -> Hypotheses:
+def draw(searched: Chain, max_length: int, options: SamplingSearch, **given: Any) -> Hypotheses:
     given = {"uniform": options.draw(searched.rows, max_length), **given}
     state, start = searched.state(), searched.start()
     given |= {"end_id": END, "max_length": max_length, "attention_length": S}
     return options(searched.step, state, start, **given)
 
 
-def frequencies(options: Sampling) -> np.ndarray:
+def frequencies(options: SamplingSearch) -> np.ndarray:
     """How often each token comes first, of the chain whose probabilities are `FIRST`."""
     ids = to_numpy(draw(one_row({(START,): FIRST}, V), 1, options).ids)
     return np.bincount(ids[0, :, 0], minlength=V) / options.num_samples
 
 
 @pytest.mark.parametrize(
-    "options", [Sampling(top_k=1), Sampling(temperature=1e-4), Sampling(top_p=1e-6)]
+    "options",
+    [SamplingSearch(top_k=1), SamplingSearch(temperature=1e-4), SamplingSearch(top_p=1e-6)],
 )
-def test_only_the_likeliest_is_greedy(options: Sampling) -> None:
+def test_only_the_likeliest_is_greedy(options: SamplingSearch) -> None:
     searched = chain(seed=3)
     for one, other in zip(draw(searched, 6, options), greedily(searched, 6), strict=True):
         np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=1e-6)
@@ -66,14 +67,14 @@ def test_only_the_likeliest_is_greedy(options: Sampling) -> None:
 def test_tokens_come_as_often_as_they_should(
     options: dict[str, Any], expected: list[float]
 ) -> None:
-    found = frequencies(Sampling(seed=20, num_samples=20_000, **options))
+    found = frequencies(SamplingSearch(seed=20, num_samples=20_000, **options))
     np.testing.assert_allclose(found, expected, atol=0.012)  # more than 3 standard deviations
     assert np.all(found[np.array(expected) == 0] == 0)
 
 
 def test_whole_hypotheses_come_as_often_as_they_should() -> None:
     searched = chain(seed=7, vocabulary=4, rows=2)
-    found = draw(searched, 2, Sampling(seed=1, num_samples=10_000))
+    found = draw(searched, 2, SamplingSearch(seed=1, num_samples=10_000))
     for row in range(2):
         ids = (tuple(int(i) for i in path) for path in to_numpy(found.ids)[row])
         counts = Counter(path[:1] if path[0] == END else path for path in ids)
@@ -85,7 +86,7 @@ def test_whole_hypotheses_come_as_often_as_they_should() -> None:
 def test_scores_are_the_models_own_and_the_best_comes_first() -> None:
     searched = chain(seed=5)
     searched.log_probs[..., 0] = -30.0  # the padding is no token
-    options = Sampling(2.0, top_k=4, top_p=0.9, seed=3, num_samples=7)
+    options = SamplingSearch(2.0, top_k=4, top_p=0.9, seed=3, num_samples=7)
     found = draw(searched, 5, options)
     scores = to_numpy(found.scores)
     assert np.all(np.diff(scores, axis=1) <= 0)
@@ -102,7 +103,7 @@ def test_scores_are_the_models_own_and_the_best_comes_first() -> None:
 def test_the_same_seed_gives_the_same_samples() -> None:
     searched = chain(seed=5)
     found = [
-        to_numpy(draw(searched, 6, Sampling(seed=seed, num_samples=4)).ids)
+        to_numpy(draw(searched, 6, SamplingSearch(seed=seed, num_samples=4)).ids)
         for seed in (3, 3, 4, None, None)
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -111,7 +112,7 @@ def test_the_same_seed_gives_the_same_samples() -> None:
 
 
 def test_no_row_depends_on_its_batch() -> None:
-    together, options = chain(seed=11), Sampling(top_p=0.9, seed=5, num_samples=3)
+    together, options = chain(seed=11), SamplingSearch(top_p=0.9, seed=5, num_samples=3)
     uniform = options.draw(ROWS, 6)
     np.testing.assert_array_equal(options.draw(2, 6), uniform[:2])
     found = draw(together, 6, options)
@@ -130,7 +131,7 @@ def test_the_ends_of_the_random_numbers_are_tokens_that_can_be(
 ) -> None:
     searched = one_row({(START,): [0, 0.2, 0, 0.5, 0.3]}, V)
     uniform = np.full((1, 1, 1), number, "float32")
-    found = draw(searched, 1, Sampling(top_p=top_p), uniform=uniform)
+    found = draw(searched, 1, SamplingSearch(top_p=top_p), uniform=uniform)
     last = 1 if top_p is None else 4
     assert to_numpy(found.ids)[0, 0, 0] == (3 if number == 0 else last)
     assert to_numpy(found.scores)[0, 0] > -2
@@ -147,7 +148,7 @@ def test_the_ends_of_the_random_numbers_are_tokens_that_can_be(
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Sampling(**options)
+        SamplingSearch(**options)
     given = {"uniform": np.zeros((1, 1, 3)), "end_id": END, "max_length": 3, **options}
     with pytest.raises(ValueError, match=message):
         sample(None, {}, None, **given)
@@ -155,4 +156,4 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: st
 
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`num_samples`.*positive.*Received: num_samples=0"):
-        Sampling(num_samples=0)
+        SamplingSearch(num_samples=0)

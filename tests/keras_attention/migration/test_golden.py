@@ -21,7 +21,7 @@ def attention_of(name: str, case: Case) -> keras.layers.Layer:
     attention: Any
     alignment = None
     if "monotonic" in name:
-        alignment = ka.Monotonic(re.findall("mode-([a-z]+)", name)[0])
+        alignment = ka.alignments.Monotonic(re.findall("mode-([a-z]+)", name)[0])
     if "bahdanau" in name:
         units = case["attention_v"].shape[0]
         normalize = "normalize" in name
@@ -31,7 +31,7 @@ def attention_of(name: str, case: Case) -> keras.layers.Layer:
     units = case["query"].shape[-1] if "query" in case else case["initial_h"].shape[-1]
     attention(np.zeros((1, units), "float32"), np.zeros_like(case["memory"][:1]))
     for here, there in (
-        ("memory_kernel", "memory_kernel"),
+        ("key_kernel", "key_kernel"),
         ("query_kernel", "query_kernel"),
         ("v", "attention_v"),
         ("g", "attention_g"),
@@ -136,7 +136,7 @@ def check_beam(case: Case, **options: Any) -> None:
 @pytest.mark.parametrize("name", names("loss/"))
 def test_loss(name: str) -> None:
     case = CASES[name]
-    loss = ka.sequence_loss(
+    loss = ka.losses.sequence_loss(
         case["logits"],
         case["targets"],
         case["weights"],

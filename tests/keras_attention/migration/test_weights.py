@@ -132,7 +132,7 @@ def test_a_memory_that_was_given_to_the_constructor_leaves_two_kernels() -> None
     weights |= {"attention_wrapper_9/BahdanauAttention/kernel:0": query}
     decoder = small()
     assert load_tfa_weights(decoder, weights) == {}
-    assert same(decoder.attention.memory_kernel, memory)
+    assert same(decoder.attention.key_kernel, memory)
     assert same(decoder.attention.query_kernel, query)
 
 

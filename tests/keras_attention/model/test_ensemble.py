@@ -37,7 +37,7 @@ def mean_log_probs(models: list[Any], source: np.ndarray, mean: str) -> referenc
 
 @pytest.mark.parametrize("mean", ["probabilities", "log_probabilities"])
 def test_a_beam_follows_the_mean_of_the_models(models: list[Any], mean: Any) -> None:
-    found = ka.Ensemble(models, mean).generate(SOURCE, ka.BeamSearch(3, 0.8), 4)
+    found = ka.model.Ensemble(models, mean).generate(SOURCE, ka.BeamSearch(3, 0.8), 4)
     for row, source in enumerate(SOURCE):
         expected = reference.beam(mean_log_probs(models, source, mean), END, 4, 3, 0.8)
         for place, one in enumerate(expected):
@@ -47,7 +47,7 @@ def test_a_beam_follows_the_mean_of_the_models(models: list[Any], mean: Any) -> 
 
 @pytest.mark.parametrize("mean", ["probabilities", "log_probabilities"])
 def test_scores_and_attention_are_means(models: list[Any], mean: Any) -> None:
-    found = ka.Ensemble(models, mean).score(SOURCE, TARGET)
+    found = ka.model.Ensemble(models, mean).score(SOURCE, TARGET)
     for row, t in np.ndindex(TARGET.shape):
         expected = mean_log_probs(models, SOURCE[row], mean)(tuple(TARGET[row, :t]))
         token = TARGET[row, t]
@@ -60,16 +60,16 @@ def test_scores_and_attention_are_means(models: list[Any], mean: Any) -> None:
 @pytest.mark.parametrize(
     "search",
     [
-        ka.GreedySearch((ka.MinLength(3),)),
+        ka.GreedySearch((ka.decoding.MinLength(3),)),
         ka.BeamSearch(3, 0.6, coverage_penalty=0.2),
-        ka.Sampling(seed=3, num_samples=2),
+        ka.SamplingSearch(seed=3, num_samples=2),
     ],
 )
 def test_an_ensemble_of_equals_is_one_of_them(models: list[Any], search: Any) -> None:
     prefix = [[3], [0], [4]]
     alone, together = (
         model.generate(SOURCE, search, 5, prefix=prefix)
-        for model in (models[0], ka.Ensemble([models[0]] * 2))
+        for model in (models[0], ka.model.Ensemble([models[0]] * 2))
     )
     np.testing.assert_array_equal(alone.ids, together.ids)
     np.testing.assert_allclose(alone.scores, together.scores, atol=1e-5)
@@ -77,12 +77,12 @@ def test_an_ensemble_of_equals_is_one_of_them(models: list[Any], search: Any) ->
 
 
 def test_without_attention_there_are_no_weights(models: list[Any]) -> None:
-    found = ka.Ensemble([models[1]] * 2).generate(SOURCE, ka.BeamSearch(2), 4)
+    found = ka.model.Ensemble([models[1]] * 2).generate(SOURCE, ka.BeamSearch(2), 4)
     assert found.attention is None
 
 
 def test_in_the_graph(models: list[Any]) -> None:
-    ensemble = ka.Ensemble(models)
+    ensemble = ka.model.Ensemble(models)
     source = keras.ops.convert_to_tensor(SOURCE, dtype="int32")
     found = ensemble.search(source, ka.GreedySearch(), 4)
     expected = ensemble.generate(SOURCE, max_length=4)
@@ -109,13 +109,13 @@ def test_models_that_differ_are_refused(
     }
     other = ka.Seq2Seq(ka.Seq2SeqConfig(**{**sizes, **changes}))
     with pytest.raises(ValueError, match=message):
-        ka.Ensemble([models[0], other])
+        ka.model.Ensemble([models[0], other])
 
 
 def test_what_is_no_ensemble_is_refused(models: list[Any]) -> None:
     with pytest.raises(ValueError, match=r"`models`.*two models or more. Received: 1"):
-        ka.Ensemble(models[:1])
+        ka.model.Ensemble(models[:1])
     with pytest.raises(TypeError, match=r"`models` must hold Seq2Seq.*Received: a Dense"):
-        ka.Ensemble([models[0], keras.layers.Dense(3)])
+        ka.model.Ensemble([models[0], keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"`mean` must be one of.*Received: mean='median'"):
-        ka.Ensemble(models, "median")
+        ka.model.Ensemble(models, "median")

@@ -22,10 +22,10 @@ ALLOWED = np.array(
 )
 PREFIX = np.array([[5, 6], [3, 0], [0, 0]])
 SEARCHES = [
-    ka.GreedySearch((ka.MinLength(3),)),
-    ka.BeamSearch(3, 0.6, constraints=(ka.MinLength(3), ka.NoRepeatedNgram(1))),
+    ka.GreedySearch((ka.decoding.MinLength(3),)),
+    ka.BeamSearch(3, 0.6, constraints=(ka.decoding.MinLength(3), ka.decoding.NoRepeatedNgram(1))),
     ka.BeamSearch(4, 0.6, coverage_penalty=0.3, groups=2, diversity=0.5),
-    ka.Sampling(seed=3, num_samples=3, constraints=(ka.NoRepeatedNgram(2),)),
+    ka.SamplingSearch(seed=3, num_samples=3, constraints=(ka.decoding.NoRepeatedNgram(2),)),
 ]
 
 
@@ -57,7 +57,7 @@ def test_a_beam_under_constraints_follows_the_model_as_it_is_trained(model: Any)
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_padded_batch_equals_each_sentence_alone(model: Any, search: Any) -> None:
     together = model.generate(SOURCE, search, 5, prefix=PREFIX, allowed=ALLOWED)
-    for row, source in enumerate(SOURCE[:1] if isinstance(search, ka.Sampling) else SOURCE):
+    for row, source in enumerate(SOURCE[:1] if isinstance(search, ka.SamplingSearch) else SOURCE):
         given = {"prefix": PREFIX[row : row + 1], "allowed": ALLOWED[row]}
         alone = model.generate(source[None, source != 0], search, 5, **given)
         longest = alone.ids.shape[2]
@@ -66,7 +66,7 @@ def test_a_padded_batch_equals_each_sentence_alone(model: Any, search: Any) -> N
 
 
 def test_samples_have_the_scores_of_the_model(model: Any) -> None:
-    found = model.generate(SOURCE, ka.Sampling(1.5, 6, 0.95, seed=3, num_samples=4), 5)
+    found = model.generate(SOURCE, ka.SamplingSearch(1.5, 6, 0.95, seed=3, num_samples=4), 5)
     assert found.ids.shape == (3, 4, 5)
     for k in range(4):
         ids = np.where(found.ids[:, k] == 0, 0, found.ids[:, k])
@@ -79,9 +79,9 @@ def test_samples_have_the_scores_of_the_model(model: Any) -> None:
 def test_another_seed_is_not_compiled_anew(model: Any) -> None:
     known = model.compiled_functions.by_key
     first, second, again = (
-        model.generate(SOURCE, ka.Sampling(seed=seed, num_samples=5), 5) for seed in (1, 2, 1)
+        model.generate(SOURCE, ka.SamplingSearch(seed=seed, num_samples=5), 5) for seed in (1, 2, 1)
     )
-    assert sum(isinstance(key[0], ka.Sampling) and key[0].width == 5 for key in known) == 1
+    assert sum(isinstance(key[0], ka.SamplingSearch) and key[0].width == 5 for key in known) == 1
     np.testing.assert_array_equal(first.ids, again.ids)
     assert np.any(first.scores != second.scores)
 
@@ -110,8 +110,8 @@ def test_coverage_needs_a_model_with_attention() -> None:
 
 
 def test_a_graph_that_samples_needs_random_numbers(model: Any) -> None:
-    with pytest.raises(ValueError, match=r"`uniform`.*Received: search=Sampling\("):
-        model.search(SOURCE, ka.Sampling(), 5)
+    with pytest.raises(ValueError, match=r"`uniform`.*Received: search=SamplingSearch\("):
+        model.search(SOURCE, ka.SamplingSearch(), 5)
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,18 @@ def config(**options: Any) -> ka.Seq2SeqConfig:
     return ka.Seq2SeqConfig(11, V, **{**sizes, **options})
 
 
-def sampled(schedule: Any, temperature: float = 1.0, **options: Any) -> ka.ScheduledSampling:
-    made = ka.ScheduledSampling(config(**options), schedule, temperature, seed=7)
+def sampled(
+    schedule: Any, temperature: float = 1.0, **options: Any
+) -> ka.model.ScheduledSamplingModel:
+    made = ka.model.ScheduledSamplingModel(config(**options), schedule, temperature, seed=7)
     randomize(made, seed=3, scale=1.5)
-    made.compile(keras.optimizers.SGD(0.5), ka.MaskedCrossEntropy())
+    made.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy())
     return made
 
 
-def own(model: ka.ScheduledSampling, given: np.ndarray, chance: np.ndarray) -> np.ndarray:
+def own(
+    model: ka.model.ScheduledSamplingModel, given: np.ndarray, chance: np.ndarray
+) -> np.ndarray:
     return to_numpy(model.read(SOURCE, TARGET, given, chance))
 
 
@@ -83,7 +87,7 @@ def test_numbers_out_of_range_are_refused(make: Any, message: str) -> None:
 
 def test_what_is_no_schedule_is_refused() -> None:
     with pytest.raises(TypeError, match=r"`schedule` must be one of .*Received: schedule=0.5"):
-        ka.ScheduledSampling(config(), schedule=0.5)
+        ka.model.ScheduledSamplingModel(config(), schedule=0.5)
 
 
 def drawn(log_probs: np.ndarray, numbers: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -133,7 +137,7 @@ def test_given_everything_it_is_teacher_forcing_to_the_last_bit(attention: Any) 
     np.testing.assert_array_equal(own(made, chances(1), chances(2)), TARGET)
     plain = ka.Seq2Seq(made.config)
     plain.set_weights(made.get_weights())
-    plain.compile(keras.optimizers.SGD(0.5), ka.MaskedCrossEntropy())
+    plain.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy())
     histories = [model.fit(INPUTS, LABELS, verbose=0, epochs=2).history for model in (made, plain)]
     assert histories[0] == histories[1]
     for ours, theirs in zip(made.get_weights(), plain.get_weights(), strict=True):
@@ -188,7 +192,7 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
     chance, read = chances(2), []
 
     def kept(*arguments: Any) -> Any:
-        found = ka.ScheduledSampling.read(made, *arguments)
+        found = ka.model.ScheduledSamplingModel.read(made, *arguments)
         read.append(to_numpy(found))
         return found
 
@@ -202,11 +206,11 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(jit_compile: bool) -> None:
     made = sampled(schedules.Linear(c=1.0, k=1e-9), temperature=0.0)  # the same whatever is drawn
-    made.compile(made.optimizer, ka.MaskedCrossEntropy(), jit_compile=jit_compile)
+    made.compile(made.optimizer, ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile)
     read = own(made, chances(1), chances(2))
     plain = ka.Seq2Seq(made.config)
     plain.set_weights(made.get_weights())
-    plain.compile(keras.optimizers.SGD(0.5), ka.MaskedCrossEntropy())
+    plain.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy())
     loss = plain.fit({"source": SOURCE, "target": read}, LABELS, verbose=0).history["loss"]
     assert made.fit(INPUTS, LABELS, verbose=0).history["loss"] == pytest.approx(loss, rel=1e-6)
     for ours, theirs in zip(made.get_weights(), plain.get_weights(), strict=True):
@@ -218,14 +222,14 @@ def test_a_saved_one_goes_on_where_it_was(tmp_path: Path) -> None:
     made.fit(INPUTS, LABELS, verbose=0)
     made.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(loaded, ka.ScheduledSampling)
+    assert isinstance(loaded, ka.model.ScheduledSamplingModel)
     assert (loaded.schedule, loaded.temperature, loaded.seed) == (made.schedule, 0.7, 7)
     given, chance = chances(1), chances(2)
     np.testing.assert_array_equal(own(loaded, given, chance), own(made, given, chance))
 
 
 def test_without_an_optimizer_there_is_no_step_to_count() -> None:
-    made = ka.ScheduledSampling(config(), schedules.Linear(c=0.1))
+    made = ka.model.ScheduledSamplingModel(config(), schedules.Linear(c=0.1))
     with pytest.raises(ValueError, match="counts the steps of the optimizer: call `compile"):
         made(INPUTS, training=True)
 

@@ -199,7 +199,9 @@ def test_a_toy_task_is_learned() -> None:
         )
     )
     model.compile(
-        keras.optimizers.Adam(0.02), ka.MaskedCrossEntropy(), metrics=[ka.MaskedAccuracy()]
+        keras.optimizers.Adam(0.02),
+        ka.losses.MaskedCrossEntropy(),
+        metrics=[ka.metrics.MaskedAccuracy()],
     )
     data = {"source": source[:448], "target": target[:448]}
     model.fit(data, labels[:448], batch_size=64, epochs=40, verbose=0)

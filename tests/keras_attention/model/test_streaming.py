@@ -36,7 +36,7 @@ def model(seed: int = 3, **changes: Any) -> ka.Seq2Seq:
 def test_equals_the_search_in_the_whole_source(seed: int, changes: dict[str, Any]) -> None:
     made = model(seed, **changes)
     expected = made.generate(np.array([SOURCE]), max_length=12)
-    found = list(ka.stream(made, iter(SOURCE), max_length=12))
+    found = list(ka.model.stream(made, iter(SOURCE), max_length=12))
     assert found == expected.ids[0, 0, : expected.lengths[0, 0]].tolist()
 
 
@@ -50,7 +50,7 @@ def test_a_token_comes_as_soon_as_it_is_certain() -> None:
             yield token
 
     needed = []
-    for _ in ka.stream(made, source(), max_length=6):
+    for _ in ka.model.stream(made, source(), max_length=6):
         needed.append(len(read))
     attention = made.generate(np.array([SOURCE]), max_length=6).attention
     assert attention is not None
@@ -71,9 +71,9 @@ def test_a_token_comes_as_soon_as_it_is_certain() -> None:
 )
 def test_what_waits_for_the_end_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        next(ka.stream(model(**changes), iter(SOURCE)))
+        next(ka.model.stream(model(**changes), iter(SOURCE)))
 
 
 def test_an_id_out_of_the_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`source` must hold ids from 0 to 10"):
-        next(ka.stream(model(), iter([11])))
+        next(ka.model.stream(model(), iter([11])))

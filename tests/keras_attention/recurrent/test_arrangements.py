@@ -63,7 +63,7 @@ def reference_cells(cells: Sequence[Any]) -> list[reference.Cell]:
 
 def expected_of(decoder: Any, states: list[list[np.ndarray]], b: int, feed_size: int) -> Any:
     attention, values, mask = decoder.attention, memory()[b], length_mask(LENGTHS, S)[b]
-    weights = [to_numpy(x) for x in (attention.v, attention.query_kernel, attention.memory_kernel)]
+    weights = [to_numpy(x) for x in (attention.v, attention.query_kernel, attention.key_kernel)]
 
     def attend(query: np.ndarray) -> Any:
         return reference.attend(reference.additive(query, values, *weights), values, mask)
@@ -144,7 +144,7 @@ def test_a_second_transition_that_keeps_its_state_is_none() -> None:
 @pytest.mark.parametrize("attention", ["plain", "remembers"])
 def test_gnmt_at_once_equals_gnmt_in_a_loop(attention: str) -> None:
     """Where the bottom layer waits for nothing, all its steps run first, then all of attention."""
-    past = ka.Coverage() if attention == "remembers" else None
+    past = ka.attention.Coverage() if attention == "remembers" else None
     decoder = ka.AttentionDecoder(
         CELLS["different"](), ka.BahdanauAttention(A, past=past), query="bottom"
     )

@@ -16,7 +16,7 @@ STATES = [uniform(B, E, seed=n) for n in (1, 2)]
 
 
 def test_the_mean_with_numbers_set_by_hand() -> None:
-    bridge: Any = ka.Bridge([[1, 1]], kind="mean")
+    bridge: Any = ka.recurrent.Bridge([[1, 1]], kind="mean")
     memory = np.array([[[1.0, 0.0], [3.0, 2.0], [100.0, 100.0]]], "float32")
     mask = np.array([[True, True, False]])
     states = [np.ones((1, E), "float32")] * 2
@@ -31,7 +31,7 @@ def test_the_mean_with_numbers_set_by_hand() -> None:
 
 
 def test_the_mean_counts_no_padding_and_no_states() -> None:
-    bridge: Any = ka.Bridge([[6, 6], [2]], kind="mean")
+    bridge: Any = ka.recurrent.Bridge([[6, 6], [2]], kind="mean")
     memory, lengths = uniform(B, S, M, seed=3), [5, 2, 0]
     mask = length_mask(lengths, S)
     bridge(STATES, memory, memory_mask=mask)
@@ -55,7 +55,7 @@ def test_the_mean_counts_no_padding_and_no_states() -> None:
 def test_the_mask_of_embeddings_arrives() -> None:
     ids = np.array([[4, 5, 0, 0, 0]])
     embedded = keras.layers.Embedding(7, M, mask_zero=True)(ids)
-    bridge: Any = ka.Bridge([[6]], kind="mean")
+    bridge: Any = ka.recurrent.Bridge([[6]], kind="mean")
     states = [x[:1] for x in STATES]
     (found,) = bridge(states, memory=embedded)
     (right,) = bridge(states, memory=to_numpy(embedded)[:, :2])
@@ -64,4 +64,4 @@ def test_the_mask_of_embeddings_arrives() -> None:
 
 def test_the_mean_needs_a_memory() -> None:
     with pytest.raises(ValueError, match=r"kind='mean' needs.*`memory`.*Received: memory=None"):
-        ka.Bridge([[6]], kind="mean")(STATES)
+        ka.recurrent.Bridge([[6]], kind="mean")(STATES)

@@ -83,7 +83,7 @@ def reference_cell(decoder: Any, cell: str) -> reference.Cell:
 
 def reference_attend(decoder: Any, score: str, b: int) -> reference.Attend:
     attention, values, mask = decoder.attention, memory()[b], length_mask(LENGTHS, S)[b]
-    kernel = to_numpy(attention.memory_kernel).astype("float64")
+    kernel = to_numpy(attention.key_kernel).astype("float64")
 
     def scores(query: np.ndarray) -> np.ndarray:
         if score == "general":

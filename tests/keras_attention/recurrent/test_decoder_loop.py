@@ -50,11 +50,11 @@ CELLS: dict[str, Callable[[], Any]] = {
     "gru that resets before": lambda: keras.layers.GRUCell(U, reset_after=False),
     "stack": lambda: [keras.layers.GRUCell(5), keras.layers.LSTMCell(7), keras.layers.GRUCell(U)],
     "two lstms": lambda: [keras.layers.LSTMCell(U), keras.layers.LSTMCell(U)],
-    "layer norm": lambda: ka.LayerNormLSTMCell(U),
+    "layer norm": lambda: ka.cells.LayerNormLSTMCell(U),
     "residual": lambda: [
-        ka.ResidualCell(keras.layers.GRUCell(D)),
+        ka.cells.ResidualCell(keras.layers.GRUCell(D)),
         keras.layers.LSTMCell(U),
-        ka.ResidualCell(ka.LayerNormLSTMCell(U)),
+        ka.cells.ResidualCell(ka.cells.LayerNormLSTMCell(U)),
     ],
     "simple": lambda: keras.layers.SimpleRNNCell(U),
     "foreign": Elman,
@@ -67,16 +67,20 @@ SCORES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: ka.LuongAttention("cosine", scale=True),
     "general": lambda: ka.LuongAttention("general", scale=True),
     "concat": lambda: ka.LuongAttention("concat", units=7),
-    "sparsemax": lambda: ka.BahdanauAttention(7, alignment=ka.Sparsemax()),
-    "monotonic": lambda: ka.BahdanauAttention(7, alignment=ka.Monotonic()),
+    "sparsemax": lambda: ka.BahdanauAttention(7, alignment=ka.alignments.Sparsemax()),
+    "monotonic": lambda: ka.BahdanauAttention(7, alignment=ka.alignments.Monotonic()),
     "chunkwise": lambda: ka.LuongAttention(
-        alignment=ka.MonotonicChunkwise(2, ka.BahdanauAttention(5))
+        alignment=ka.alignments.MonotonicChunkwise(2, ka.BahdanauAttention(5))
     ),
-    "local-m": lambda: ka.LuongAttention(alignment=ka.LocalMonotonic(1)),
-    "local-p": lambda: ka.BahdanauAttention(7, alignment=ka.LocalPredictive(2, 3)),
-    "location": lambda: ka.BahdanauAttention(7, past=ka.Location(2, 3)),
-    "coverage": lambda: ka.LuongAttention("concat", 7, past=ka.Coverage(max_fertility=2.0)),
-    "heads": lambda: ka.MultiHead(ka.BahdanauAttention(5, past=ka.Coverage()), 2, head_size=3),
+    "local-m": lambda: ka.LuongAttention(alignment=ka.alignments.LocalMonotonic(1)),
+    "local-p": lambda: ka.BahdanauAttention(7, alignment=ka.alignments.LocalPredictive(2, 3)),
+    "location": lambda: ka.BahdanauAttention(7, past=ka.attention.Location(2, 3)),
+    "coverage": lambda: ka.LuongAttention(
+        "concat", 7, past=ka.attention.Coverage(max_fertility=2.0)
+    ),
+    "heads": lambda: ka.MultiHeadedAttention(
+        ka.BahdanauAttention(5, past=ka.attention.Coverage()), 2, head_size=3
+    ),
 }
 LAYERS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
@@ -206,7 +210,7 @@ def test_attention_over_whole_sequences(score: str, plain: Callable[[], None]) -
 
 def test_noise_of_an_alignment_is_the_same_on_the_way_back(plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
-        attention = ka.BahdanauAttention(7, alignment=ka.Monotonic(noise=1.5), seed=3)
+        attention = ka.BahdanauAttention(7, alignment=ka.alignments.Monotonic(noise=1.5), seed=3)
         layer = ka.AttentionDecoder(keras.layers.LSTMCell(U), attention)
         layer.build((B, T, D), (B, S, M))
         randomize(layer, seed=1)
@@ -224,7 +228,9 @@ def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], Non
         cells = [
             keras.layers.GRUCell(U, recurrent_dropout=0.3),
             keras.layers.GRUCell(U, dropout=0.3),
-            ka.ResidualCell(ka.LayerNormLSTMCell(U, dropout=0.3, recurrent_dropout=0.3)),
+            ka.cells.ResidualCell(
+                ka.cells.LayerNormLSTMCell(U, dropout=0.3, recurrent_dropout=0.3)
+            ),
         ]
         attention = ka.BahdanauAttention(7, dropout=0.3)
         layer = ka.AttentionDecoder(cells, attention, query, True, keras.layers.Dense(3))

@@ -185,7 +185,7 @@ def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
 
 
 def test_a_search_from_options() -> None:
-    constraints = (ka.MinLength(3), ka.NoRepeatedNgram(2))
+    constraints = (ka.decoding.MinLength(3), ka.decoding.NoRepeatedNgram(2))
     assert search_from(1, 0.6, 0.2, 3, 2) == ka.GreedySearch(constraints)
     expected = ka.BeamSearch(4, 0.6, 0.2, constraints=constraints)
     assert search_from(4, 0.6, 0.2, 3, 2) == expected

@@ -38,7 +38,7 @@ def test_several_runs_are_an_ensemble(
     other = make(tokenizer, end_bias=0.0, decoder_units=5)
     runs = [save_run(translator, tmp_path / "a"), save_run(other, tmp_path / "b")]
     both = ka.Translator.from_run(*runs)
-    ensemble = ka.Ensemble([translator.model, other.model])
+    ensemble = ka.model.Ensemble([translator.model, other.model])
     expected = ensemble.generate(pad(both.encode(["bad cab"])), ka.BeamSearch(3, 0.4), MAX_LENGTH)
     (found,) = both(["bad cab"])
     assert found.score == pytest.approx(expected.scores[0, 0], abs=1e-5)
@@ -93,6 +93,6 @@ def test_a_text_for_which_constraints_leave_nothing(translator: ka.Translator) -
 
 
 def test_samples_are_others(translator: ka.Translator) -> None:
-    (found,) = translator(["abc"], ka.Sampling(seed=3, num_samples=4))
+    (found,) = translator(["abc"], ka.SamplingSearch(seed=3, num_samples=4))
     assert len(found.others) == 3
     assert found.score >= found.others[0].score

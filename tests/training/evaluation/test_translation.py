@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_attention import BeamSearch, Translation
+from keras_attention import BeamSearch
+from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
 from training import evaluate
 from training.evaluation.translation import references_by_source, report_translation

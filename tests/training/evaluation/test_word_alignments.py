@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from keras_attention import SentencePieceTokenizer, Translation
+from keras_attention import SentencePieceTokenizer
+from keras_attention.text import Translation
 from training.evaluation.word_alignments import (
     align_translation,
     align_words,

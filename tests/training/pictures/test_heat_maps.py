@@ -9,7 +9,7 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from keras_attention import Translation
+from keras_attention.text import Translation
 from tests.arrays import uniform
 from training.pictures.heat_maps import examples, heat_maps, plot
 

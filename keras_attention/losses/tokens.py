@@ -103,7 +103,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> loss = ka.MaskedCrossEntropy()
+        >>> loss = ka.losses.MaskedCrossEntropy()
         >>> round(float(loss(np.array([[3, 0]]), np.zeros((1, 2, 4), "float32"))), 4)
         1.3863
     """

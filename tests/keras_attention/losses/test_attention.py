@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.attention_losses import coverage_loss, guided_alignment_loss
-from keras_attention.losses import cross_entropy
+from keras_attention.losses.attention import coverage_loss, guided_alignment_loss
+from keras_attention.losses.tokens import cross_entropy
 from tests import reference
 from tests.arrays import dtype_policy, randomize, to_numpy, uniform
 
@@ -68,13 +68,13 @@ def test_coverage_loss_is_the_formula() -> None:
 
 def test_the_coverage_loss_counts_real_tokens() -> None:
     given = weights(B, T, S, seed=1)
-    loss = to_numpy(ka.CoverageLoss()(IDS, given)).item()
+    loss = to_numpy(ka.losses.CoverageLoss()(IDS, given)).item()
     each = np.array([reference.coverage_losses(row) for row in given])
     assert loss == pytest.approx(each[IDS != 0].mean(), rel=1e-5)
     longer = np.concatenate([given, weights(B, 2, S, seed=2)], axis=1)
     ids = np.concatenate([IDS, np.zeros((B, 2), int)], axis=1)
-    assert to_numpy(ka.CoverageLoss()(ids, longer)).item() == pytest.approx(loss, rel=1e-6)
-    assert to_numpy(ka.CoverageLoss()(0 * IDS, given)).item() == 0.0
+    assert to_numpy(ka.losses.CoverageLoss()(ids, longer)).item() == pytest.approx(loss, rel=1e-6)
+    assert to_numpy(ka.losses.CoverageLoss()(0 * IDS, given)).item() == 0.0
 
 
 def test_guided_alignment_loss_by_hand() -> None:
@@ -95,7 +95,7 @@ def test_guided_alignment_loss_is_the_formula_over_aligned_tokens(cost: Any) -> 
     np.testing.assert_allclose(
         to_numpy(guided_alignment_loss(given, alignment, cost)), expected, atol=1e-5
     )
-    loss = ka.GuidedAlignmentLoss(cost)
+    loss = ka.losses.GuidedAlignmentLoss(cost)
     mean = expected[alignment.any(-1)].mean()
     assert to_numpy(loss(alignment, given)).item() == pytest.approx(mean, rel=1e-5)
     assert to_numpy(loss(3 * alignment, given)).item() == pytest.approx(mean, rel=1e-5)
@@ -127,9 +127,9 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`alignment` does not fit `weights`.*Received: align"):
         guided_alignment_loss(given, links()[:, :3])
     with pytest.raises(ValueError, match=r"`y_true` does not fit `y_pred`"):
-        ka.CoverageLoss()(IDS[:, :4], given)
+        ka.losses.CoverageLoss()(IDS[:, :4], given)
     with pytest.raises(ValueError, match=r"`cost` must be one of .*Received: cost='linear'"):
-        ka.GuidedAlignmentLoss("linear")
+        ka.losses.GuidedAlignmentLoss("linear")
     with pytest.raises(ValueError, match=r"`coverage_loss` must not be neg.*: coverage_loss=-1.0"):
         replace(CONFIG, coverage_loss=-1.0)
     with pytest.raises(ValueError, match="`coverage_loss` needs an attention"):
@@ -158,10 +158,12 @@ def test_fit_learns_the_coverage_loss_of_real_tokens_too(jit_compile: bool) -> N
     each = np.array([reference.coverage_losses(row) for row in attention])
     entropy = to_numpy(cross_entropy(made(inputs()), IDS))[IDS != 0].mean()
     expected = entropy + 2.0 * each[IDS != 0].mean()
-    made.compile(keras.optimizers.SGD(0.1), ka.MaskedCrossEntropy(), jit_compile=jit_compile)
+    made.compile(keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile)
     assert made.evaluate(inputs(), IDS, verbose=0) == pytest.approx(expected, rel=1e-5)
     plain = model()
-    plain.compile(keras.optimizers.SGD(0.1), ka.MaskedCrossEntropy(), jit_compile=jit_compile)
+    plain.compile(
+        keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile
+    )
     history = made.fit(inputs(), IDS, verbose=0)
     assert history.history["loss"][0] == pytest.approx(expected, rel=1e-5)
     assert plain.fit(inputs(), IDS, verbose=0).history["loss"][0] == pytest.approx(
@@ -181,10 +183,10 @@ def test_without_a_coverage_loss_there_is_none() -> None:
 def test_the_coverage_loss_teaches_to_look_elsewhere() -> None:
     def coverage_after_training(**options: Any) -> float:
         made = model(**options)
-        made.compile(keras.optimizers.Adam(0.03), ka.MaskedCrossEntropy())
+        made.compile(keras.optimizers.Adam(0.03), ka.losses.MaskedCrossEntropy())
         made.fit(inputs(), IDS, epochs=25, verbose=0)
         attention = made.with_attention()(inputs())["attention"]
-        return to_numpy(ka.CoverageLoss()(IDS, attention)).item()
+        return to_numpy(ka.losses.CoverageLoss()(IDS, attention)).item()
 
     assert coverage_after_training(coverage_loss=3.0) < 0.5 * coverage_after_training()
 
@@ -204,11 +206,14 @@ def test_two_losses_in_plain_keras_train_the_model_itself(cost: Any) -> None:
     made = model()
     guided = made.with_attention()
     before = guided(inputs())
-    entropy = to_numpy(ka.MaskedCrossEntropy()(IDS, before["logits"])).item()
-    distance = to_numpy(ka.GuidedAlignmentLoss(cost)(links(), before["attention"])).item()
+    entropy = to_numpy(ka.losses.MaskedCrossEntropy()(IDS, before["logits"])).item()
+    distance = to_numpy(ka.losses.GuidedAlignmentLoss(cost)(links(), before["attention"])).item()
     guided.compile(
         keras.optimizers.Adam(0.03),
-        {"logits": ka.MaskedCrossEntropy(), "attention": ka.GuidedAlignmentLoss(cost)},
+        {
+            "logits": ka.losses.MaskedCrossEntropy(),
+            "attention": ka.losses.GuidedAlignmentLoss(cost),
+        },
         loss_weights={"logits": 1.0, "attention": 5.0},
     )
     data = {"logits": IDS, "attention": links()}
@@ -226,6 +231,6 @@ def test_with_attention_scales_the_loss_under_float16() -> None:
         made = model()
     guided = made.with_attention()
     assert guided.dtype_policy.name == "mixed_float16"
-    guided.compile("adam", {"logits": ka.MaskedCrossEntropy(), "attention": "mse"})
+    guided.compile("adam", {"logits": ka.losses.MaskedCrossEntropy(), "attention": "mse"})
     assert isinstance(guided.optimizer, keras.optimizers.LossScaleOptimizer)
     assert keras.backend.standardize_dtype(guided(inputs())["attention"].dtype) == "float32"

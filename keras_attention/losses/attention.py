@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_attention.checks import check_one_of, check_rank, check_shape
 from keras_attention.dtypes import at_least_float32, floating
-from keras_attention.losses import token_weights
+from keras_attention.losses.tokens import token_weights
 from keras_attention.types import Tensor
 
 AlignmentCost = Literal["cross_entropy", "squared_error"]
@@ -84,7 +84,7 @@ class CoverageLoss(keras.losses.Loss):
     """Coverage loss per real target token: it teaches not to attend to the same place again.
 
     Formula: `sum(covloss * m) / sum(m)` over the batch, with m zero where the target is padding (id
-    0) and `covloss` as in `keras_attention.attention_losses.coverage_loss`.
+    0) and `covloss` as in `keras_attention.losses.attention.coverage_loss`.
 
     `Seq2SeqConfig(coverage_loss=1.0)` adds it to what a model learns. This is for models of one's
     own whose attention is an output.
@@ -107,7 +107,7 @@ class CoverageLoss(keras.losses.Loss):
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> weights = np.array([[[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]]], "float32")
-        >>> float(ka.CoverageLoss()(np.array([[5, 2, 0]]), weights))  # of the first two
+        >>> float(ka.losses.CoverageLoss()(np.array([[5, 2, 0]]), weights))  # of the first two
         0.375
 
     Reference: See, Liu and Manning 2017, equation 12.
@@ -134,7 +134,7 @@ class GuidedAlignmentLoss(keras.losses.Loss):
     """Distance of attention from a given alignment per target token that is aligned.
 
     Formula: `sum(G * m) / sum(m)` over the batch, with m one where the alignment of a target token
-    has a link, else zero, and G as in `keras_attention.attention_losses.guided_alignment_loss`.
+    has a link, else zero, and G as in `keras_attention.losses.attention.guided_alignment_loss`.
 
     For a model whose attention is an output, as that of `Seq2Seq.with_attention()` is.
 
@@ -158,7 +158,7 @@ class GuidedAlignmentLoss(keras.losses.Loss):
         >>> import keras_attention as ka
         >>> weights = np.array([[[0.75, 0.25], [0.5, 0.5]]], "float32")
         >>> alignment = np.array([[[1, 0], [0, 0]]])  # the second token comes from nowhere
-        >>> round(float(ka.GuidedAlignmentLoss()(alignment, weights)), 4)
+        >>> round(float(ka.losses.GuidedAlignmentLoss()(alignment, weights)), 4)
         0.2877
 
     Reference: Chen, Matusov, Khadivi and Peter 2016, "Guided alignment training for topic-aware

@@ -30,7 +30,7 @@ def value(loss: keras.losses.Loss, *arguments: Any, **options: Any) -> float:
 
 def test_sequence_loss_by_hand() -> None:
     logits = np.log([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]).astype("float32")
-    loss = ka.sequence_loss(logits, np.array([[0, 2]]), np.array([[1.0, 3.0]], "float32"))
+    loss = ka.losses.sequence_loss(logits, np.array([[0, 2]]), np.array([[1.0, 3.0]], "float32"))
     # (log 2 + 3 log 1.25) / 4
     assert to_numpy(loss).item() == pytest.approx(0.34064445, rel=1e-5)
 
@@ -43,7 +43,7 @@ def test_sequence_loss_averages_over_what_it_is_told(
     over_timesteps: bool, over_batch: bool, axes: tuple[int, ...] | None
 ) -> None:
     logits, weights = uniform(B, T, V, seed=1, scale=2.0), np.abs(uniform(B, T, seed=2))
-    loss = ka.sequence_loss(
+    loss = ka.losses.sequence_loss(
         logits,
         TARGETS,
         weights,
@@ -57,20 +57,20 @@ def test_sequence_loss_averages_over_what_it_is_told(
 
 
 def test_sequence_loss_without_any_weight_is_zero() -> None:
-    loss = ka.sequence_loss(uniform(B, T, V, seed=1), TARGETS, np.zeros((B, T), "float32"))
+    loss = ka.losses.sequence_loss(uniform(B, T, V, seed=1), TARGETS, np.zeros((B, T), "float32"))
     assert to_numpy(loss).item() == 0.0
 
 
 def test_masked_cross_entropy_by_hand() -> None:
     logits = np.log([[[0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]]).astype("float32")
     # the third target is padding: (log 2 + log 1.25) / 2
-    loss = value(ka.MaskedCrossEntropy(), np.array([[1, 2, 0]]), logits)
+    loss = value(ka.losses.MaskedCrossEntropy(), np.array([[1, 2, 0]]), logits)
     assert loss == pytest.approx(0.45814537, rel=1e-5)
 
 
 def test_label_smoothing_by_hand() -> None:
     logits = np.log([[[0.2, 0.5, 0.3]]]).astype("float32")
-    loss = value(ka.MaskedCrossEntropy(label_smoothing=0.3), np.array([[1]]), logits)
+    loss = value(ka.losses.MaskedCrossEntropy(label_smoothing=0.3), np.array([[1]]), logits)
     # -(0.8 log 0.5 + 0.1 log 0.2 + 0.1 log 0.3)
     assert loss == pytest.approx(0.83585882, rel=1e-5)
 
@@ -78,7 +78,7 @@ def test_label_smoothing_by_hand() -> None:
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_the_mean_is_over_real_tokens(label_smoothing: float) -> None:
     logits = uniform(B, T, V, seed=1, scale=3.0)
-    loss = value(ka.MaskedCrossEntropy(label_smoothing=label_smoothing), TARGETS, logits)
+    loss = value(ka.losses.MaskedCrossEntropy(label_smoothing=label_smoothing), TARGETS, logits)
     each = cross_entropy(logits, TARGETS, label_smoothing)
     assert loss == pytest.approx(each[TARGETS != 0].mean(), rel=1e-5)
 
@@ -87,7 +87,7 @@ def test_more_padding_changes_nothing() -> None:
     logits = uniform(B, T, V, seed=1)
     longer = np.concatenate([logits, uniform(B, 2, V, seed=2, scale=9.0)], axis=1)
     targets = np.concatenate([TARGETS, np.zeros((B, 2), int)], axis=1)
-    loss = ka.MaskedCrossEntropy(label_smoothing=0.1)
+    loss = ka.losses.MaskedCrossEntropy(label_smoothing=0.1)
     assert value(loss, targets, longer) == pytest.approx(value(loss, TARGETS, logits), rel=1e-6)
 
 
@@ -95,14 +95,14 @@ def test_a_row_of_padding_does_not_count_and_a_batch_of_it_is_zero() -> None:
     logits = uniform(B, T, V, seed=1)
     targets = TARGETS.copy()
     targets[1] = 0
-    loss = ka.MaskedCrossEntropy()
+    loss = ka.losses.MaskedCrossEntropy()
     expected = value(loss, TARGETS[[0, 2]], logits[[0, 2]])
     assert value(loss, targets, logits) == pytest.approx(expected, rel=1e-6)
     assert value(loss, np.zeros((B, T), int), logits) == 0.0
 
 
 def test_sample_weights_scale_each_sentence() -> None:
-    logits, loss = uniform(B, T, V, seed=1), ka.MaskedCrossEntropy(reduction="sum")
+    logits, loss = uniform(B, T, V, seed=1), ka.losses.MaskedCrossEntropy(reduction="sum")
     sample_weight = np.array([2.0, 0.0, 0.5], "float32")
     weighted = value(loss, TARGETS, logits, sample_weight=sample_weight)
     each = cross_entropy(logits, TARGETS) * (TARGETS != 0) * sample_weight[:, None]
@@ -111,7 +111,7 @@ def test_sample_weights_scale_each_sentence() -> None:
 
 def test_computes_in_float32_for_float16_logits() -> None:
     logits = (uniform(B, T, V, seed=1) * 60.0).astype("float16")
-    loss = value(ka.MaskedCrossEntropy(), TARGETS, logits)
+    loss = value(ka.losses.MaskedCrossEntropy(), TARGETS, logits)
     expected = cross_entropy(logits.astype("float32"), TARGETS)[TARGETS != 0].mean()
     assert loss == pytest.approx(expected, rel=1e-3)
 
@@ -120,7 +120,7 @@ def test_accuracy_counts_real_tokens() -> None:
     logits = np.zeros((B, T, V), "float32")
     guesses = np.array([[4, 2, 6, 5, 3], [5, 1, 0, 0, 0], [1, 1, 2, 6, 6]])
     logits[np.arange(B)[:, None], np.arange(T), guesses] = 1.0
-    metric = ka.MaskedAccuracy()
+    metric = ka.metrics.MaskedAccuracy()
     metric.update_state(TARGETS, logits)
     assert to_numpy(metric.result()).item() == pytest.approx(7 / 10)
     metric.update_state(TARGETS[:1], logits[:1])
@@ -133,7 +133,7 @@ def test_accuracy_counts_real_tokens() -> None:
 def test_accuracy_takes_sample_weights() -> None:
     logits = np.zeros((2, 1, V), "float32")
     logits[:, :, 3] = 1.0
-    metric = ka.MaskedAccuracy()
+    metric = ka.metrics.MaskedAccuracy()
     metric.update_state(np.array([[3], [4]]), logits, sample_weight=np.array([3.0, 1.0]))
     assert to_numpy(metric.result()).item() == pytest.approx(0.75)
 
@@ -143,7 +143,7 @@ def test_both_work_in_fit(mask_zero: bool) -> None:
     """Whether or not the logits carry the mask of the decoder's inputs."""
     inputs = keras.Input((T,), dtype="int32")
     model = keras.Model(inputs, keras.layers.Embedding(V, V, mask_zero=mask_zero)(inputs))
-    model.compile("adam", ka.MaskedCrossEntropy(0.1), metrics=[ka.MaskedAccuracy()])
+    model.compile("adam", ka.losses.MaskedCrossEntropy(0.1), metrics=[ka.metrics.MaskedAccuracy()])
     logs = model.evaluate(TARGETS, TARGETS, verbose=0, return_dict=True)
     logits = model.predict(TARGETS, verbose=0)
     each = cross_entropy(logits, TARGETS, 0.1)
@@ -156,11 +156,11 @@ def test_both_work_in_fit(mask_zero: bool) -> None:
 def test_label_smoothing_out_of_range_is_refused(label_smoothing: float) -> None:
     message = rf"`label_smoothing`.*Received: label_smoothing={label_smoothing}"
     with pytest.raises(ValueError, match=message):
-        ka.MaskedCrossEntropy(label_smoothing=label_smoothing)
+        ka.losses.MaskedCrossEntropy(label_smoothing=label_smoothing)
 
 
 def test_the_loss_can_be_saved() -> None:
-    loss = ka.MaskedCrossEntropy(label_smoothing=0.2, name="smooth")
+    loss = ka.losses.MaskedCrossEntropy(label_smoothing=0.2, name="smooth")
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     logits = uniform(B, T, V, seed=1)
     assert again.label_smoothing == 0.2
