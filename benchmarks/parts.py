@@ -22,6 +22,7 @@ import tensorflow as tf
 import keras_attention as ka
 from benchmarks.machine import description
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, VOCABULARY
+from keras_attention.losses.tokens import cross_entropy
 from training.fitting.optimizer import Adam
 
 Run = Callable[[], object]
@@ -80,7 +81,7 @@ def _loss() -> Run:
     """Compute the cross-entropy of given logits, with label smoothing."""
     logits = tf.Variable(tf.random.normal((_BATCH, _LENGTH, VOCABULARY)))
     targets = tf.random.uniform((_BATCH, _LENGTH), 4, VOCABULARY, "int32")
-    return _trained(lambda: (ka.losses.cross_entropy(logits, targets, 0.1), [logits]))
+    return _trained(lambda: (cross_entropy(logits, targets, 0.1), [logits]))
 
 
 def _optimizer() -> Run:

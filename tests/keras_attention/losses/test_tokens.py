@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_attention as ka
+from keras_attention.losses import tokens
 from tests.arrays import to_numpy, uniform
 
 B, T, V = 3, 5, 7
@@ -184,7 +185,7 @@ def test_the_gradient_is_that_of_the_formula(label_smoothing: float, jit_compile
     def run(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            losses = ka.losses.cross_entropy(logits, TARGETS, label_smoothing)
+            losses = tokens.cross_entropy(logits, TARGETS, label_smoothing)
             total = tf.reduce_sum(losses * upstream)
         return losses, tape.gradient(total, logits)
 
@@ -203,7 +204,7 @@ def test_it_is_the_loss_that_keras_has(
     def run() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            losses = ka.losses.cross_entropy(logits, TARGETS, label_smoothing)
+            losses = tokens.cross_entropy(logits, TARGETS, label_smoothing)
         return [losses, tape.gradient(losses, logits)]
 
     own = run()
@@ -214,15 +215,15 @@ def test_it_is_the_loss_that_keras_has(
 
 def test_logits_may_be_far_apart() -> None:
     logits = np.array([[[1e4, 0.0, -1e4], [0.0, -np.inf, 0.0], [-1e4, -1e4, -1e4]]], "float32")
-    losses = to_numpy(ka.losses.cross_entropy(logits, np.array([[1, 2, 0]])))
+    losses = to_numpy(tokens.cross_entropy(logits, np.array([[1, 2, 0]])))
     np.testing.assert_allclose(losses, [[1e4, np.log(2), np.log(3)]], rtol=1e-6)
 
 
 def test_a_target_out_of_the_vocabulary_is_an_error_or_not_a_number() -> None:
     logits, targets = uniform(1, 2, V, seed=1), np.array([[1, V]])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"7 is not in \[0, 7\)"):
-        ka.losses.cross_entropy(logits, targets)
-    losses = tf.function(ka.losses.cross_entropy, jit_compile=True)(logits, targets)
+        tokens.cross_entropy(logits, targets)
+    losses = tf.function(tokens.cross_entropy, jit_compile=True)(logits, targets)
     assert np.isnan(losses.numpy()).tolist() == [[False, True]]  # as on GPUs
 
 
@@ -232,7 +233,7 @@ def test_a_second_derivative_is_an_error() -> None:
         outer.watch(logits)
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            losses = ka.losses.cross_entropy(logits, TARGETS)
+            losses = tokens.cross_entropy(logits, TARGETS)
         first = tape.gradient(losses, logits)
     with pytest.raises(LookupError, match="cross-entropy of keras_attention has first derivatives"):
         outer.gradient(first, logits)
