@@ -382,5 +382,5 @@ def test_identity_attention_on_an_iso_source_hits_every_digit() -> None:
 
 @pytest.mark.parametrize("shape", [(9, 19), (10, 18), (10,), (2, 10, 19)])
 def test_weights_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"`weights` must be .*Received: weights.shape="):
+    with pytest.raises(ValueError, match=r"`weights` must have .*Received: weights.shape="):
         field_hits(FIELDS, "1979-05-03", np.ones(shape))

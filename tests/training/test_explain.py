@@ -150,7 +150,7 @@ def test_the_best_of_a_beam_is_explained() -> None:
             break
     taken = next(step for step in found.steps if step.writes.rank > 1)
     assert taken.shown_words == [*taken.words, taken.writes]
-    assert f"number {taken.writes.rank} here" in as_text(found)
+    assert f"ranked {taken.writes.rank} here" in as_text(found)
 
 
 def test_a_model_is_left_as_it_was() -> None:

@@ -85,7 +85,7 @@ def test_the_program_takes_the_folder(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "other"))
     command = ["--recipe", "corpus", "--out", "run", "data.train.tsv=[set/train.tsv]"]
     assert main(command) == 2
-    assert f"nor in the data folder {tmp_path / 'other'} (a" in capsys.readouterr().err
+    assert f"or in the data folder {tmp_path / 'other'} (set" in capsys.readouterr().err
     assert main([*command, "--data", str(tmp_path / "corpora")]) == 2
     assert "The corpus is too small" in capsys.readouterr().err
     assert main([*command, "--data", "nowhere"]) == 2

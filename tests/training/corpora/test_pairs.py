@@ -187,9 +187,9 @@ def test_what_cannot_be_aligned_or_read_is_always_an_error(on_problem: Any) -> N
         return str(error.value)
 
     longer = message(aligned(b"a\nb\n", b"A\nB\n\n"))
-    assert longer.endswith("Received: a.de of 2 lines, a.en of 3 lines")
+    assert longer.endswith("Received: a.de with 2 lines, a.en with 3 lines")
     shorter = message(aligned(b"a\n" * 1013, b""))
-    assert shorter.endswith("Received: a.de of 1,013 lines, a.en of 0 lines")
+    assert shorter.endswith("Received: a.de with 1,013 lines, a.en with 0 lines")
     two = CorpusFiles(source=["a.de"], target=["a.en", write("b.en", b"")])
     assert "1 source files ['a.de'], 2 target files ['a.en', 'b.en']" in message(two)
     for pattern in ("absent.en", "absent-*.en", "."):
