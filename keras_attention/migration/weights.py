@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_attention.migration.names import wanted_of
 from keras_attention.recurrent.decoder import AttentionDecoder
+from keras_attention.recurrent.query_times import Current
 
 _IN_CHECKPOINT = "/.ATTRIBUTES/VARIABLE_VALUE"
 _BOOKKEEPING = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".OPTIMIZER_SLOT/")
@@ -86,7 +87,7 @@ def _check_decoder(decoder: AttentionDecoder) -> None:
             "Argument `decoder` must be built: call it once, or call "
             f"`build(inputs_shape, memory_shape)`. Received: decoder={decoder}"
         )
-    if decoder.attention is not None and decoder.query != "current":
+    if decoder.attention is not None and not isinstance(decoder.query_time, Current):
         raise ValueError(
             "Argument `decoder` must query as `tfa.seq2seq.AttentionWrapper` does, with the new "
             f"output of the cell: query='current'. Received: query={decoder.query!r}"

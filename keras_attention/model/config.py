@@ -12,7 +12,7 @@ from keras_attention.attention.registry import ALIGNMENTS, PASTS, AlignmentName,
 from keras_attention.checks import check_fraction, check_not_negative, check_one_of, check_positive
 from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
 from keras_attention.recurrent.bridges import BRIDGES, BridgeKind
-from keras_attention.recurrent.query_times import INSIDE, QUERIES, Query
+from keras_attention.recurrent.query_times import QUERY_TIMES, Query, QueryTime
 
 DecoderCell = Literal["lstm", "gru", "ln-lstm"]
 _CHOICES: dict[str, tuple[str | int | None, ...]] = {
@@ -23,7 +23,7 @@ _CHOICES: dict[str, tuple[str | int | None, ...]] = {
     "score": SCORES,
     "alignment": tuple(ALIGNMENTS),
     "past": (*PASTS, None),
-    "query": (*QUERIES, None),
+    "query": (*QUERY_TIMES, None),
     "readout": ("tanh", "maxout", None),
     "tie_embeddings": ("output", "all", None),
     "start_id": (START_ID, END_ID),
@@ -39,8 +39,6 @@ _SIZES = (
     "attention_units",
     "num_heads",
 )
-
-
 _RENAMED = {"attention_heads": "num_heads"}
 
 
@@ -214,13 +212,17 @@ class Seq2SeqConfig:
                 "Argument `residual=True` needs a layer above the first. "
                 "Received: encoder_layers=1, decoder_layers=1"
             )
-        if self.query in INSIDE and self.attention is None:
+        if self.query is not None:
+            self._check_query(QUERY_TIMES[self.query])
+
+    def _check_query(self, time: QueryTime) -> None:
+        if time.fewest_cells > 1 and self.attention is None:
             raise ValueError(
                 f"Argument `query={self.query!r}` needs an attention. Received: attention=None"
             )
-        if self.query == "bottom" and self.decoder_layers < 2:
+        if self.decoder_layers - 1 + time.transitions < time.fewest_cells:
             raise ValueError(
-                "Argument `query='bottom'` needs a layer above the one that queries. "
+                f"Argument `query={self.query!r}` needs a layer above the one that queries. "
                 f"Received: decoder_layers={self.decoder_layers}"
             )
 

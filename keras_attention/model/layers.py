@@ -21,6 +21,7 @@ from keras_attention.model.config import DecoderCell, Seq2SeqConfig
 from keras_attention.model.maxout import Maxout
 from keras_attention.recurrent.decoder import AttentionDecoder
 from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
+from keras_attention.recurrent.query_times import QUERY_TIMES, Query
 from keras_attention.types import Tensor
 
 CELLS: dict[DecoderCell, type[keras.layers.Layer]] = {
@@ -94,12 +95,16 @@ def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
     return AttentionDecoder(
         _cells(config, policy),
         _attention(config, policy),
-        query=config.query or ("previous" if config.attention == "bahdanau" else "current"),
+        query=_query(config),
         input_feeding=config.input_feeding,
         attention_layer=layer,
         dtype=policy,
         name="decoder",
     )
+
+
+def _query(config: Seq2SeqConfig) -> Query:
+    return config.query or ("previous" if config.attention == "bahdanau" else "current")
 
 
 def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
@@ -108,7 +113,7 @@ def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
     There is dropout between layers; the first reads embeddings, which have their own.
     """
     kind = CELLS[config.decoder_cell]
-    transitions = 2 if config.query == "between" else 1
+    transitions = QUERY_TIMES[_query(config)].transitions
     cells = [
         kind(
             config.decoder_units,

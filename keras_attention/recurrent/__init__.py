@@ -1,8 +1,9 @@
 """Encoders, the decoder with attention in its loop, and the bridge between them.
 
-`decoder_step` has the equations of a step, `query_times` says which cells run before attention and
-what each reads, `decoder` makes a Keras layer of them, `decoder_arguments` checks what it is given,
-and `decoder_loop` runs it over a target. `scheduled_outputs` feeds a decoder its own outputs.
+`query_times` has a class for each time to query: its equations, and what each cell reads. With it
+`decoder_step` goes from a decoder's flat state to the next, `decoder` makes a Keras layer of that,
+`decoder_arguments` checks what it is given, and `decoder_loop` runs it over a target.
+`scheduled_outputs` feeds a decoder its own outputs.
 """
 
 from __future__ import annotations

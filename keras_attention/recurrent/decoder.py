@@ -20,21 +20,15 @@ from keras_attention.cells.stack import (
     dropout_in_training_only,
     sequence_layer,
 )
+from keras_attention.checks import check_one_of
 from keras_attention.recurrent.decoder_arguments import (
     check_call,
-    check_feedback,
     check_memory,
     check_reads_output,
 )
-from keras_attention.recurrent.decoder_loop import run_loop
+from keras_attention.recurrent.decoder_loop import run_at_once, run_loop
 from keras_attention.recurrent.decoder_step import DecoderStep
-from keras_attention.recurrent.query_times import (
-    Query,
-    check_query,
-    input_sizes,
-    kept_cells,
-    query_size,
-)
+from keras_attention.recurrent.query_times import QUERY_TIMES, Query
 from keras_attention.types import Nest, Shape, Tensor
 
 
@@ -126,15 +120,16 @@ class AttentionDecoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_query(query, as_stack(cell), attention)
-        check_feedback(query, input_feeding, attention, attention_layer)
+        self.cells = as_stack(cell)
+        check_one_of("query", query, tuple(QUERY_TIMES))
+        self.query_time = QUERY_TIMES[query]
+        self.query_time.check(self.cells, attention, input_feeding, attention_layer)
         self.cell = list(cell) if isinstance(cell, list | tuple) else cell
         self.attention = attention
         self.query = query
         self.input_feeding = input_feeding
         self.attention_layer = attention_layer
         self.supports_masking = True
-        self.cells = as_stack(cell)
         if attention is not None and not isinstance(attention, AttentionLayer):
             raise TypeError(
                 "Argument `attention` must be an attention layer of this package or None. "
@@ -148,7 +143,8 @@ class AttentionDecoder(keras.layers.Layer):
         """Whether the state holds an attention vector that joins the next input."""
         if self.attention is None:
             return False
-        return self.query == "current" if self.input_feeding is None else self.input_feeding
+        usual = self.query_time.feeds_back
+        return usual if self.input_feeding is None else self.input_feeding
 
     @property
     def state_sizes(self) -> list[list[int]]:
@@ -157,7 +153,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     @property
     def _kept_cells(self) -> list[Any]:
-        return kept_cells(self.query, self.cells)
+        return self.query_time.kept_cells(self.cells)
 
     @property
     def _runs_over_sequence(self) -> bool:
@@ -165,7 +161,7 @@ class AttentionDecoder(keras.layers.Layer):
         if self.attention is None:
             return True
         waits = self.feeds_back or self.attention.state_count
-        return self.query in ("current", "bottom") and not waits
+        return self.query_time.runs_at_once and not waits
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
@@ -174,7 +170,7 @@ class AttentionDecoder(keras.layers.Layer):
         if self.attention is not None and memory_shape is not None:
             self.context_size = context_size(self.attention, memory_shape, "memory")
             if not self.attention.built:
-                size = query_size(self.query, self.cells)
+                size = self.query_time.query_size(self.cells)
                 self.attention.build((None, None, size), memory_shape)
         self.units = output_size(self.cells[-1]) + self.context_size
         if self.attention_layer is not None:
@@ -182,7 +178,7 @@ class AttentionDecoder(keras.layers.Layer):
                 self.attention_layer.build((None, self.units))
             self.units = self.attention_layer.compute_output_shape((None, self.units))[-1]
         sizes = (inputs_shape[-1], self.context_size, self._feed_size)
-        self.input_sizes = tuple(input_sizes(self.query, self.cells, *sizes))
+        self.input_sizes = tuple(self.query_time.input_sizes(self.cells, *sizes))
         build_stack(self.cells, self.input_sizes)
         self.built = True
 
@@ -220,7 +216,7 @@ class AttentionDecoder(keras.layers.Layer):
             drawn = self.attention.draw(prepared, steps, training)
         run = partial(self._loop, reads_output)
         if self._runs_over_sequence and reads_output is None:
-            run = partial(self._equations.at_once, self.recurrent_layers)
+            run = partial(run_at_once, self._equations, self.recurrent_layers)
         with dropout_in_training_only(self.cells, training):
             outputs, weights, state = run(inputs, inputs_mask, prepared, state, drawn, training)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
@@ -298,6 +294,7 @@ class AttentionDecoder(keras.layers.Layer):
                 decoder's.
         """
         self._check_built()
+        check_memory(memory, self.attention)
         self._equations.layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             inputs = ops.cast(inputs, self.compute_dtype)
@@ -308,7 +305,7 @@ class AttentionDecoder(keras.layers.Layer):
         return DecoderStep(
             self.cells,
             self.attention,
-            self.query,
+            self.query_time,
             self.feeds_back,
             self.attention_layer,
             self.compute_dtype,

@@ -64,23 +64,6 @@ class StateLayout(NamedTuple):
         return given + zeros[len(given) :]
 
 
-def check_feedback(
-    query: str, input_feeding: bool | None, attention: Any, attention_layer: Any
-) -> None:
-    """Raise `ValueError` where a decoder's arguments leave nothing to feed back."""
-    if attention is None and input_feeding:
-        raise ValueError(
-            "Argument `input_feeding` needs an attention: without one nothing is fed back. "
-            f"Received: input_feeding={input_feeding}, attention=None"
-        )
-    if query == "previous" and input_feeding and attention_layer is None:
-        raise ValueError(
-            "With query='previous' the context enters the cell already; input feeding needs an "
-            "`attention_layer` whose output is fed back. "
-            f"Received: input_feeding={input_feeding}, attention_layer=None"
-        )
-
-
 def check_call(
     inputs: Tensor,
     memory: Tensor | None,

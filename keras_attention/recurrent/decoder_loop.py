@@ -1,7 +1,8 @@
-"""The decoder's recurrence over a whole target: one step after the other, and trained so."""
+"""A decoder over a whole target: all steps at once, or one after the other, and trained so."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,43 @@ from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
 from keras_attention.backend.stateless import constants_of, given
 from keras_attention.cells.looped import LoopedStack
+from keras_attention.cells.stack import sequence_steps
 from keras_attention.recurrent.decoder_step import DecoderStep
 from keras_attention.types import Nest, Tensor
+
+
+def run_at_once(
+    step: DecoderStep,
+    layers: Sequence[keras.layers.RNN],
+    inputs: Tensor,
+    mask: Tensor | None,
+    memory: Memory | None,
+    state: list[Tensor],
+    drawn: dict[str, Tensor],
+    training: bool | None,
+) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+    """All steps of a decoder at once, where none waits for what the one before attended to.
+
+    Args:
+        step: The decoder's step.
+        layers: Keras's recurrent layers over its cells.
+        inputs: (B, T, D).
+        mask: Boolean (B, T), False where a step is padding, or None.
+        memory: What is attended to; None without attention.
+        state: The decoder's state before the first step.
+        drawn: What the attention drew, (B, T, S) each.
+        training: Whether the recurrent layers drop features.
+
+    Returns:
+        Outputs (B, T, .), weights (B, T, S) or None, both zero on padding, and the last state.
+    """
+    steps = sequence_steps(step.cells, layers, mask, training)
+    outputs, weights, state = step(inputs, state, memory, drawn, steps, at_once=True)
+    if mask is not None:
+        valid = ops.expand_dims(mask, -1)
+        outputs = ops.where(valid, outputs, 0.0)
+        weights = weights if weights is None else ops.where(valid, weights, 0.0)
+    return outputs, weights, state
 
 
 def run_loop(
