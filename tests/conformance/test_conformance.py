@@ -27,8 +27,7 @@ from tests.conformance.registry import (
 )
 from tests.public import public_classes
 
-each_entry = pytest.mark.parametrize("name", REGISTRY)
-each_entry_at_length = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
+each_entry = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
 not_on_torch = pytest.mark.skipif(
     keras.backend.backend() == "torch",
     reason="torch.compile takes minutes for each recurrent layer, and is not tested",
@@ -114,7 +113,7 @@ def test_the_config_round_trips_through_json(name: str) -> None:
     assert json.loads(json.dumps(keras.saving.serialize_keras_object(again))) == config
 
 
-@each_entry_at_length
+@each_entry
 def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, source=5, target=4)
@@ -128,7 +127,7 @@ def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
     assert_equal(outputs(fresh, arrays), expected, TOLERANCE)
 
 
-@each_entry_at_length
+@each_entry
 @with_and_without_jit
 def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]
@@ -141,7 +140,7 @@ def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: 
         assert_equal(predict(model, arrays), eager(entry, layer, arrays), TOLERANCE)
 
 
-@each_entry_at_length
+@each_entry
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_low_precision_is_finite_and_close(name: str, policy: str) -> None:
     entry = REGISTRY[name]
@@ -179,7 +178,7 @@ def test_rows_do_not_know_each_other(name: str) -> None:
         assert_equal(alone, [array[row : row + 1] for array in together], TOLERANCE)
 
 
-@each_entry_at_length
+@each_entry
 @with_and_without_jit
 def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]

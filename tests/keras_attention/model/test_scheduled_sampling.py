@@ -131,7 +131,7 @@ def test_the_largest_number_draws_a_token() -> None:
     assert drawn(log_probs, number).item() == 30010
 
 
-@pytest.mark.parametrize("attention", ["bahdanau", "luong", None])
+@variants("attention", ["bahdanau", "luong", None])
 def test_given_everything_it_is_teacher_forcing_to_the_last_bit(attention: Any) -> None:
     made = sampled(schedules.Linear(c=0.0), attention=attention)
     np.testing.assert_array_equal(own(made, chances(1), chances(2)), TARGET)
