@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
-from keras_attention.attention.base import context_size, memory_length, shape_of, state_spec
-from keras_attention.cells.protocol import output_size, state_sizes, symbolic_states, zero_states
+from keras_attention.attention.base import context_size, memory_length, state_spec
+from keras_attention.cells.protocol import output_size, state_sizes
 from keras_attention.cells.stack import (
     as_stack,
     build_stack,
@@ -22,14 +21,17 @@ from keras_attention.cells.stack import (
 )
 from keras_attention.checks import check_one_of
 from keras_attention.recurrent.decoder_arguments import (
-    check_call,
+    StateLayout,
+    batch_size_of,
+    check_inputs,
+    check_is_given,
     check_memory,
-    check_reads_output,
+    check_without_attention,
 )
 from keras_attention.recurrent.decoder_loop import run_at_once, run_loop
 from keras_attention.recurrent.decoder_step import DecoderStep
 from keras_attention.recurrent.query_times import QUERY_TIMES, Query
-from keras_attention.types import Nest, Shape, Tensor
+from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -165,7 +167,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
         """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
-        check_memory(memory_shape, self.attention)
+        check_is_given(memory_shape, self.attention)
         self.context_size = 0
         if self.attention is not None and memory_shape is not None:
             self.context_size = context_size(self.attention, memory_shape, "memory")
@@ -201,31 +203,35 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Decode a whole target at once (teacher forcing); see the class."""
-        check_call(
-            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        self._check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )
-        self._check_features(memory)
-        check_reads_output(inputs, reads_output, self.units, self.attention)
-        if inputs_mask is not None:
-            inputs_mask = ops.cast(inputs_mask, "bool")
-        prepared = self.prepare(memory, memory_mask)
-        state = self.initial_state(prepared, initial_state, batch_size=ops.shape(inputs)[0])
-        steps = inputs.shape[1] or ops.shape(inputs)[1]
-        drawn = {}
-        if self.attention is not None and prepared is not None:
+        batch, steps, _ = ops.shape(inputs)
+        mask = None if inputs_mask is None else ops.cast(inputs_mask, "bool")
+        prepared, drawn, alignment = None, {}, ()
+        if self.attention is not None:
+            prepared = self.attention.prepare(memory, value_mask=memory_mask)
             drawn = self.attention.draw(prepared, steps, training)
-        run = partial(self._loop, reads_output)
-        if self._runs_over_sequence and reads_output is None:
-            run = partial(run_at_once, self._equations, self.recurrent_layers)
+            alignment = self.attention.initial_state(prepared)
+        state = self._layout.first(batch, alignment, initial_state)
+        step = self._step
         with dropout_in_training_only(self.cells, training):
-            outputs, weights, state = run(inputs, inputs_mask, prepared, state, drawn, training)
+            if prepared is None or (self._runs_over_sequence and reads_output is None):
+                outputs, weights, state = run_at_once(
+                    step, self.recurrent_layers, inputs, mask, prepared, state, drawn, training
+                )
+            else:
+                with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
+                    outputs, weights, state = run_loop(
+                        step, inputs, mask, reads_output, prepared, state, drawn, training
+                    )
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
         """What `step` attends to: keys projected once. None without attention."""
         self._check_built()
-        check_memory(memory, self.attention)
+        check_memory(memory, memory_mask, self.attention, self.context_size)
         if self.attention is None:
             return None
         return self.attention.prepare(memory, value_mask=memory_mask)
@@ -252,24 +258,13 @@ class AttentionDecoder(keras.layers.Layer):
                 feedback) need.
         """
         self._check_built()
-        check_memory(memory, self.attention)
-        if cell_states is not None and not isinstance(cell_states, list | tuple):
-            cell_states = [cell_states]
-        known = [x for x in (cell_states or [])[:1] if x is not None]
-        known += [] if memory is None else keras.tree.flatten(memory.values)
-        if batch_size is None and not known:
-            raise ValueError(
-                "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
-                "Received: batch_size=None"
-            )
-        if batch_size is None:
-            batch_size = ops.shape(known[0])[0]
-        cells = zero_states(self._kept_cells, batch_size, self.compute_dtype)
-        feed = [ops.zeros((batch_size, self._feed_size), self.compute_dtype)] * self.feeds_back
-        alignment: list[Tensor] = []
+        check_is_given(memory, self.attention)
+        alignment = ()
         if self.attention is not None and memory is not None:
-            alignment = list(self.attention.initial_state(memory))
-        return self._equations.layout.completed(cell_states, cells + feed + alignment)
+            alignment = self.attention.initial_state(memory)
+        if batch_size is None:
+            batch_size = batch_size_of(memory, cell_states)
+        return self._layout.first(batch_size, alignment, cell_states)
 
     def step(
         self,
@@ -294,45 +289,11 @@ class AttentionDecoder(keras.layers.Layer):
                 decoder's.
         """
         self._check_built()
-        check_memory(memory, self.attention)
-        self._equations.layout.check(state)
+        check_is_given(memory, self.attention)
+        self._layout.check(state)
         with dropout_in_training_only(self.cells, training=False):
             inputs = ops.cast(inputs, self.compute_dtype)
-            return self._equations(inputs, state, memory, drawn or {}, cell_steps(self.cells))
-
-    @property
-    def _equations(self) -> DecoderStep:
-        return DecoderStep(
-            self.cells,
-            self.attention,
-            self.query_time,
-            self.feeds_back,
-            self.attention_layer,
-            self.compute_dtype,
-        )
-
-    def _loop(
-        self,
-        reads_output: Tensor | None,
-        inputs: Tensor,
-        mask: Tensor | None,
-        memory: Memory | None,
-        state: list[Tensor],
-        drawn: dict[str, Tensor],
-        training: bool | None,
-    ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """The recurrence step by step: what a step attends to enters the next one."""
-        attended = cast(Memory, memory)  # without attention there is no loop
-        batch = ops.shape(inputs)[0]
-        xs: dict[str, Nest] = {"inputs": ops.cast(inputs, self.compute_dtype), "drawn": drawn}
-        if mask is not None:
-            xs["mask"] = ops.cast(mask, self.compute_dtype)
-        if reads_output is not None:
-            has_before = ops.arange(ops.shape(inputs)[1]) > 0
-            own = ops.logical_and(ops.cast(reads_output, "bool"), has_before)
-            xs["own"] = ops.cast(own, self.compute_dtype)
-        with dropout_drawn_before(self.cells, self.input_sizes, batch, training):
-            return run_loop(self._equations, xs, state, attended, training)
+            return self._step(inputs, state, memory, drawn or {}, cell_steps(self.cells))
 
     def compute_output_spec(
         self,
@@ -347,11 +308,9 @@ class AttentionDecoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Symbolic results of `call`."""
-        check_call(
-            inputs, memory, inputs_mask, memory_mask, return_attention_scores, self.attention
+        self._check_call(
+            inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )
-        self._check_features(memory)
-        check_reads_output(inputs, reads_output, self.units, self.attention)
         batch, steps = inputs.shape[:2]
         dtype = self.compute_dtype
         results = [keras.KerasTensor((batch, steps, self.units), dtype=dtype)]
@@ -360,8 +319,7 @@ class AttentionDecoder(keras.layers.Layer):
             shape = (batch, steps, memory_length(attention, memory))
             results.append(keras.KerasTensor(shape, dtype=attention.compute_dtype))
         if return_state:
-            results += symbolic_states(self._kept_cells, batch, dtype)
-            results += [keras.KerasTensor((batch, self._feed_size), dtype=dtype)] * self.feeds_back
+            results += self._layout.spec(batch)
             results += [] if attention is None else state_spec(attention, memory)
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -384,15 +342,29 @@ class AttentionDecoder(keras.layers.Layer):
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
 
-    def _check_features(self, memory: Tensor | None) -> None:
-        if self.attention is None or not self.built:
-            return
-        shape = shape_of(memory)
-        if context_size(self.attention, shape, "memory") not in (None, self.context_size):
-            raise ValueError(
-                f"Argument `memory` must have the {self.context_size} features that the layer "
-                f"was built for. Received: memory.shape={shape}"
-            )
+    @property
+    def _layout(self) -> StateLayout:
+        return StateLayout(self._kept_cells, self._feed_size, self.compute_dtype)
+
+    @property
+    def _step(self) -> DecoderStep:
+        parts = self.cells, self.attention, self.query_time, self.attention_layer
+        return DecoderStep(self._layout, *parts)
+
+    def _check_call(
+        self,
+        inputs: Tensor,
+        memory: Tensor | None,
+        inputs_mask: Tensor | None,
+        memory_mask: Tensor | None,
+        return_attention_scores: bool,
+        reads_output: Tensor | None,
+    ) -> None:
+        batch = inputs.shape[0]
+        check_memory(memory, memory_mask, self.attention, self.context_size, batch)
+        if self.attention is None:
+            check_without_attention(return_attention_scores, reads_output)
+        check_inputs(inputs, inputs_mask, reads_output, self.units)
 
     def _check_built(self) -> None:
         if not self.built:

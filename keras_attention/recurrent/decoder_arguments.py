@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.attention.base import check_values
-from keras_attention.cells.protocol import stack_state_sizes
+from keras_attention.attention import AttentionLayer, Memory
+from keras_attention.attention.base import check_values, context_size, shape_of
+from keras_attention.cells.protocol import stack_state_sizes, symbolic_states, zero_states
 from keras_attention.cells.stack import States, split_states
 from keras_attention.checks import check_rank, check_shape
 from keras_attention.types import Tensor
@@ -20,11 +21,19 @@ class StateLayout(NamedTuple):
 
     Attributes:
         cells: Those whose states come first.
-        feeds_back: Whether one follows that is fed back. What then remains is the alignment's.
+        fed_back: Features of what is fed back, which follows; 0 for nothing. What then remains is
+            the alignment's.
+        dtype: Of all but the alignment's.
     """
 
     cells: Sequence[Any]
-    feeds_back: bool
+    fed_back: int
+    dtype: str
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether something is fed back."""
+        return self.fed_back > 0
 
     def split(self, state: Sequence[Tensor]) -> tuple[States, list[Tensor], list[Tensor]]:
         """States cell by cell, what is fed back (one tensor or none), the alignment's state."""
@@ -40,18 +49,33 @@ class StateLayout(NamedTuple):
                 f"Received: {len(state)} tensors"
             )
 
-    def completed(self, given: Sequence[Tensor] | None, zeros: list[Tensor]) -> list[Tensor]:
-        """The state that starts with what is given.
+    def spec(self, batch: int | None) -> list[Tensor]:
+        """Symbolic tensors like those of the state, but for the alignment's."""
+        feed = [keras.KerasTensor((batch, self.fed_back), dtype=self.dtype)] * self.feeds_back
+        return symbolic_states(self.cells, batch, self.dtype) + feed
+
+    def first(
+        self,
+        batch: int | Tensor,
+        alignment: Sequence[Tensor],
+        given: Sequence[Tensor] | Tensor | None,
+    ) -> list[Tensor]:
+        """The full state before the first step, zeros but for what is given.
 
         Args:
-            given: The states of the cells, or of everything; None for nothing.
-            zeros: The full state before anything was read.
+            batch: B.
+            alignment: The first state of the alignment.
+            given: The states of the cells (of a single one, the tensor will do), or of everything;
+                None for nothing.
 
         Raises:
             ValueError: If the number or the shapes of the states are others.
         """
+        feed = [ops.zeros((batch, self.fed_back), self.dtype)] * self.feeds_back
+        zeros = [*zero_states(self.cells, batch, self.dtype), *feed, *alignment]
         if given is None:
             return zeros
+        given = given if isinstance(given, list | tuple) else [given]
         for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
             check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
         of_cells = len(stack_state_sizes(self.cells))
@@ -64,49 +88,84 @@ class StateLayout(NamedTuple):
         return given + zeros[len(given) :]
 
 
-def check_call(
-    inputs: Tensor,
-    memory: Tensor | None,
-    inputs_mask: Tensor | None,
-    memory_mask: Tensor | None,
-    return_attention_scores: bool,
-    attention: Any,
+def batch_size_of(memory: Memory | None, cell_states: Any) -> int | Tensor:
+    """B, or the error that says that it follows from nothing."""
+    known = keras.tree.flatten((cell_states, None if memory is None else memory.values))
+    known = [x for x in known if x is not None]
+    if not known:
+        raise ValueError(
+            "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
+            "Received: batch_size=None"
+        )
+    return ops.shape(known[0])[0]
+
+
+def check_inputs(
+    inputs: Tensor, inputs_mask: Tensor | None, reads_output: Tensor | None, units: int
 ) -> None:
-    """Raise `ValueError` where the arguments of a call do not fit together."""
+    """Raise `ValueError` where inputs, and what there is for each of them, do not fit together.
+
+    Args:
+        inputs: (B, T, D).
+        inputs_mask: (B, T), or None.
+        reads_output: (B, T) where outputs are read instead of inputs, or None.
+        units: Features of an output.
+    """
     check_rank("inputs", inputs.shape, "(batch, length, features)")
-    check_memory(memory, attention)
-    if inputs_mask is not None:
-        check_shape("inputs_mask", inputs_mask.shape, "inputs", inputs.shape[:2])
-    if memory is not None:
-        check_values(attention, memory, name="memory", memory_mask=memory_mask)
-        for one in keras.tree.flatten(memory):
-            check_shape("memory", one.shape[:1], "inputs", inputs.shape[:1])
-    if return_attention_scores and attention is None:
-        raise ValueError(
-            "Argument `return_attention_scores` needs an attention. "
-            "Received: return_attention_scores=True, attention=None"
-        )
-
-
-def check_reads_output(
-    inputs: Tensor, reads_output: Tensor | None, units: int, attention: Any
-) -> None:
-    """Raise `ValueError` where outputs cannot be read instead of inputs."""
-    if reads_output is None:
-        return
-    check_shape("reads_output", reads_output.shape, "inputs", inputs.shape[:2])
-    if attention is None:
-        raise ValueError(
-            "Argument `reads_output` needs an attention. Received: reads_output, attention=None"
-        )
-    if inputs.shape[-1] != units:
+    for name, x in {"inputs_mask": inputs_mask, "reads_output": reads_output}.items():
+        if x is not None:
+            check_shape(name, x.shape, "inputs", inputs.shape[:2])
+    if reads_output is not None and inputs.shape[-1] != units:
         raise ValueError(
             "Argument `reads_output` needs outputs of the inputs' size. "
             f"Received: inputs.shape={tuple(inputs.shape)}, outputs of {units} features"
         )
 
 
-def check_memory(memory: Any, attention: Any) -> None:
+def check_without_attention(return_attention_scores: bool, reads_output: Tensor | None) -> None:
+    """Raise `ValueError` where something is asked of a decoder that takes an attention."""
+    if return_attention_scores:
+        raise ValueError(
+            "Argument `return_attention_scores` needs an attention. "
+            "Received: return_attention_scores=True, attention=None"
+        )
+    if reads_output is not None:
+        raise ValueError(
+            "Argument `reads_output` needs an attention. Received: reads_output, attention=None"
+        )
+
+
+def check_memory(
+    memory: Any,
+    memory_mask: Any,
+    attention: AttentionLayer | None,
+    features: int,
+    batch: int | None = None,
+) -> None:
+    """Raise `ValueError` unless a memory is one for this attention.
+
+    Args:
+        memory: (B, S, M), or a list of such; None without attention.
+        memory_mask: (B, S), or a list of such, or None.
+        attention: The attention layer, or None.
+        features: Of the context that it was built for.
+        batch: B of the inputs, as far as it is known.
+    """
+    check_is_given(memory, attention)
+    if attention is None:
+        return
+    check_values(attention, memory, name="memory", memory_mask=memory_mask)
+    for one in keras.tree.flatten(memory):
+        check_shape("memory", one.shape[:1], "inputs", (batch,))
+    shape = shape_of(memory)
+    if context_size(attention, shape, "memory") not in (None, features):
+        raise ValueError(
+            f"Argument `memory` must have the {features} features that the layer was built for. "
+            f"Received: memory.shape={shape}"
+        )
+
+
+def check_is_given(memory: Any, attention: AttentionLayer | None) -> None:
     """Raise `ValueError` unless there is a memory exactly where there is an attention."""
     if (memory is None) != (attention is None):
         expected = "must be given with" if memory is None else "cannot be used without"

@@ -54,9 +54,12 @@ def run_at_once(
 
 def run_loop(
     step: DecoderStep,
-    xs: dict[str, Nest],
-    state: list[Tensor],
+    inputs: Tensor,
+    mask: Tensor | None,
+    reads_output: Tensor | None,
     memory: Memory,
+    state: list[Tensor],
+    drawn: dict[str, Tensor],
     training: bool | None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """All steps of a decoder, where a step needs what the one before attended to.
@@ -65,12 +68,14 @@ def run_loop(
     become constants of the loop, so that their gradients are formed once for all steps.
 
     Args:
-        step: One step of the decoder, the dropout of its cells drawn.
-        xs: Of all steps, time second: "inputs" (B, T, D), "mask" (B, T), 0 where a step is padding,
-            only where there is padding, and "drawn", what the attention drew, (B, T, S) each. Where
-            "own" (B, T) is given and 1, a step reads the output before instead of its input.
-        state: The decoder's state before the first step.
+        step: The decoder's step, the dropout of its cells drawn.
+        inputs: (B, T, D).
+        mask: Boolean (B, T), False where a step is padding, or None.
+        reads_output: Boolean (B, T), True where a step reads the output before instead of its
+            input, or None.
         memory: What is attended to.
+        state: The decoder's state before the first step.
+        drawn: What the attention drew, (B, T, S) each.
         training: Whether the cells are called for training.
 
     Returns:
@@ -78,7 +83,8 @@ def run_loop(
     """
     layers = step.layers
     is_trained = has_own_gradient() and all(_is_pure(layer) for layer in (*step.cells, *layers))
-    stack = LoopedStack(step.cells, xs["inputs"].shape[-1], is_trained, training)
+    xs = _by_time(step.layout.dtype, inputs, mask, reads_output, drawn)
+    stack = LoopedStack(step.cells, inputs.shape[-1], is_trained, training)
     constants = {
         "cells": stack.constants,
         "layers": [_constants(layer) for layer in layers] if is_trained else [],
@@ -86,7 +92,7 @@ def run_loop(
     }
     if "own" in xs:
         constants["projecting"] = list(stack.projecting)
-        state = [*state, ops.zeros_like(xs["inputs"][:, 0])]
+        state = [*state, ops.zeros_like(xs["inputs"][0])]
 
     def body(carry: list[Tensor], x: dict[str, Nest], constants: Nest) -> tuple[Nest, Nest]:
         state, inputs = carry, x["inputs"]
@@ -106,7 +112,6 @@ def run_loop(
             output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
         return new, (output, weights)
 
-    xs = keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), xs)
     xs["inputs"] = stack.project(xs["inputs"])
     if is_trained:
         state, results = trained_scan(body, state, xs, constants)
@@ -114,6 +119,28 @@ def run_loop(
         state, results = scan(partial(body, constants=constants), state, xs)
     outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
     return outputs, weights, state[:-1] if "own" in xs else state
+
+
+def _by_time(
+    dtype: str,
+    inputs: Tensor,
+    mask: Tensor | None,
+    reads_output: Tensor | None,
+    drawn: dict[str, Tensor],
+) -> dict[str, Nest]:
+    """What each step is given, floating-point tensors, time first.
+
+    "inputs" (T, B, D) and "drawn" (T, B, S) each; "mask" (T, B), 0 where a step is padding, and
+    "own" (T, B), 1 where it reads the output before, which the first never does, only where given.
+    """
+    xs: dict[str, Nest] = {"inputs": ops.cast(inputs, dtype), "drawn": drawn}
+    if mask is not None:
+        xs["mask"] = ops.cast(mask, dtype)
+    if reads_output is not None:
+        has_before = ops.arange(ops.shape(inputs)[1]) > 0
+        own = ops.logical_and(ops.cast(reads_output, "bool"), has_before)
+        xs["own"] = ops.cast(own, dtype)
+    return keras.tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), xs)
 
 
 def _constants(layer: Any) -> list[Tensor]:

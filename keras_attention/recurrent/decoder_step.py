@@ -21,30 +21,23 @@ class DecoderStep(NamedTuple):
     """A step of `AttentionDecoder`, which explains the formula.
 
     Attributes:
+        layout: What is where in the flat state.
         cells: From the bottom to the top.
         attention: An attention layer, or None.
         query_time: When attention is asked, with the equations of cells and attention.
-        feeds_back: Whether what was attended to joins the next input.
         attention_layer: f, or None.
-        dtype: Of the outputs.
     """
 
+    layout: StateLayout
     cells: Sequence[Any]
     attention: AttentionLayer | None
     query_time: QueryTime
-    feeds_back: bool
     attention_layer: keras.layers.Layer | None
-    dtype: str
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
         """The layers that a step calls besides the cells."""
         return [x for x in (self.attention, self.attention_layer) if x is not None]
-
-    @property
-    def layout(self) -> StateLayout:
-        """What is where in the flat state."""
-        return StateLayout(self.query_time.kept_cells(self.cells), self.feeds_back)
 
     def __call__(
         self,
@@ -81,14 +74,14 @@ class DecoderStep(NamedTuple):
         output, attended, states = self.query_time.run([inputs, *fed_back], states, steps, attend)
         output = self._combine(output, attended.context)  # o_t = f([s_t; c_t])
         vector = attended.context if self.attention_layer is None else output
-        after = [*chain(*states), *([vector] * self.feeds_back), *attended.state]
+        after = [*chain(*states), *([vector] * self.layout.feeds_back), *attended.state]
         return output, attended.weights, _typed_like(state, after)
 
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)
         if self.attention_layer is not None:
             combined = dense(self.attention_layer, combined)
-        return ops.cast(combined, self.dtype)
+        return ops.cast(combined, self.layout.dtype)
 
 
 def _typed_like(before: Sequence[Tensor], after: Iterable[Tensor]) -> list[Tensor]:

@@ -14,6 +14,7 @@ from keras_attention import schedules
 from keras_attention.decoding import scheduled_decoding
 from tests import reference
 from tests.arrays import randomize, to_numpy
+from tests.variants import variants
 
 B, T, V = 3, 5, 13
 SOURCE = np.array([[5, 6, 7, 8, 9, 5, 2], [6, 7, 2, 0, 0, 0, 0], [8, 9, 6, 5, 2, 0, 0]])

@@ -385,6 +385,23 @@ def test_refuses_a_memory_that_is_missing_or_too_much() -> None:
         plain(inputs(), memory=memory())
 
 
+@pytest.mark.parametrize("method", ["prepare", "initial_state", "step"])
+def test_each_call_by_itself_refuses_a_memory_that_is_missing(method: str) -> None:
+    decoder = usual()
+    arguments: dict[str, list[Any]] = {
+        "prepare": [None],
+        "initial_state": [None],
+        "step": [inputs()[:, 0], [], None],
+    }
+    with pytest.raises(ValueError, match=r"`memory` must be given.*Received: memory=None"):
+        getattr(decoder, method)(*arguments[method])
+
+
+def test_a_memory_is_prepared_only_if_it_is_like_the_one_that_the_layer_was_built_for() -> None:
+    with pytest.raises(ValueError, match=r"`memory` must have the 11 features.*Received: memory"):
+        usual().prepare(uniform(B, S, 12, seed=2))
+
+
 def test_refuses_a_state_of_another_length() -> None:
     with pytest.raises(ValueError, match=r"`initial_state`.*2.*3.*Received: 1 state"):
         usual()(inputs(), memory=memory(), initial_state=[np.zeros((B, U), "float32")])
