@@ -1,6 +1,6 @@
-"""The one masked softmax.
+"""Masks and the masked softmax; no other module computes one.
 
-In a mask, True means "may be attended".
+True in a mask means "may be attended to".
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _LARGEST_FLOAT16 = 65504.0
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Turn scores into weights over the last axis, with exactly nothing on masked places.
+    """Turn scores into weights over the last axis; masked positions get exactly zero.
 
-    Formula: `weights_j = exp(score_j) / sum_i exp(score_i)` over the places i that may be attended.
+    Formula: `weights_j = exp(score_j) / sum_i exp(score_i)` over the positions i that may be
+    attended to.
 
-    Computed in at least float32, returned in the type of `scores`. A row with nothing to attend
-    gets all zeros (and so a zero context), not an even spread over the padding.
+    Computed in at least float32 and returned in the dtype of `scores`. A fully masked row gets all
+    zeros, and so a zero context, instead of a uniform distribution over the padding.
 
     Args:
         scores: (B, T, S) or (B, S).
-        mask: Boolean, of the shape of `scores`, or (B, S) for all T queries alike; None attends
-            to every place. True means "may be attended".
+        mask: Boolean, of the shape of `scores`, or (B, S) to share one mask among all T queries.
+            True means "may be attended to"; None allows every position.
 
     Returns:
-        Weights of the shape of `scores`; each row sums to one, or to zero if nothing may be
-        attended.
+        Weights of the shape of `scores`. Each row sums to one, or to zero if it is fully masked.
 
     Raises:
-        ValueError: If the shape of `mask` does not fit.
+        ValueError: If the shape of `mask` does not match.
 
     Example:
-        The lecture's shares of "let's" (score -0.41) and "go" (0.01):
+        The lecture's weights of "let's" (score -0.41) and "go" (0.01):
 
         >>> import keras_attention as ka
         >>> print([f"{float(w):.2f}" for w in ka.masking.masked_softmax([[-0.41, 0.01]])[0]])
@@ -51,7 +51,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     scores = floating(scores)
     dtype = keras.backend.standardize_dtype(scores.dtype)
-    if dtype == "float16":  # where a product score overflowed
+    if dtype == "float16":  # a product score may have overflowed
         scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
     scores = at_least_float32(scores)
     if mask is None:
@@ -62,14 +62,29 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def _softmax(scores: Tensor) -> Tensor:
-    """Softmax over the last axis; of a single place, where Keras's warns, the weight is one."""
+    """Softmax over the last axis; one for a single position, where Keras's softmax warns."""
     return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
 
 
 def is_contiguous(mask: Tensor) -> Tensor:
-    """Tell for each row of a mask (B, S) whether its True places form one run, as (B,) booleans.
+    """Check, row by row, whether the True positions of a mask form one uninterrupted run.
 
-    Left and right padding are contiguous, a hole is not. A row without any True is contiguous.
+    A row that is padded on the left or right is contiguous; a row with a gap is not. A row without
+    any True counts as contiguous.
+
+    Args:
+        mask: Boolean (B, S).
+
+    Returns:
+        Boolean (B,).
+
+    Example:
+        Padding on the right, padding on the left, a gap:
+
+        >>> import keras_attention as ka
+        >>> mask = [[True, True, False], [False, True, True], [True, False, True]]
+        >>> ka.masking.is_contiguous(mask).numpy().tolist()
+        [True, True, False]
     """
     mask = ops.cast(mask, "int32")
     run_starts = ops.concatenate([mask[:, :1], ops.maximum(mask[:, 1:] - mask[:, :-1], 0)], axis=1)
@@ -77,10 +92,24 @@ def is_contiguous(mask: Tensor) -> Tensor:
 
 
 def aligned_mask(mask: Tensor, scores: Tensor) -> Tensor:
-    """A mask as it can be used beside scores: (B, S) with an axis for the queries.
+    """Reshape a mask so that it broadcasts against scores.
+
+    Args:
+        mask: Boolean, of the shape of `scores`, or (B, S) to share one mask among all T queries.
+        scores: (B, T, S) or (B, S).
+
+    Returns:
+        Boolean; a mask (B, S) for scores (B, T, S) becomes (B, 1, S), others keep their shape.
 
     Raises:
-        ValueError: If the shape of `mask` does not fit.
+        ValueError: If the shape of `mask` does not match.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> mask = ka.masking.aligned_mask([[True, True, False]], np.zeros((1, 2, 3)))
+        >>> mask.numpy().tolist()
+        [[[True, True, False]]]
     """
     mask = ops.cast(mask, "bool")
     shape = tuple(mask.shape)

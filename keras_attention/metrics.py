@@ -1,4 +1,4 @@
-"""Metrics over target sequences: padding never counts."""
+"""Metrics over target sequences, excluding padding."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = [
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class MaskedAccuracy(keras.metrics.Mean):
-    """Fraction of the real target tokens that are the likeliest under the model.
+    """Fraction of the target tokens to which the model gives the highest probability.
 
-    Under teacher forcing: each token is predicted from the true ones before it.
+    Under teacher forcing, each token is predicted from the true tokens before it. Padding does not
+    count.
 
     Args:
         name: Name of the metric.
@@ -30,6 +31,8 @@ class MaskedAccuracy(keras.metrics.Mean):
         sample_weight: (B,), (B, T) or None.
 
     Example:
+        The first token is right, the second wrong, the third padding:
+
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> metric = ka.metrics.MaskedAccuracy()
@@ -45,7 +48,7 @@ class MaskedAccuracy(keras.metrics.Mean):
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
-        """Count a batch."""
+        """Add the tokens of a batch."""
         likeliest = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         right = ops.cast(ops.equal(likeliest, ops.cast(y_true, "int32")), "float32")
         super().update_state(right, sample_weight=token_weights(y_true, sample_weight))

@@ -1,4 +1,4 @@
-"""How often a decoder is given the true token in training, as a function of the step."""
+"""Scheduled sampling: how often training feeds the decoder the true token, by training step."""
 
 from __future__ import annotations
 
@@ -20,18 +20,28 @@ __all__ = [
 
 
 class Schedule:
-    """Base of all schedules: from the number of a training step to a probability.
+    """Base class of all schedules: maps a training step to a probability.
 
     Call arguments:
-        step: i, from 0; an integer tensor or number.
+        step: i, counted from 0; an integer tensor or number.
 
     Returns:
-        epsilon_i, the probability that a step of the decoder is given the true token: a float32
-        tensor of the step's shape.
+        epsilon_i, the probability that a decoder step receives the true token: a float32 tensor of
+        the shape of `step`.
+
+    Example:
+        A schedule of your own, all true tokens for 1,000 steps and half of them from then on:
+
+        >>> import keras_attention as ka
+        >>> class Jump(ka.schedules.Schedule):
+        ...     def __call__(self, step):
+        ...         return 1.0 if step < 1000 else 0.5
+        >>> [Jump()(step) for step in (0, 999, 1000)]
+        [1.0, 1.0, 0.5]
     """
 
     def __call__(self, step: Tensor) -> Tensor:
-        """The probability at a step."""
+        """Return the probability at a step."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -40,7 +50,7 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Schedule:
-        """A schedule like the one that `get_config` described."""
+        """Create a schedule from the result of `get_config`."""
         return cls(**config)
 
 
@@ -52,12 +62,12 @@ class Linear(Schedule):
     Formula: `epsilon_i = max(minimum, k - c i)`, at most 1.
 
     Args:
-        c: The slope, a step; with 0 the probability is always k.
-        k: The offset.
-        minimum: The least probability, at least 0 and below 1.
+        c: Decrease per step; 0 keeps the probability at k.
+        k: Offset, the probability at step 0; the probability never exceeds 1.
+        minimum: Lower bound of the probability, at least 0 and below 1.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> import keras_attention as ka
@@ -89,7 +99,7 @@ class Exponential(Schedule):
     Formula: `epsilon_i = k^i`.
 
     Args:
-        k: Above 0 and below 1: 0.9999 halves the probability in 6,931 steps.
+        k: Above 0 and below 1; 0.9999 halves the probability every 6,931 steps.
 
     Raises:
         ValueError: If `k` is out of range.
@@ -115,12 +125,12 @@ class Exponential(Schedule):
 @keras.saving.register_keras_serializable(package="keras_attention")
 @dataclass(frozen=True)
 class InverseSigmoid(Schedule):
-    """Inverse sigmoid decay: slow, then fast, then slow.
+    """Inverse sigmoid decay: slow at first, then fast, then slow again.
 
-    Formula: `epsilon_i = k / (k + exp(i / k))`; one half at `i = k log k`.
+    Formula: `epsilon_i = k / (k + exp(i / k))`, which is one half at `i = k log k`.
 
     Args:
-        k: At least 1: with 500 the probability is one half after 3,107 steps.
+        k: At least 1; 500 brings the probability to one half after 3,107 steps.
 
     Raises:
         ValueError: If `k` is out of range.
@@ -139,16 +149,16 @@ class InverseSigmoid(Schedule):
         _check("k", self.k, 1 <= self.k < float("inf"), "be at least 1")
 
     def __call__(self, step: Tensor) -> Tensor:
-        """`sigmoid(log k - i / k)`, which is the same and overflows nowhere."""
+        """`sigmoid(log k - i / k)`, the same function without overflow."""
         offset = ops.log(ops.convert_to_tensor(self.k, "float32"))
         return ops.sigmoid(offset - ops.cast(step, "float32") / self.k)
 
 
 def check_schedule(schedule: Any) -> None:
-    """Raise `TypeError` unless it is a schedule."""
+    """Raise `TypeError` unless `schedule` is a `Schedule`."""
     if not isinstance(schedule, Schedule):
         raise TypeError(
-            "Argument `schedule` must be one of keras_attention.schedules. "
+            "Argument `schedule` must be a schedule from keras_attention.schedules. "
             f"Received: schedule={schedule!r}"
         )
 

@@ -1,7 +1,7 @@
 """Similarity scores between queries and keys, as pure functions.
 
-Every function maps a query (B, T, D) and a key (B, S, D) to scores (B, T, S): one number for each
-pair of a target step and a source position, before any softmax. Arrays are accepted.
+Each function maps a query (B, T, D) and a key (B, S, D) to scores (B, T, S): one number per pair of
+target step and source position, before the softmax. NumPy arrays are accepted.
 
 Letters: B batch, T target length (queries), S source length (keys), D features, U units.
 """
@@ -45,11 +45,11 @@ def dot(query: Tensor, key: Tensor) -> Tensor:
         Scores (B, T, S).
 
     Raises:
-        ValueError: If an argument is not three-dimensional, or if batch or features differ.
+        ValueError: If an argument does not have three axes, or if the batch sizes or the numbers of
+            features differ.
 
     Example:
-        The lecture's first step: the encoder has read "let's" (and "go", here with a vector made
-        to score 0.01), the decoder has read EOS.
+        The first step in the lecture: the encoder has read "let's", the decoder EOS.
 
         >>> import keras_attention as ka
         >>> eos, lets = [[[0.91, 0.38]]], [[[-0.76, 0.75]]]
@@ -64,11 +64,19 @@ def dot(query: Tensor, key: Tensor) -> Tensor:
 
 @_register
 def scaled_dot(query: Tensor, key: Tensor) -> Tensor:
-    """Score by the dot product over the square root of the number of features.
+    """Score by the dot product divided by the square root of the number of features.
 
     Formula: `score(q, k) = q . k / sqrt(D)`
 
-    Args, returns and errors as in `dot`.
+    Arguments, result and errors are those of `dot`.
+
+    Example:
+        The dot product of these vectors is 10; they have 4 features, so the score is 10 / 2:
+
+        >>> import keras_attention as ka
+        >>> query, key = [[[1.0, 2.0, 3.0, 4.0]]], [[[1.0, 1.0, 1.0, 1.0]]]
+        >>> float(ka.scores.scaled_dot(query, key)[0, 0, 0])
+        5.0
 
     Reference: Vaswani et al. 2017, equation 1.
     """
@@ -82,7 +90,7 @@ def cosine(query: Tensor, key: Tensor) -> Tensor:
 
     Formula: `score(q, k) = q . k / (|q| |k|)`; a zero vector scores 0.
 
-    Args, returns and errors as in `dot`.
+    Arguments, result and errors are those of `dot`.
 
     Example:
         >>> import keras_attention as ka
@@ -97,20 +105,29 @@ def cosine(query: Tensor, key: Tensor) -> Tensor:
 
 
 def general(query: Tensor, key: Tensor, kernel: Tensor) -> Tensor:
-    """Score by a bilinear form: the key is projected to the query's size.
+    """Score by the dot product of the query with a projection of the key.
 
     Formula: `score(q, k) = q . (k W)`
 
     Args:
         query: (B, T, D).
-        key: (B, S, E); its size may differ from the query's.
+        key: (B, S, E); E may differ from D.
         kernel: W, (E, D).
 
     Returns:
         Scores (B, T, S).
 
     Raises:
-        ValueError: If shapes do not fit together.
+        ValueError: If the shapes do not match.
+
+    Example:
+        W projects the key (3) to (30, 3); its dot product with the query is 30 + 2 * 3:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> query, key, kernel = [[[1.0, 2.0]]], [[[3.0]]], np.array([[10.0, 1.0]], "float32")
+        >>> float(ka.scores.general(query, key, kernel)[0, 0, 0])
+        36.0
 
     Reference: Luong et al. 2015, section 3.1 (general).
     """
@@ -125,16 +142,16 @@ def additive(
     key_kernel: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Score by a small network with one hidden layer over query and key.
+    """Score by a feed-forward network with one hidden layer over query and key.
 
     Formula: `score(q, k) = v . tanh(q W_q + k W_m + b)`
 
-    The hidden layer is computed for one query at a time: (B, T, S, U) is never in memory, on
-    TensorFlow in training neither. It is computed in at least float32.
+    The hidden layer is computed one query at a time and in at least float32, so a tensor
+    (B, T, S, U) never exists; on TensorFlow this holds in training too.
 
     Args:
-        query: (B, T, D), or (B, T, U) already projected if `query_kernel` is None.
-        key: (B, S, E), or (B, S, U) already projected if `key_kernel` is None.
+        query: (B, T, D), or the projected (B, T, U) if `query_kernel` is None.
+        key: (B, S, E), or the projected (B, S, U) if `key_kernel` is None.
         v: (U,).
         query_kernel: W_q, (D, U), or None.
         key_kernel: W_m, (E, U), or None.
@@ -144,7 +161,16 @@ def additive(
         Scores (B, T, S).
 
     Raises:
-        ValueError: If shapes do not fit together.
+        ValueError: If the shapes do not match.
+
+    Example:
+        With one unit, `2 tanh(0.5 + 0.5) = 1.52` and `2 tanh(0.5 - 0.5) = 0`:
+
+        >>> import keras_attention as ka
+        >>> query, keys = [[[0.5]]], [[[0.5], [-0.5]]]
+        >>> scores = ka.scores.additive(query, keys, v=[2.0])
+        >>> [round(float(score), 2) for score in scores[0, 0]]
+        [1.52, 0.0]
 
     Reference: Bahdanau et al. 2015, section 3.1 and appendix A.1.2 (the alignment model
     `a(s_{i-1}, h_j)`).
@@ -169,9 +195,9 @@ def additive(
 
 
 def concat(query: Tensor, key: Tensor, kernel: Tensor, v: Tensor) -> Tensor:
-    """Score by a small network over the concatenation of query and key.
+    """Score by a feed-forward network over the concatenation of query and key.
 
-    Formula: `score(q, k) = v . tanh([q; k] W)`, which is the additive score with W cut in two.
+    Formula: `score(q, k) = v . tanh([q; k] W)`, the additive score with W split in two.
 
     Args:
         query: (B, T, D).
@@ -183,7 +209,17 @@ def concat(query: Tensor, key: Tensor, kernel: Tensor, v: Tensor) -> Tensor:
         Scores (B, T, S).
 
     Raises:
-        ValueError: If shapes do not fit together.
+        ValueError: If the shapes do not match.
+
+    Example:
+        With one unit, `2 tanh(q + 3 k)` for `q = 0.5` and the keys 0.5 and -0.5:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> query, keys, kernel = [[[0.5]]], [[[0.5], [-0.5]]], np.array([[1.0], [3.0]], "float32")
+        >>> scores = ka.scores.concat(query, keys, kernel, v=[2.0])
+        >>> [round(float(score), 2) for score in scores[0, 0]]
+        [1.93, -1.52]
 
     Reference: Luong et al. 2015, section 3.1 (concat).
     """
@@ -192,14 +228,30 @@ def concat(query: Tensor, key: Tensor, kernel: Tensor, v: Tensor) -> Tensor:
     features = query.shape[-1]
     if kernel.shape[0] != features + key.shape[-1]:
         raise ValueError(
-            "Argument `kernel` of `concat` must have as many rows as query and key have features "
-            f"together ({features} + {key.shape[-1]}). Received: kernel.shape={kernel.shape}"
+            "Argument `kernel` of `concat` must have one row per feature of query and key "
+            f"({features} + {key.shape[-1]}). Received: kernel.shape={kernel.shape}"
         )
     return additive(query, key, v, query_kernel=kernel[:features], key_kernel=kernel[features:])
 
 
 def unit_vectors(x: Tensor) -> Tensor:
-    """Divide each vector on the last axis by its length; a zero vector stays zero."""
+    """Divide each vector along the last axis by its length; a zero vector stays zero.
+
+    Args:
+        x: Vectors (..., D).
+
+    Returns:
+        Unit vectors, of the shape of `x`.
+
+    Example:
+        The vector (3, 4) has the length 5:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> units = ka.scores.unit_vectors(np.array([[3.0, 4.0], [0.0, 0.0]]))
+        >>> [[round(float(x), 2) for x in unit] for unit in units]
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
     squared = ops.sum(ops.square(at_least_float32(x)), axis=-1, keepdims=True)
     return x * ops.cast(ops.rsqrt(ops.maximum(squared, 1e-12)), x.dtype)
 

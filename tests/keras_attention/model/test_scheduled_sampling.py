@@ -87,7 +87,7 @@ def test_numbers_out_of_range_are_refused(make: Any, message: str) -> None:
 
 
 def test_what_is_no_schedule_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"`schedule` must be one of .*Received: schedule=0.5"):
+    with pytest.raises(TypeError, match=r"`schedule` must be a schedule .*Received: schedule=0.5"):
         ka.model.ScheduledSamplingModel(config(), schedule=0.5)
 
 
