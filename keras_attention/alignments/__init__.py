@@ -1,7 +1,7 @@
-"""From scores to weights: one alignment a file, over one base class in `base`.
+"""Alignments, which turn scores into weights; `base` holds their base class.
 
-`softmax` has the soft and the hard one, `linear_recurrence` what `monotonic` sums with; `chunkwise`
-builds on `monotonic`. None of them knows a score.
+`softmax`, `sparsemax`, `local` and `monotonic` each hold one family. `chunkwise` extends
+`monotonic`, which sums with `linear_recurrence`. No alignment depends on how scores are computed.
 """
 
 from __future__ import annotations

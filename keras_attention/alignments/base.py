@@ -1,4 +1,4 @@
-"""The base of all alignments: how scores become weights."""
+"""The base class of all alignments, which turn scores into weights."""
 
 from __future__ import annotations
 
@@ -14,28 +14,42 @@ State = tuple[Tensor, ...]
 
 
 class Alignment(keras.layers.Layer):
-    """Base layer of all alignments: from scores (B, T, S) to weights of the same shape.
+    """Base layer of all alignments, which map scores (B, T, S) to weights of the same shape.
 
-    A subclass says how to `align`, which weights that takes (`build`), what may be done once for a
-    memory (`prepare`), and, if a step depends on the one before, of how many tensors its state is
-    (`state_count`) and what it starts with (`initial_state`). An attention layer calls `align`; the
-    layer itself is called to look at an alignment alone.
+    A subclass implements `align`. It overrides `build` if it has weights, `prepare` to compute
+    something once per memory, and `state_count` and `initial_state` if a step depends on the
+    previous one. Attention layers call `align`; call the layer itself to try an alignment alone.
 
     Call arguments:
         scores: (B, T, S).
-        value_mask: Boolean (B, S), True where a place may be attended, or None for everywhere.
-        query: (B, T, D), for alignments that look at the query.
-        key: (B, S, E), for alignments that look at the memory.
+        value_mask: Boolean (B, S), True where a position may be attended to; None allows every
+            position.
+        query: (B, T, D), for alignments that use the query.
+        key: (B, S, E), for alignments that use the memory.
 
     Returns:
-        Weights (B, T, S), zero where nothing may be attended.
+        Weights (B, T, S), zero on masked positions.
+
+    Example:
+        An alignment of your own, which divides positive scores by their sum:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> from keras import ops
+        >>> class Share(ka.alignments.Alignment):
+        ...     def align(
+        ...         self, scores, value_mask=None, state=(), *, query=None, prepared=(), noise=None
+        ...     ):
+        ...         return scores / ops.sum(scores, axis=-1, keepdims=True), state
+        >>> Share()(np.array([[[1.0, 3.0]]])).numpy().tolist()
+        [[[0.25, 0.75]]]
     """
 
     state_count = 0
-    """How many tensors the state has; where it has any, `align` takes one step at a time."""
+    """Number of tensors in the state; if there are any, `align` takes one step at a time."""
 
     noise = 0.0
-    """Standard deviation of the noise that training adds to the scores."""
+    """Standard deviation of the noise added to the scores in training."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,15 +60,15 @@ class Alignment(keras.layers.Layer):
         query_shape: Shape | None = None,
         key_shape: Shape | None = None,
     ) -> None:
-        """Make the weights: none, unless a subclass has some."""
+        """Create the weights; the base class has none."""
         self.built = True
 
     def prepare(self, key: Tensor) -> tuple[Tensor, ...]:
-        """What `align` needs of the keys (B, S, E), computed once for a memory."""
+        """Compute once per memory what `align` needs from the keys (B, S, E)."""
         return ()
 
     def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
-        """The state before the first step: `state_count` tensors, each (B, S) or (B, 1)."""
+        """Return the state before the first step: `state_count` tensors, each (B, S) or (B, 1)."""
         return ()
 
     def align(
@@ -67,18 +81,18 @@ class Alignment(keras.layers.Layer):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """From scores to weights.
+        """Turn scores into weights.
 
         Args:
-            scores: (B, T, S); where the alignment has a state (B, 1, S), one step.
-            value_mask: Boolean (B, S), or None for everywhere.
-            state: From `initial_state`, or from the step before.
-            query: (B, T, D), as it was given to the attention layer.
+            scores: (B, T, S), or one step (B, 1, S) if the alignment has a state.
+            value_mask: Boolean (B, S), or None to allow every position.
+            state: From `initial_state` or the previous step.
+            query: (B, T, D), as passed to the attention layer.
             prepared: From `prepare`.
-            noise: (B, T, S), drawn from a standard normal distribution, or None outside training.
+            noise: (B, T, S), standard normal; None outside training.
 
         Returns:
-            Weights of the scores' shape, and the next state.
+            Weights of the shape of `scores`, and the next state.
         """
         raise NotImplementedError
 
@@ -89,7 +103,7 @@ class Alignment(keras.layers.Layer):
         query: Tensor | None = None,
         key: Tensor | None = None,
     ) -> Tensor:
-        """Weights for the scores of all steps; see the class."""
+        """Align all steps; see the class."""
         prepared = () if key is None else self.prepare(key)
         if not self.state_count:
             return self.align(scores, value_mask, query=query, prepared=prepared)[0]
@@ -108,7 +122,7 @@ class Alignment(keras.layers.Layer):
         return ops.swapaxes(scan(one_step, state, by_time)[1], 0, 1)
 
     def compute_output_spec(self, scores: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic weights: of the scores' shape."""
+        """Return symbolic weights of the shape of `scores`."""
         return keras.KerasTensor(scores.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recurrences over places that need not go from place to place."""
+"""Linear recurrences over positions, computed in parallel."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from keras_attention.types import Tensor
 
 
 def linear_recurrence(decay: Tensor, x: Tensor) -> Tensor:
-    """The recurrence `y_j = decay_j y_{j-1} + x_j`, `y_{-1} = 0`, in `log2(S)` rounds.
+    """Compute the recurrence `y_j = decay_j y_{j-1} + x_j`, `y_{-1} = 0`, in `log2(S)` rounds.
 
-    After a round of width w each y_j holds the terms of the last 2 w places, and each decay the
-    product over as many; a further round adds those of the 2 w places before. Nothing is divided,
-    so with factors between 0 and 1 and terms of one sign no digit is lost.
+    After a round of width w, each y_j holds the terms of the last 2 w positions and each decay the
+    product of the same 2 w factors; the next round adds the 2 w positions before them. There is no
+    division, so factors between 0 and 1 and terms of one sign lose no precision.
 
     Args:
         decay: Factors, (B, S).
@@ -35,7 +35,7 @@ def linear_recurrence(decay: Tensor, x: Tensor) -> Tensor:
 
 
 def _in_a_loop(decay: Tensor, x: Tensor) -> Tensor:
-    """The rounds where the length is not known before the graph runs."""
+    """Run the rounds in a graph whose length is unknown until it runs."""
     length = ops.shape(x)[1]
     _, _, y = ops.while_loop(
         lambda width, decay, x: width < length,
@@ -47,7 +47,7 @@ def _in_a_loop(decay: Tensor, x: Tensor) -> Tensor:
 
 
 def _wider(decay: Tensor, x: Tensor, width: int | Tensor) -> tuple[Tensor, Tensor]:
-    """One round."""
+    """Run one round."""
     places = ops.arange(ops.shape(x)[1]) - width
     exists = places >= 0
     from_left = ops.maximum(places, 0)

@@ -14,9 +14,11 @@ from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import masked_softmax
 from keras_attention.types import Shape, Tensor
 
+_NO_QUERY = "Argument `query` must be given: it predicts the center. Received: query=None"
+
 
 class _Local(Alignment):
-    """Base of the local alignments: a softmax over a window around a center."""
+    """Base class of the local alignments: a softmax over a window around a center."""
 
     def __init__(self, window: int = 10, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -24,7 +26,7 @@ class _Local(Alignment):
         self.window = window
 
     def _softmax(self, scores: Tensor, mask: Tensor | None, distance: Tensor) -> Tensor:
-        """Weights (B, T, S) of the places whose distance (B, T, S) is within the window."""
+        """Softmax over the positions whose distance (B, T, S) from the center fits the window."""
         is_near = ops.abs(distance) <= self.window
         if mask is not None:
             is_near = ops.logical_and(is_near, ops.expand_dims(ops.cast(mask, "bool"), 1))
@@ -37,19 +39,31 @@ class _Local(Alignment):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class LocalMonotonic(_Local):
-    """A softmax over a window that moves on by one place at each step: local-m.
+    """A softmax over a window that advances one position per step (local-m).
 
-    Formula: `weights_tj = softmax_j(score_tj)` over the places `|j - p_t| <= D`, 0 elsewhere, with
-    the center `p_t = t`, counted from 0, or the last place that may be attended once t is past it
-    (where the paper would soon have nothing to attend).
+    Formula: `weights_tj = softmax_j(score_tj)` over the positions `|j - p_t| <= D`, 0 elsewhere.
+    The center is `p_t = t`, counted from 0, but never beyond the last position that may be attended
+    to (in the paper, the window would soon be empty).
 
-    For targets that follow their source place by place. A wide window is `Softmax`.
+    For targets that follow the source position by position. With a window as long as the source,
+    this is `Softmax`.
 
     Args:
-        window: D, in places to each side (10 in the paper).
+        window: D, in positions to each side (10 in the paper).
 
     Raises:
         ValueError: If `window` is not positive.
+
+    Example:
+        With equal scores, each step spreads its weight evenly over its window:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> weights = ka.alignments.LocalMonotonic(window=1)(np.zeros((1, 3, 4)))
+        >>> print(weights[0].numpy().round(2))
+        [[0.5  0.5  0.   0.  ]
+         [0.33 0.33 0.33 0.  ]
+         [0.   0.33 0.33 0.33]]
 
     Reference: Luong, Pham and Manning 2015, section 3.2, "monotonic alignment", equation 7.
     """
@@ -57,7 +71,7 @@ class LocalMonotonic(_Local):
     state_count = 1
 
     def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
-        """The number of steps so far, (B, 1)."""
+        """Return the number of steps so far, (B, 1)."""
         return (ops.zeros((batch, 1), dtype),)
 
     def align(
@@ -70,7 +84,7 @@ class LocalMonotonic(_Local):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         (step,) = state
         last = ops.cast(_lengths(scores, value_mask) - 1.0, step.dtype)
         center = ops.expand_dims(ops.minimum(step, ops.maximum(last, 0.0)), 1)
@@ -80,22 +94,35 @@ class LocalMonotonic(_Local):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class LocalPredictive(_Local):
-    """A softmax over a window whose center the query predicts: local-p.
+    """A softmax over a window whose center is predicted from the query (local-p).
 
-    Formula: `p_t = L sigmoid(v_p . tanh(W_p q_t))`, with L the number of places that may be
-    attended, and `weights_tj = softmax_j(score_tj) exp(-(j - p_t)^2 / (2 s^2))` over the places
-    `|j - p_t| <= D`, 0 elsewhere, with `s = D / 2`. Weights sum to at most one.
+    Formula: `p_t = L sigmoid(v_p . tanh(W_p q_t))`, with L the number of positions that may be
+    attended to, and `weights_tj = softmax_j(score_tj) exp(-(j - p_t)^2 / (2 s^2))` over the
+    positions `|j - p_t| <= D`, 0 elsewhere, with `s = D / 2`. The weights sum to at most one.
 
     Args:
-        window: D, in places to each side (10 in the paper).
-        units: Rows of W_p; None for as many as the query has features.
+        window: D, in positions to each side (10 in the paper).
+        units: U, size of the hidden layer; None uses the number of query features.
 
     Raises:
-        ValueError: If an argument is not positive, or no query is given.
+        ValueError: If an argument is not positive, or the query is missing.
 
     Attributes:
         position_kernel: W_p, (D, U).
         position_v: v_p, (U,).
+
+    Example:
+        Zero weights predict the middle, `p = 4 sigmoid(0) = 2`. The softmax over four equal scores
+        is 1/4; the Gaussian with `s = 1` scales it by `exp(-2)`, `exp(-1/2)`, 1 and `exp(-1/2)`:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> alignment = ka.alignments.LocalPredictive(window=2)
+        >>> alignment.build(query_shape=(None, None, 3))
+        >>> alignment.set_weights([np.zeros((3, 3)), np.zeros(3)])
+        >>> weights = alignment(np.zeros((1, 1, 4)), query=np.ones((1, 1, 3)))
+        >>> print(weights[0, 0].numpy().round(2))
+        [0.03 0.15 0.25 0.15]
 
     Reference: Luong, Pham and Manning 2015, section 3.2, "predictive alignment", equations 9 and
     10.
@@ -113,9 +140,9 @@ class LocalPredictive(_Local):
         query_shape: Shape | None = None,
         key_shape: Shape | None = None,
     ) -> None:
-        """Make W_p and v_p."""
+        """Create W_p and v_p."""
         if query_shape is None:
-            raise ValueError("Argument `query` must be given: it predicts. Received: query=None")
+            raise ValueError(_NO_QUERY)
         units = self.units or query_shape[-1]
         self.position_kernel = self.add_weight(
             name="position_kernel", shape=(query_shape[-1], units)
@@ -135,9 +162,9 @@ class LocalPredictive(_Local):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         if query is None:
-            raise ValueError("Argument `query` must be given: it predicts. Received: query=None")
+            raise ValueError(_NO_QUERY)
         hidden = linear(query, ops.cast(self.position_kernel, query.dtype))
         v = at_least_float32(self.position_v)
         relative = ops.sigmoid(ops.sum(ops.tanh(at_least_float32(hidden)) * v, axis=-1))
@@ -153,12 +180,12 @@ class LocalPredictive(_Local):
 
 
 def _places(scores: Tensor) -> Tensor:
-    """The places, counted from 0, (S,) float32."""
+    """The positions, counted from 0, (S,) float32."""
     return ops.cast(ops.arange(ops.shape(scores)[-1]), "float32")
 
 
 def _lengths(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """How many places may be attended, (B, 1) or () float32."""
+    """Number of positions that may be attended to, (B, 1) or () float32."""
     if mask is None:
         return ops.cast(ops.shape(scores)[-1], "float32")
     return ops.sum(ops.cast(mask, "float32"), axis=-1, keepdims=True)

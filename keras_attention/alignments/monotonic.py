@@ -20,31 +20,32 @@ Mode = Literal["parallel", "recursive", "hard"]
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Monotonic(Alignment):
-    """Each step goes on from where the one before stopped, to the right, and stops at one place.
+    """Monotonic attention: each step scans right from where the previous one stopped.
 
-    Formula: at step i, from place to place, it stops at j with probability `p_ij`, else goes on to
-    j + 1. The weights are the probabilities of having stopped at j:
+    Formula: step i scans the positions from left to right. At j it stops with probability `p_ij`,
+    otherwise it moves on to j + 1. The weights are the probabilities of stopping at j:
 
-    - `p_ij = sigmoid(score_ij + r + noise)`, 0 on masked places
-    - `q_ij = (1 - p_i,j-1) q_i,j-1 + weights_i-1,j`, the probability of coming by j
+    - `p_ij = sigmoid(score_ij + r + noise)`, 0 on masked positions
+    - `q_ij = (1 - p_i,j-1) q_i,j-1 + weights_i-1,j`, the probability of reaching j
     - `weights_ij = p_ij q_ij`
 
-    where step 0 stopped at the first place. Weights sum to at most one: what is missing went past
-    the end. The hard mode stops, without a probability, at the first place from the last one on
-    with `score + r > 0`, and nowhere, then and ever after, if there is none.
+    Step 0 counts as stopped at the first position. Weights sum to at most one; the rest is the
+    probability of scanning past the end. The hard mode stops at the first position with
+    `score + r > 0`, starting from where the previous step stopped. If there is none, this step and
+    all later ones attend to nothing.
 
-    The sum is formed without a division or a logarithm, in `log2(S)` rounds, and so is as exact on
-    long sources as on short ones; TensorFlow Addons divides by a clipped product instead, which is
-    off in the second decimal at 30 places.
+    The sum takes `log2(S)` rounds without a division or a logarithm, so it is as accurate for long
+    sources as for short ones. TensorFlow Addons divides by a clipped product, which is wrong in the
+    second decimal at 30 positions.
 
     Args:
-        mode: `"parallel"` in all places at once, `"recursive"` place by place, which gives the same
-            numbers; `"hard"` to decode with a model that was trained by one of the others. Hard
-            weights have no gradient to the scores.
-        noise: Standard deviation of the noise n, normally distributed, in training: it teaches
-            scores to be far from zero, so that hard decoding finds the same places.
-        score_bias_init: What r starts from. A negative one, for example -4, lets attention look
-            further in the first steps of training.
+        mode: `"parallel"` computes all positions at once, `"recursive"` one after another, with the
+            same result. `"hard"` is for decoding with a model trained in one of the other modes;
+            hard weights have no gradient with respect to the scores.
+        noise: Standard deviation of the Gaussian noise in training. It pushes scores away from
+            zero, so that hard decoding stops at the same positions.
+        score_bias_init: Initial value of r. A negative value, for example -4, lets attention reach
+            further to the right early in training.
 
     Raises:
         ValueError: If `mode` is unknown or `noise` is negative.
@@ -53,14 +54,16 @@ class Monotonic(Alignment):
         score_bias: r, a scalar.
 
     Example:
+        With all scores zero, each position stops half of what reaches it:
+
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> weights = ka.alignments.Monotonic()(np.array([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))
+        >>> weights = ka.alignments.Monotonic()(np.zeros((1, 2, 3)))
         >>> print(weights[0].numpy().tolist())
         [[0.5, 0.25, 0.125], [0.25, 0.25, 0.1875]]
 
     Reference: Raffel, Luong, Liu, Weiss and Eck 2017, "Online and linear-time attention by
-    enforcing monotonic alignments", sections 2.2 (hard), 2.3 (in expectation; their q is ours),
+    enforcing monotonic alignments", sections 2.2 (hard), 2.3 (in expectation, with the same q),
     2.4 (r) and 2.5 (noise).
     """
 
@@ -86,13 +89,13 @@ class Monotonic(Alignment):
         query_shape: Shape | None = None,
         key_shape: Shape | None = None,
     ) -> None:
-        """Make r."""
+        """Create r."""
         start = keras.initializers.Constant(self.score_bias_init)
         self.score_bias = self.add_weight(name="score_bias", shape=(), initializer=start)
         self.built = True
 
     def initial_state(self, batch: Any, length: Any, dtype: str = "float32") -> State:
-        """The weights (B, S) of a step before the first: all on the first place."""
+        """Return the weights (B, S) of a step before the first: all on the first position."""
         return (ops.broadcast_to(_first(length, dtype), (batch, length)),)
 
     def align(
@@ -105,7 +108,7 @@ class Monotonic(Alignment):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         stopped = self._stopped(scores, value_mask, state[0], noise)
         weights = self._spread(stopped, scores, value_mask, query, prepared)
         result = ops.cast(ops.expand_dims(weights, 1), scores.dtype)
@@ -119,13 +122,13 @@ class Monotonic(Alignment):
         query: Tensor | None,
         prepared: tuple[Tensor, ...],
     ) -> Tensor:
-        """Weights (B, S) of the probabilities (B, S) of stopping: these themselves."""
+        """Weights (B, S), here the probabilities of stopping; a subclass may spread them."""
         return stopped
 
     def _stopped(
         self, scores: Tensor, value_mask: Tensor | None, before: Tensor, noise: Tensor | None
     ) -> Tensor:
-        """Probabilities (B, S) of stopping, after those of the step before."""
+        """Probabilities (B, S) of stopping, given those of the previous step."""
         z = at_least_float32(scores) + at_least_float32(self.score_bias)
         if noise is not None and self.noise:
             z = z + self.noise * ops.cast(noise, z.dtype)
@@ -149,17 +152,17 @@ class Monotonic(Alignment):
 
 
 def _first(length: Any, dtype: str) -> Tensor:
-    """One on the first place, (1, S)."""
+    """One at the first position, zero elsewhere, (1, S)."""
     return ops.cast(ops.expand_dims(ops.equal(ops.arange(length), 0), 0), dtype)
 
 
 def _shifted(x: Tensor) -> Tensor:
-    """Each place's left neighbor; the first place has zero."""
+    """Shift right by one position, filling with zero."""
     return ops.concatenate([ops.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
 
 def _one_by_one(decay: Tensor, x: Tensor) -> Tensor:
-    """`linear_recurrence`, place by place."""
+    """`linear_recurrence`, one position after another."""
 
     def one_place(carry: Nest, here: tuple[Tensor, Tensor]) -> tuple[Nest, Tensor]:
         after = here[0] * carry + here[1]

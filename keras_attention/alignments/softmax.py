@@ -1,4 +1,4 @@
-"""From scores to weights, each step by itself: softmax and hardmax."""
+"""Softmax and hardmax, which align each step independently."""
 
 from __future__ import annotations
 
@@ -16,15 +16,26 @@ from keras_attention.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Softmax(Alignment):
-    """Weights by a softmax over the places that may be attended.
+    """A softmax over the positions that may be attended to.
 
-    Formula: `weights = softmax(scores / temperature)`, see `keras_attention.masking`.
+    Formula: `weights = softmax(scores / temperature)`, by `keras_attention.masking`.
 
     Args:
-        temperature: Positive number; below 1 sharpens, above 1 flattens.
+        temperature: Positive; values below 1 sharpen the weights, values above 1 flatten them.
 
     Raises:
         ValueError: If `temperature` is not positive.
+
+    Example:
+        Weights in the ratio 1 : 3; at half the temperature, 1 : 9:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> scores = np.log([[[1.0, 3.0]]])
+        >>> print(ka.alignments.Softmax()(scores).numpy().round(2))
+        [[[0.25 0.75]]]
+        >>> print(ka.alignments.Softmax(temperature=0.5)(scores).numpy().round(2))
+        [[[0.1 0.9]]]
     """
 
     def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
@@ -42,7 +53,7 @@ class Softmax(Alignment):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         if self.temperature != 1.0:
             scores = scores / self.temperature
         return masked_softmax(scores, value_mask), state
@@ -54,11 +65,11 @@ class Softmax(Alignment):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Hardmax(Alignment):
-    """All weight on the place with the largest score, the first of several.
+    """All weight on the position with the highest score (the first one, if several tie).
 
-    Formula: `weights_j = 1` for `j = argmax_i score_i`, else 0: what a softmax tends to as its
-    temperature falls to zero. It has no gradient to the scores: train with another alignment, which
-    has the same weights, and put this in its place.
+    Formula: `weights_j = 1` for `j = argmax_i score_i`, else 0, the limit of a softmax as its
+    temperature approaches zero. There is no gradient with respect to the scores: train with an
+    alignment that has the same weights, such as `Softmax`, then replace it with this one.
 
     Example:
         >>> import numpy as np
@@ -78,11 +89,11 @@ class Hardmax(Alignment):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         scores = floating(scores)
         may = None if value_mask is None else aligned_mask(value_mask, scores)
         allowed = scores if may is None else ops.where(may, scores, -float("inf"))
         places = ops.arange(ops.shape(scores)[-1])
-        _, best = ops.top_k(allowed, 1)  # Keras's argmax has operations that ONNX has not
+        _, best = ops.top_k(allowed, 1)  # Keras's argmax uses operations that ONNX lacks
         weights = ops.cast(ops.equal(places, ops.cast(best, places.dtype)), scores.dtype)
         return (weights if may is None else ops.where(may, weights, 0.0)), state

@@ -13,13 +13,13 @@ from keras_attention.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Sparsemax(Alignment):
-    """Weights by the projection of the scores onto the simplex: many are exactly zero.
+    """The projection of the scores onto the simplex, in which many weights are exactly zero.
 
-    Formula: `weights_j = max(score_j - tau, 0)`, with tau so that the weights sum to one; for the
-    scores in falling order it is `tau = (score_(1) + ... + score_(k) - 1) / k` with the largest k
+    Formula: `weights_j = max(score_j - tau, 0)`, where tau makes the weights sum to one; for
+    scores in descending order, `tau = (score_(1) + ... + score_(k) - 1) / k` with the largest k
     for which `1 + k score_(k) > score_(1) + ... + score_(k)`.
 
-    Computed in at least float32, returned in the type of `scores`.
+    Computed in at least float32 and returned in the dtype of `scores`.
 
     Example:
         >>> import numpy as np
@@ -41,7 +41,7 @@ class Sparsemax(Alignment):
         prepared: tuple[Tensor, ...] = (),
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Weigh; see `Alignment`."""
+        """Compute the weights; see `Alignment`."""
         scores = floating(scores)
         dtype = keras.backend.standardize_dtype(scores.dtype)
         may = None if value_mask is None else aligned_mask(value_mask, scores)
@@ -59,11 +59,11 @@ class Sparsemax(Alignment):
 
 _LOWEST = -3.4e38
 _FAR_OUT = -2.0
-"""Of a score beside the largest: from one below it on none has a weight."""
+"""Lower bound of scores relative to the largest; from 1 below it, the weight is zero anyway."""
 
 
 def _threshold(z: Tensor) -> Tensor:
-    """Sparsemax's tau, (..., 1), for scores of which the largest is zero."""
+    """Sparsemax's tau, (..., 1), for scores whose maximum is zero."""
     falling = ops.flip(ops.sort(z, axis=-1), axis=-1)
     counts = ops.cast(ops.arange(1, ops.shape(z)[-1] + 1), z.dtype)
     sums = ops.cumsum(falling, axis=-1)

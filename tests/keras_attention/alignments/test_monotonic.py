@@ -256,13 +256,13 @@ def test_a_wide_window_is_no_window() -> None:
         (lambda: ka.alignments.LocalPredictive(2, 0), r"`units` must be a positive integer"),
         (
             lambda: ka.alignments.LocalPredictive(2)(np.zeros((1, 2, 3))),
-            r"`query` must be given: it predicts. Received: query=None",
+            r"`query` must be given: it predicts the center. Received: query=None",
         ),
         (
             lambda: ka.alignments.MonotonicChunkwise(2, ka.LuongAttention("dot"))(
                 np.zeros((1, 2, 3))
             ),
-            r"`query` and `key` must be given where there is a `chunk_attention`",
+            r"`query` and `key` must be given if there is a `chunk_attention`",
         ),
     ],
 )
