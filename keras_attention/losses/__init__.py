@@ -1,7 +1,7 @@
-"""Losses that leave out padding.
+"""Losses that ignore padding.
 
-`tokens` has the cross-entropy of target tokens, `attention` losses of attention weights: to cover
-the source evenly, or to follow known alignments.
+`tokens` holds the cross-entropy of target tokens. `attention` holds losses on attention weights:
+one penalizes attending to a position again, the other follows given word alignments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses of where a model looks: not again at the same place, and where an alignment says."""
+"""Losses on attention weights: cover each position only once, or follow a given alignment."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _LEAST_WEIGHT = 1e-9
 
 
 def coverage_loss(weights: Tensor) -> Tensor:
-    """How much each step attends to what was attended to before, in at least float32.
+    """Measure how much each step attends to positions that earlier steps attended to.
 
-    Formula: `covloss_t = sum_i min(a_ti, c_ti)` with the coverage `c_t = sum_{t' < t} a_t'`.
+    Formula: `covloss_t = sum_i min(a_ti, c_ti)` with the coverage `c_t = sum_{t' < t} a_t'`,
+    computed in at least float32.
 
     Args:
         weights: a, (B, T, S).
 
     Returns:
-        (B, T), between 0 and 1 where the weights of a step sum to one; 0 at the first step.
+        Loss per step, (B, T): 0 at the first step, and between 0 and 1 where the weights of a step
+        sum to one.
 
     Raises:
-        ValueError: If weights have other axes.
+        ValueError: If `weights` does not have three axes.
 
     Reference: See, Liu and Manning 2017, equation 12.
     """
@@ -42,27 +44,27 @@ def coverage_loss(weights: Tensor) -> Tensor:
 def guided_alignment_loss(
     weights: Tensor, alignment: Tensor, cost: AlignmentCost = "cross_entropy"
 ) -> Tensor:
-    """How far attention is from a given alignment, in at least float32.
+    """Measure how far attention weights are from a given alignment, in at least float32.
 
-    Formula, with `A_ti = alignment_ti / sum_j alignment_tj`:
+    Formula, by `cost`, with `A_ti = alignment_ti / sum_j alignment_tj`:
 
     - `"cross_entropy"`: `-sum_i A_ti log max(a_ti, 1e-9)`
     - `"squared_error"`: `sum_i (A_ti - a_ti)^2`
 
     Args:
         weights: a, (B, T, S).
-        alignment: (B, T, S), not negative, for example 1 where a target token comes from a source
-            token and 0 elsewhere.
-        cost: Which of the two.
+        alignment: (B, T, S), not negative; for example 1 where a target token translates a source
+            token, and 0 elsewhere.
+        cost: One of the two names above.
 
     Returns:
-        (B, T), in nats for the cross-entropy; 0 for a target token that is aligned to nothing.
+        Loss per step, (B, T), in nats for the cross-entropy; 0 for a target token without any link.
 
     Raises:
-        ValueError: If shapes do not fit together, or there is no such cost.
+        ValueError: If the shapes do not match or `cost` is unknown.
 
     Reference: Chen, Matusov, Khadivi and Peter 2016, "Guided alignment training for topic-aware
-    neural machine translation", of which the cross-entropy is the one that was better.
+    neural machine translation"; in their experiments the cross-entropy did better.
     """
     check_one_of("cost", cost, ALIGNMENT_COSTS)
     check_rank("weights", weights.shape, "(batch, target length, source length)")
@@ -81,13 +83,13 @@ def guided_alignment_loss(
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class CoverageLoss(keras.losses.Loss):
-    """Coverage loss per real target token: it teaches not to attend to the same place again.
+    """Coverage loss per target token, which penalizes attending to the same position again.
 
-    Formula: `sum(covloss * m) / sum(m)` over the batch, with m zero where the target is padding (id
-    0) and `covloss` as in `keras_attention.losses.attention.coverage_loss`.
+    Formula: `sum(covloss * m) / sum(m)` over the batch, where m is 0 on padding (id 0) and 1
+    elsewhere, and `covloss` is `keras_attention.losses.attention.coverage_loss`.
 
-    `Seq2SeqConfig(coverage_loss=1.0)` adds it to what a model learns. This is for models of one's
-    own whose attention is an output.
+    `Seq2SeqConfig(coverage_loss=1.0)` adds this loss to a `Seq2Seq` model. Use the class for your
+    own models that output attention weights.
 
     Args:
         name: Name of the loss.
@@ -98,16 +100,19 @@ class CoverageLoss(keras.losses.Loss):
         sample_weight: (B,), (B, T) or None.
 
     Returns:
-        A scalar; 0 for a batch of padding alone.
+        A scalar; 0 if the whole batch is padding.
 
     Raises:
-        ValueError: If shapes do not fit together.
+        ValueError: If the shapes do not match.
 
     Example:
+        The first step costs 0, the second `min(0.5, 0.75) + min(0.5, 0.25)`, the third is padding;
+        the mean over two tokens is 0.75 / 2:
+
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> weights = np.array([[[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]]], "float32")
-        >>> float(ka.losses.CoverageLoss()(np.array([[5, 2, 0]]), weights))  # of the first two
+        >>> float(ka.losses.CoverageLoss()(np.array([[5, 2, 0]]), weights))
         0.375
 
     Reference: See, Liu and Manning 2017, equation 12.
@@ -119,24 +124,24 @@ class CoverageLoss(keras.losses.Loss):
     def __call__(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
-        """The mean over real tokens."""
+        """Average over the tokens that are not padding."""
         weight = token_weights(y_true, sample_weight)
         return super().__call__(y_true, y_pred, sample_weight=weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Coverage loss (B, T)."""
+        """Return the coverage loss of each token, (B, T)."""
         check_shape("y_true", y_true.shape, "y_pred", y_pred.shape[:-1])
         return coverage_loss(y_pred)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class GuidedAlignmentLoss(keras.losses.Loss):
-    """Distance of attention from a given alignment per target token that is aligned.
+    """Distance between attention and a given alignment, per aligned target token.
 
-    Formula: `sum(G * m) / sum(m)` over the batch, with m one where the alignment of a target token
-    has a link, else zero, and G as in `keras_attention.losses.attention.guided_alignment_loss`.
+    Formula: `sum(G * m) / sum(m)` over the batch, where m is 1 for target tokens with at least one
+    link and 0 for others, and G is `keras_attention.losses.attention.guided_alignment_loss`.
 
-    For a model whose attention is an output, as that of `Seq2Seq.with_attention()` is.
+    For models that output attention weights, such as `Seq2Seq.with_attention()`.
 
     Args:
         cost: `"cross_entropy"` or `"squared_error"`.
@@ -148,16 +153,18 @@ class GuidedAlignmentLoss(keras.losses.Loss):
         sample_weight: (B,), (B, T) or None.
 
     Returns:
-        A scalar; 0 for a batch without a link.
+        A scalar; 0 if no token of the batch has a link.
 
     Raises:
-        ValueError: If there is no such cost, or shapes do not fit together.
+        ValueError: If `cost` is unknown or the shapes do not match.
 
     Example:
+        The first token translates the first source token, the second has no link: `-log 0.75`.
+
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> weights = np.array([[[0.75, 0.25], [0.5, 0.5]]], "float32")
-        >>> alignment = np.array([[[1, 0], [0, 0]]])  # the second token comes from nowhere
+        >>> alignment = np.array([[[1, 0], [0, 0]]])
         >>> round(float(ka.losses.GuidedAlignmentLoss()(alignment, weights)), 4)
         0.2877
 
@@ -178,13 +185,13 @@ class GuidedAlignmentLoss(keras.losses.Loss):
     def __call__(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
-        """The mean over aligned tokens."""
+        """Average over the aligned tokens."""
         is_aligned = ops.any(ops.cast(y_true, "bool"), axis=-1)
         weight = token_weights(is_aligned, sample_weight)
         return super().__call__(y_true, y_pred, sample_weight=weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Distances (B, T)."""
+        """Return the distance of each token, (B, T)."""
         return guided_alignment_loss(y_pred, y_true, self.cost)
 
     def get_config(self) -> dict[str, Any]:
@@ -193,10 +200,10 @@ class GuidedAlignmentLoss(keras.losses.Loss):
 
 
 class AddCoverageLoss(keras.layers.Layer):
-    """What a model computes, unchanged, with the coverage loss added to what it learns.
+    """Pass outputs through unchanged and add the coverage loss to the model.
 
     Args:
-        factor: What the loss is multiplied by.
+        factor: Weight of the coverage loss.
     """
 
     def __init__(self, factor: float, **kwargs: Any) -> None:
@@ -205,6 +212,6 @@ class AddCoverageLoss(keras.layers.Layer):
         self.loss = CoverageLoss()
 
     def call(self, outputs: Tensor, weights: Tensor, target: Tensor) -> Tensor:
-        """Outputs of any shape, weights (B, T, S), target ids (B, T), 0 on padding."""
+        """Take outputs of any shape, weights (B, T, S), and target ids (B, T), 0 on padding."""
         self.add_loss(self.factor * self.loss(target, weights))
         return outputs

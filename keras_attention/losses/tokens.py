@@ -1,4 +1,4 @@
-"""Losses over target sequences: padding never counts."""
+"""Cross-entropy of target sequences, excluding padding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from keras_attention.types import Tensor
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of each position, in at least float32.
+    """Compute the cross-entropy of each position, in at least float32.
 
-    Formula: `-(1 - eps) log p(y) - eps / V * sum_v log p(v)` with `p = softmax(logits)` and eps the
-    label smoothing.
+    Formula: `-(1 - eps) log p(y) - eps / V * sum_v log p(v)`, with `p = softmax(logits)` and the
+    label smoothing eps.
 
     Args:
         logits: (B, T, V).
@@ -25,7 +25,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
         label_smoothing: eps, at least 0 and below 1.
 
     Returns:
-        (B, T), in nats.
+        Loss per token, (B, T), in nats.
 
     Reference: Szegedy et al. 2016, section 7 (label smoothing).
     """
@@ -42,9 +42,9 @@ def sequence_loss(
     average_across_timesteps: bool = True,
     average_across_batch: bool = True,
 ) -> Tensor:
-    """Weighted cross-entropy of sequences of logits.
+    """Compute the weighted cross-entropy of sequences.
 
-    Formula: `sum(ce * w) / (sum(w) + 1e-12)` over the averaged axes; with none of them, `ce * w`.
+    Formula: `sum(ce * w) / (sum(w) + 1e-12)` over the averaged axes, or `ce * w` without averaging.
 
     Args:
         logits: (B, T, V).
@@ -54,12 +54,23 @@ def sequence_loss(
         average_across_batch: Average over B.
 
     Returns:
-        A scalar, (T,) or (B,) or (B, T), as averaged, in nats.
+        A scalar, (T,), (B,) or (B, T), depending on the averaging, in nats.
 
     Raises:
-        ValueError: If shapes do not fit together.
+        ValueError: If the shapes do not match.
 
-    Reference: what `tfa.seq2seq.sequence_loss` computed.
+    Example:
+        The targets have the probabilities 1/2 and 1/4, then there is padding; the mean of `log 2`
+        and `log 4` is 1.0397:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> logits = np.log([[[0.5, 0.5], [0.75, 0.25], [0.9, 0.1]]])
+        >>> loss = ka.losses.sequence_loss(logits, [[1, 1, 0]], weights=[[1.0, 1.0, 0.0]])
+        >>> round(float(loss), 4)
+        1.0397
+
+    Reference: `tfa.seq2seq.sequence_loss` of TensorFlow Addons, which gives the same result.
     """
     losses = cross_entropy(logits, targets)
     weights = ops.cast(weights, losses.dtype)
@@ -77,16 +88,16 @@ def sequence_loss(
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class MaskedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy per real target token, from logits.
+    """Cross-entropy per target token, from logits.
 
-    Formula: `sum(ce * m) / sum(m)` over the batch, with m zero where the target is padding (id 0)
-    and `ce` as in `keras_attention.losses.cross_entropy`.
+    Formula: `sum(ce * m) / sum(m)` over the batch, where m is 0 on padding (id 0) and 1 elsewhere,
+    and `ce` is `keras_attention.losses.tokens.cross_entropy`.
 
-    It looks at the targets itself, so that no mask can get lost on the way to it; sample weights
-    multiply m.
+    The loss derives m from the targets, so it does not depend on a mask being passed along.
+    Sample weights multiply m.
 
     Args:
-        label_smoothing: Fraction of the target's probability that is spread over all tokens.
+        label_smoothing: Fraction of the target's probability to spread over all tokens.
         name: Name of the loss.
 
     Call arguments:
@@ -95,12 +106,14 @@ class MaskedCrossEntropy(keras.losses.Loss):
         sample_weight: (B,), (B, T) or None.
 
     Returns:
-        A scalar, in nats per token; 0 for a batch of padding alone.
+        A scalar, in nats per token; 0 if the whole batch is padding.
 
     Raises:
-        ValueError: If `label_smoothing` is out of range or shapes do not fit together.
+        ValueError: If `label_smoothing` is out of range or the shapes do not match.
 
     Example:
+        One token among four equally likely ones, `log 4`, and padding:
+
         >>> import numpy as np
         >>> import keras_attention as ka
         >>> loss = ka.losses.MaskedCrossEntropy()
@@ -122,12 +135,12 @@ class MaskedCrossEntropy(keras.losses.Loss):
     def __call__(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
-        """The mean over real tokens."""
+        """Average over the tokens that are not padding."""
         weight = token_weights(y_true, sample_weight)
         return super().__call__(y_true, y_pred, sample_weight=weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Cross-entropy (B, T)."""
+        """Return the cross-entropy of each token, (B, T)."""
         return cross_entropy(y_pred, y_true, self.label_smoothing)
 
     def get_config(self) -> dict[str, Any]:
@@ -136,7 +149,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
 
 
 def token_weights(targets: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-    """1 on real tokens, 0 on padding (B, T), times the sample weights (B,) or (B, T)."""
+    """Weights (B, T): 1 on tokens, 0 on padding, times the sample weights (B,) or (B, T)."""
     weights = ops.cast(ops.not_equal(ops.cast(targets, "int32"), PADDING_ID), "float32")
     if sample_weight is None:
         return weights
