@@ -1,8 +1,8 @@
-"""Attention layers: one mechanism a file.
+"""Attention layers, one mechanism per file.
 
-`base` is how all of them are called, `scored` what those share that score every place, align and
-sum. `past` lets earlier weights into the next score, `pooling` attends without a query, and
-`registry` has the names that configurations use.
+`base` defines the interface of all of them; `scored` is the base of those that score every
+position, align and sum. `past` feeds earlier weights into the next score, `pooling` attends without
+a query, and `registry` lists the names that configurations use.
 """
 
 from __future__ import annotations

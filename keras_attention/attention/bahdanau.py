@@ -19,41 +19,40 @@ from keras_attention.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class BahdanauAttention(Attention):
-    """Attention that scores with a small network over query and key.
+    """Attention with an additive score: a feed-forward network over query and key.
 
-    Formula: `score(q, k) = v . tanh(q W_q + k W_m)`; in the paper's letters
+    Formula: `score(q, k) = v . tanh(q W_q + k W_m)`; in the paper's notation
     `e_ij = v_a . tanh(W_a s_{i-1} + U_a h_j)`, where the query is the decoder's previous state and
-    the keys are the encoder's outputs. Then `weights = softmax(score)` over the places that may be
-    attended and `context = sum_j weights_j value_j`.
+    the keys are the encoder's outputs. Then `weights = softmax(score)` over the positions that
+    may be attended to, and `context = sum_j weights_j value_j`.
 
     Args:
         units: Size U of the hidden layer.
-        normalize: Weight normalization: `g v / |v|` instead of v, with a learned length g
-            (initially `sqrt(1 / U)`), and a learned bias b added inside the tanh.
-        dropout: Fraction of the weights that are dropped in training.
-        alignment: How scores become weights; None for a softmax.
-        past: What of the weights so far enters the next score, added to the projected keys; None
-            for nothing.
-        seed: Seed of the dropout and of an alignment's noise, or None.
+        normalize: Use weight normalization: `g v / |v|` instead of v, with a learned length g
+            (initially `sqrt(1 / U)`), and a learned bias b inside the tanh.
+        dropout: Fraction of the weights to drop in training.
+        alignment: Turns scores into weights; None uses a softmax.
+        past: Makes the score depend on the weights of earlier steps, by adding to the projected
+            keys; None ignores them.
+        seed: Seed of the dropout and the alignment's noise, or None.
 
     Call arguments:
-        query: (B, T, D), or one query for each row, (B, D).
+        query: (B, T, D), or (B, D) for a single query per row.
         value: (B, S, M).
-        key: (B, S, E), or None for the values.
-        query_mask: Not used. The mask that `query` carries is carried on by the result.
-        value_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask
-            that `value` carries.
-        key_mask: Like `value_mask`, for `key`; both must allow a place.
-        return_attention_scores: Also return the weights (Keras calls them scores), those before
-            dropout.
-        training: Whether to drop weights.
+        key: (B, S, E); None uses the values.
+        query_mask: Ignored. The result keeps the mask of `query`.
+        value_mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask
+            of `value`, if there is one.
+        key_mask: Like `value_mask`, for `key`; a position must be allowed by both.
+        return_attention_scores: Also return the weights before dropout (Keras calls them scores).
+        training: Whether to apply dropout and the alignment's noise.
 
     Returns:
-        Context (B, T, M) or (B, M), with the weights (B, T, S) or (B, S) if asked for. A row with
-        nothing to attend gets zero weights and a zero context.
+        Context (B, T, M) or (B, M), and on request the weights (B, T, S) or (B, S). A fully masked
+        row gets zero weights and a zero context.
 
     Raises:
-        ValueError: If `units` or `dropout` is out of range, or shapes do not fit together.
+        ValueError: If `units` or `dropout` is out of range, or the shapes do not match.
 
     Attributes:
         query_kernel: W_q, (D, U).
@@ -92,7 +91,7 @@ class BahdanauAttention(Attention):
         self.normalize = normalize
 
     def build_score(self, query_size: int, key_size: int) -> None:
-        """Make W_q, W_m, v and, if normalized, g and b."""
+        """Create W_q, W_m, v and, with `normalize`, g and b."""
         self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
         self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, self.units))
         self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
@@ -110,12 +109,12 @@ class BahdanauAttention(Attention):
         return linear(query, ops.cast(self.query_kernel, query.dtype))
 
     def project_key(self, key: Tensor) -> Tensor:
-        """`k W_m`, and the bias b, which the sum inside the tanh may as well take from here."""
+        """`k W_m`, plus the bias b, so that it is added once per memory."""
         projected = at_least_float32(ops.matmul(key, ops.cast(self.key_kernel, key.dtype)))
         return projected + at_least_float32(self.bias) if self.normalize else projected
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """`v . tanh(query + key)` of what was projected."""
+        """`v . tanh(query + key)` of projected queries and keys."""
         v = at_least_float32(self.v)
         if self.normalize:
             v = scores.unit_vectors(v) * at_least_float32(self.g)

@@ -1,4 +1,4 @@
-"""The base of all attention layers: how they are called, whatever they compute."""
+"""The base class of all attention layers: their common interface."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ from keras_attention.types import Nest, Shape, Tensor
 
 
 class Memory(NamedTuple):
-    """What is attended to, made once for a batch by `Attention.prepare`.
+    """What a query attends to, computed once per batch by `AttentionLayer.prepare`.
 
-    Of a `MultiSourceAttention` every field is a tuple, with one for each source.
+    In the memory of a `MultiSourceAttention`, every field is a tuple with one item per source.
 
     Attributes:
-        values: (B, S, M), what the weighted sum is taken of.
+        values: (B, S, M), averaged into the context.
         keys: (B, S, U), projected for scoring.
-        mask: Boolean (B, S), True where a place may be attended, or None for everywhere.
-        past: What the memory of the past needs besides, (B, S, ...) each.
-        alignment: What the alignment needs besides, (B, S, ...) each.
+        mask: Boolean (B, S), True where a position may be attended to; None allows every position.
+        past: Additional tensors for the layer's `past`, (B, S, ...) each.
+        alignment: Additional tensors for the alignment, (B, S, ...) each.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> attention = ka.BahdanauAttention(units=8)
+        >>> attention.build((None, 6), (None, 7, 4))
+        >>> memory = attention.prepare(np.ones((2, 7, 4)))
+        >>> tuple(memory.values.shape), tuple(memory.keys.shape)
+        ((2, 7, 4), (2, 7, 8))
     """
 
     values: Tensor
@@ -37,36 +46,52 @@ class Memory(NamedTuple):
 
 
 class AttentionLayer(keras.layers.Layer):
-    """Base layer of everything that attends: the contract between attention and its users.
+    """Base layer of all attention layers: the interface that decoders rely on.
 
-    A decoder attends once a step. `prepare` makes a `Memory` of what is attended to, once for a
-    batch; `initial_state` gives the state before the first step; each `step` takes a query, the
-    memory and a state to a context, weights and the next state. `attend` is all steps at once, and
-    a `call` is `prepare` followed by `attend`.
+    A decoder attends once per step. `prepare` computes the `Memory`, once per batch;
+    `initial_state` returns the state before the first step; each `step` maps a query, the memory
+    and the state to a context, weights and the next state. `attend` takes all steps at once, and
+    `call` runs `prepare`, then `attend`.
 
-    A subclass gives
+    A subclass implements
 
-    - `build`: the weights;
+    - `build`, which creates the weights;
     - `prepare` and `step`;
-    - `state_count` and `initial_state`, if a step depends on those before;
-    - `attend`, if all steps can be taken at once without a loop;
-    - `draw`, if it is random in training: what is drawn is an argument of `step`, which is pure;
+    - `state_count` and `initial_state`, if a step depends on earlier ones;
+    - `attend`, if all steps can be computed without a loop;
+    - `draw`, if training is random: the random numbers are an argument of `step`, which is pure;
     - `memory_shapes`, if it attends to several memories.
 
-    It gets the call, with its checks and its symbolic results. Nothing of a batch is kept on the
-    layer: memory, state and random numbers are arguments and results.
+    It inherits `call`, with its checks and symbolic results. The layer stores nothing about a
+    batch: memory, state and random numbers are arguments and results.
+
+    Example:
+        Two steps, as a decoder takes them:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> attention = ka.LuongAttention("dot")
+        >>> value = np.array([[[2.0, 0.0], [0.0, 2.0]]])
+        >>> attention.build((None, 2), value.shape)
+        >>> memory = attention.prepare(value)
+        >>> state = attention.initial_state(memory)
+        >>> for query in ([[9.0, 0.0]], [[0.0, 9.0]]):
+        ...     context, weights, state = attention.step(query, memory, state)
+        ...     print(weights.numpy().round(2))
+        [[1. 0.]]
+        [[0. 1.]]
     """
 
     _heads_shape: tuple[int, ...] = ()
-    """The axis of the heads in the weights that a call returns: (H,) where there are several."""
+    """Axis of the heads in the weights that `call` returns: (H,) if there are several heads."""
 
     @property
     def state_count(self) -> int:
-        """How many tensors the state has; 0 where no step depends on those before."""
+        """Number of tensors in the state; 0 if no step depends on earlier ones."""
         return 0
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
-        """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
+        """Create the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
         raise NotImplementedError
 
     def call(
@@ -80,7 +105,7 @@ class AttentionLayer(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Attend with each query; see the class for arguments and results."""
+        """Attend with every query; see the class for arguments and results."""
         self._check_inputs(query, value, key, value_mask, key_mask)
         one_query = len(query.shape) == 2
         if one_query:
@@ -96,25 +121,25 @@ class AttentionLayer(keras.layers.Layer):
     def prepare(
         self, value: Tensor, key: Tensor | None = None, value_mask: Tensor | None = None
     ) -> Memory:
-        """Project the keys, once for all the steps that will attend to them.
+        """Project the keys, once for all steps.
 
         Args:
             value: (B, S, M).
-            key: (B, S, E), or None for the values.
-            value_mask: Boolean (B, S), True where a place may be attended, or None.
+            key: (B, S, E); None uses the values.
+            value_mask: Boolean (B, S), True where a position may be attended to, or None.
 
         Returns:
-            The memory that `step` takes.
+            The memory, as `step` takes it.
 
         Raises:
-            ValueError: If the layer is not built, or shapes do not fit together.
+            ValueError: If the layer is not built, or the shapes do not match.
         """
         raise NotImplementedError
 
     def initial_state(self, memory: Memory) -> State:
-        """The state before the first step: `state_count` tensors, each (B, S) or (B, 1).
+        """Return the state before the first step: `state_count` tensors, each (B, S) or (B, 1).
 
-        It is of float32 under mixed precision too: sums of many weights are kept in it.
+        It is float32 even under mixed precision, because it accumulates many weights.
         """
         return ()
 
@@ -125,19 +150,19 @@ class AttentionLayer(keras.layers.Layer):
         state: Sequence[Tensor] = (),
         drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Attend once, with one query for each row.
+        """Attend once, with a single query per row.
 
         Args:
             query: (B, D).
             memory: From `prepare`.
-            state: From `initial_state` or the step before.
-            drawn: What `draw` gave, of this step, (B, S) each; None outside training.
+            state: From `initial_state` or the previous step.
+            drawn: The result of `draw` for this step, (B, S) each; None outside training.
 
         Returns:
             Context (B, M), weights (B, S), next state.
 
         Raises:
-            ValueError: If the layer is not built, or shapes do not fit together.
+            ValueError: If the layer is not built, or the shapes do not match.
         """
         raise NotImplementedError
 
@@ -148,7 +173,7 @@ class AttentionLayer(keras.layers.Layer):
         state: State = (),
         drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Attend with queries (B, T, D), drawn (B, T, S) each, see `step`.
+        """Attend with queries (B, T, D) and random numbers (B, T, S) each; see `step`.
 
         Returns:
             Context (B, T, M), weights (B, T, S), state after the last step.
@@ -171,27 +196,28 @@ class AttentionLayer(keras.layers.Layer):
         return context, weights, after
 
     def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
-        """What is random in training, a nest of tensors (B, T, S); nothing outside training.
+        """Draw random numbers for training, a nest of tensors (B, T, S), empty outside training.
 
-        Drawn for all steps at once, outside of any loop, so that the loop itself is pure.
+        One call draws for all steps, outside of any loop, so that the loop stays pure.
         """
         return {}
 
     def memory_shapes(self, **shapes: Any) -> list[tuple[Any, ...]]:
-        """The shapes of arguments that are there for each memory, as one tuple for each memory.
+        """Regroup the shapes of per-memory arguments into one tuple per memory.
 
         Args:
-            **shapes: By the name of the argument: its shape, for several memories a list, or None.
+            **shapes: Shape of each argument by its name; a list of shapes for several memories, or
+                None.
 
         Raises:
-            ValueError: If there are not as many memories as are attended to, which is one, unless a
-                subclass says otherwise.
+            ValueError: If the number of memories is wrong. A layer has one memory unless a subclass
+                overrides this method.
         """
         for name, shape in shapes.items():
             if any(isinstance(size, list | tuple) for size in shape or ()):
                 raise ValueError(
-                    f"Argument `{name}` must be one tensor: for several there is "
-                    f"`MultiSourceAttention`. Received: {len(shape)} tensors"
+                    f"Argument `{name}` must be one tensor; `MultiSourceAttention` takes "
+                    f"several. Received: {len(shape)} tensors"
                 )
         return [tuple(shapes.values())]
 
@@ -206,7 +232,7 @@ class AttentionLayer(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
-        """Symbolic results: context of the query's shape with the value's features."""
+        """Return the symbolic context, with the query's shape and the value's features."""
         self._check_inputs(query, value, key, value_mask, key_mask)
         batch, *steps = query.shape[:-1]
         size = context_size(self, shape_of(value))
@@ -243,37 +269,37 @@ class AttentionLayer(keras.layers.Layer):
         if len(state) != self.state_count:
             raise ValueError(
                 f"Argument `state` must hold the {self.state_count} tensors that `initial_state` "
-                f"gives. Received: {len(state)} tensors"
+                f"returns. Received: {len(state)} tensors"
             )
 
     def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
                 f"Layer `{self.name}` has no weights yet: call it once, or call "
-                "`build(query_shape, value_shape)`, before `prepare` and `step`."
+                "`build(query_shape, value_shape)`, before `prepare` or `step`."
             )
 
 
 def shape_of(value: Any) -> Any:
-    """The shape of a tensor; of several a list; None of None."""
+    """The shape of a tensor, a list of shapes for several, or None for None."""
     if isinstance(value, list | tuple):
         return [shape_of(x) for x in value]
     return None if value is None else tuple(value.shape)
 
 
 def context_size(attention: AttentionLayer, value_shape: Any, name: str = "value") -> Any:
-    """Features of the context for values (B, S, M), which errors call `name`; None if unknown."""
+    """Context features for values (B, S, M), called `name` in errors; None if unknown."""
     return _sum(shape[-1] for (shape,) in attention.memory_shapes(**{name: value_shape}))
 
 
 def memory_length(attention: AttentionLayer, value: Any) -> int | None:
-    """S, the places of values (B, S, M) that have a weight, of all memories; None if unknown."""
+    """S, the number of positions in all memories together; None if unknown."""
     return _sum(shape[1] for (shape,) in attention.memory_shapes(value=shape_of(value)))
 
 
 def state_spec(attention: AttentionLayer, value: Any) -> list[Tensor]:
-    """Symbolic tensors like those of the state for values (B, S, M)."""
-    if not attention.state_count:  # spares tracing `prepare`
+    """Symbolic tensors of the state for values (B, S, M)."""
+    if not attention.state_count:  # saves tracing `prepare`
         return []
     return list(_InitialState(attention).compute_output_spec(value))
 
@@ -281,7 +307,7 @@ def state_spec(attention: AttentionLayer, value: Any) -> list[Tensor]:
 def check_values(
     attention: AttentionLayer, value: Any, key: Any = None, name: str = "value", **masks: Any
 ) -> None:
-    """Raise `ValueError` where values, called `name`, keys and masks do not fit together."""
+    """Raise `ValueError` unless values, keys and masks match; `name` is that of the values."""
     arguments = {name: value, "key": key, **masks}
     shapes = {of: shape_of(x) for of, x in arguments.items()}
     for value_shape, key_shape, *mask_shapes in attention.memory_shapes(**shapes):
@@ -296,13 +322,13 @@ def check_values(
 
 
 def split_state(layers: Sequence[AttentionLayer], state: Sequence[Tensor]) -> list[State]:
-    """A state that has those of several layers one after the other, layer by layer."""
+    """Split the concatenated states of several layers into one state per layer."""
     remaining = iter(state)
     return [tuple(islice(remaining, layer.state_count)) for layer in layers]
 
 
 class _InitialState(keras.Operation):
-    """An attention's first state as an operation of the values, which can be symbolic."""
+    """The initial state as an operation on values, which may be symbolic."""
 
     def __init__(self, attention: AttentionLayer) -> None:
         super().__init__()
@@ -313,7 +339,7 @@ class _InitialState(keras.Operation):
 
 
 def _both(first: Any, second: Any) -> Any:
-    """The mask that both masks say; of several memories a list of them."""
+    """Combine two masks with a logical and; lists, for several memories, item by item."""
     if first is None or second is None:
         return second if first is None else first
     if isinstance(first, list | tuple):
@@ -322,6 +348,6 @@ def _both(first: Any, second: Any) -> Any:
 
 
 def _sum(sizes: Iterable[Any]) -> Any:
-    """The sum of sizes; None if one of them is not known."""
+    """The sum of sizes, or None if one of them is unknown."""
     sizes = list(sizes)
     return None if None in sizes else sum(sizes)

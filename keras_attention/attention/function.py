@@ -1,4 +1,4 @@
-"""Attention with a score that the user gives as a function."""
+"""Attention with a custom score function."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from keras_attention.attention.scored import Attention
 from keras_attention.types import Tensor
 
 ScoreFunction = Callable[[Tensor, Tensor], Tensor]
-"""Query (B, T, D) and key (B, S, E) to scores (B, T, S)."""
+"""Maps a query (B, T, D) and a key (B, S, E) to scores (B, T, S)."""
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class FunctionAttention(Attention):
-    """Attention with any score.
+    """Attention with a custom score function.
 
     Formula: `weights = align(function(query, key))`, `context = sum_j weights_j value_j`.
 
     Args:
-        function: `function(query (B, T, D), key (B, S, E)) -> scores (B, T, S)`, made of
-            operations of `keras.ops`, for example one of `keras_attention.scores`. To be saved it
-            must be registered, see `keras.saving.register_keras_serializable`.
-        **kwargs: Those of `Attention`, and Keras's own.
+        function: `function(query (B, T, D), key (B, S, E)) -> scores (B, T, S)`, written with
+            `keras.ops`; for example one of `keras_attention.scores`. To save the layer, register
+            the function with `keras.saving.register_keras_serializable`.
+        **kwargs: Arguments of `Attention` and `keras.layers.Layer`.
 
     Example:
         >>> import numpy as np
@@ -45,10 +45,10 @@ class FunctionAttention(Attention):
         self.function = function
 
     def build_score(self, query_size: int, key_size: int) -> None:
-        """There are no weights."""
+        """Create nothing: the score has no weights."""
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """What the function gives."""
+        """Call the function."""
         return self.function(query, key)
 
     def get_config(self) -> dict[str, Any]:
@@ -58,6 +58,6 @@ class FunctionAttention(Attention):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Attention:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         function = keras.saving.deserialize_keras_object(config["function"])
         return super().from_config({**config, "function": function})

@@ -1,4 +1,4 @@
-"""Multiplicative attention and its relatives (Luong et al. 2015)."""
+"""Multiplicative attention (Luong et al. 2015) and related scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SAME_SIZE = ("dot", "scaled_dot", "cosine")
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class LuongAttention(Attention):
-    """Attention that scores by a product of query and key, or by Luong's concatenation.
+    """Attention with a multiplicative score, or Luong's concat score.
 
     Formula, by `score`:
 
@@ -34,38 +34,37 @@ class LuongAttention(Attention):
     - `"general"`: `q . (k W)`; query and key may differ in size
     - `"concat"`: `v . tanh([q; k] W)`; query and key may differ in size
 
-    Then `weights = softmax(score)` over the places that may be attended and
+    Then `weights = softmax(score)` over the positions that may be attended to, and
     `context = sum_j weights_j value_j`.
 
     Args:
         score: One of the names above.
-        units: Size U of the hidden layer of `"concat"`; for the others None.
+        units: Size U of the hidden layer of `"concat"`; None for the other scores.
         scale: Multiply the score by a learned scalar g, initially 1.
-        dropout: Fraction of the weights that are dropped in training.
-        alignment: How scores become weights; None for a softmax.
-        past: What of the weights so far enters the next score, added to the projected keys; None
-            for nothing.
-        seed: Seed of the dropout and of an alignment's noise, or None.
+        dropout: Fraction of the weights to drop in training.
+        alignment: Turns scores into weights; None uses a softmax.
+        past: Makes the score depend on the weights of earlier steps, by adding to the projected
+            keys; None ignores them.
+        seed: Seed of the dropout and the alignment's noise, or None.
 
     Call arguments:
-        query: (B, T, D), or one query for each row, (B, D).
+        query: (B, T, D), or (B, D) for a single query per row.
         value: (B, S, M).
-        key: (B, S, E), or None for the values.
-        query_mask: Not used. The mask that `query` carries is carried on by the result.
-        value_mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask
-            that `value` carries.
-        key_mask: Like `value_mask`, for `key`; both must allow a place.
-        return_attention_scores: Also return the weights (Keras calls them scores), those before
-            dropout.
-        training: Whether to drop weights.
+        key: (B, S, E); None uses the values.
+        query_mask: Ignored. The result keeps the mask of `query`.
+        value_mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask
+            of `value`, if there is one.
+        key_mask: Like `value_mask`, for `key`; a position must be allowed by both.
+        return_attention_scores: Also return the weights before dropout (Keras calls them scores).
+        training: Whether to apply dropout and the alignment's noise.
 
     Returns:
-        Context (B, T, M) or (B, M), with the weights (B, T, S) or (B, S) if asked for. A row with
-        nothing to attend gets zero weights and a zero context.
+        Context (B, T, M) or (B, M), and on request the weights (B, T, S) or (B, S). A fully masked
+        row gets zero weights and a zero context.
 
     Raises:
-        ValueError: If an argument is out of range, or shapes do not fit together; in particular if
-            query and key differ in size under `"dot"`, `"scaled_dot"` or `"cosine"`.
+        ValueError: If an argument is out of range, or the shapes do not match; in particular if
+            query and key differ in size with `"dot"`, `"scaled_dot"` or `"cosine"`.
 
     Attributes:
         query_kernel: The rows of W for the query, (D, U), only for `"concat"`.
@@ -106,12 +105,12 @@ class LuongAttention(Attention):
             check_positive("units", units)
         if score != "concat" and units is not None:
             raise ValueError(
-                "Argument `units` is for score='concat' only. "
+                "Argument `units` must be None unless score='concat'. "
                 f"Received: units={units}, score={score!r}"
             )
         if score == "cosine" and past is not None:
             raise ValueError(
-                "Argument `past` changes the length of keys, which score='cosine' does not see. "
+                "Argument `past` must be None for score='cosine', which ignores key lengths. "
                 f"Received: past={past!r}, score={score!r}"
             )
         self.score = score
@@ -119,11 +118,11 @@ class LuongAttention(Attention):
         self.scale = scale
 
     def build_score(self, query_size: int, key_size: int) -> None:
-        """Make the weights of the score, and g."""
+        """Create the weights of the score, and g."""
         if self.score in _SAME_SIZE and query_size != key_size:
             raise ValueError(
-                f"score={self.score!r} needs queries and keys of one size; "
-                "score='general' projects the keys to the queries' size. "
+                f"Arguments `query` and `key` must have the same size for score={self.score!r}; "
+                "score='general' projects the keys to the size of the queries. "
                 f"Received: query size={query_size}, key size={key_size}"
             )
         if self.score == "general":
@@ -136,11 +135,11 @@ class LuongAttention(Attention):
             self.g = self.add_weight(name="g", shape=(), initializer="ones")
 
     def projected_size(self, query_size: int, key_size: int) -> int:
-        """U, or what query and key have in common."""
+        """U, or the common size of query and key."""
         return query_size if self.units is None else self.units
 
     def project_query(self, query: Tensor) -> Tensor:
-        """The query's part of the score; for the products also their scale."""
+        """The query's part of the score, including the scale of `"scaled_dot"`."""
         if self.score == "concat":
             return linear(query, ops.cast(self.query_kernel, query.dtype))
         if self.score == "scaled_dot":
@@ -148,14 +147,14 @@ class LuongAttention(Attention):
         return scores.unit_vectors(query) if self.score == "cosine" else query
 
     def project_key(self, key: Tensor) -> Tensor:
-        """The key's part of the score, the same for every step."""
+        """The key's part of the score, which is the same at every step."""
         if self.score in ("general", "concat"):
             projected = ops.matmul(key, ops.cast(self.key_kernel, key.dtype))
             return at_least_float32(projected) if self.score == "concat" else projected
         return scores.unit_vectors(key) if self.score == "cosine" else key
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """After projection every product is a dot product, and concat is additive."""
+        """After projection, multiplicative scores are dot products and concat is additive."""
         if self.score == "concat":
             result = scores.additive(query, key, at_least_float32(self.v))
         else:

@@ -1,4 +1,4 @@
-"""Attention with several heads (Vaswani et al. 2017), for any score."""
+"""Multi-head attention (Vaswani et al. 2017) with any score."""
 
 from __future__ import annotations
 
@@ -24,28 +24,27 @@ from keras_attention.types import Nest, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention", name="MultiHead")
 class MultiHeadedAttention(AttentionLayer):
-    """Several attentions side by side, each with its own weights and its own view of the values.
+    """Several attention heads in parallel, each with its own weights and projection of the values.
 
-    Formula: `context = [c_1; ...; c_H] W_o`, where head h attends for itself, with its own score,
-    to values that are projected for it: `c_h = sum_j weights_hj (value_j W_v,h)`. With a
-    `head_size` its query and keys are projected too, `q W_q,h` and `key_j W_k,h`, as the product
-    scores need, which have no weights of their own.
+    Formula: `context = [c_1; ...; c_H] W_o`, where head h has its own score and attends to its own
+    projection of the values: `c_h = sum_j weights_hj (value_j W_v,h)`. With a `head_size`, its
+    query and keys are projected too, `q W_q,h` and `key_j W_k,h`; scores without weights of their
+    own, such as the dot product, need this.
 
-    Every score, alignment and memory of the past can be a head's.
+    A head can use any score, alignment and `past`.
 
     Args:
-        attention: An attention layer with a score, not built yet; each head is made like it.
-        num_heads: How many heads, H.
-        head_size: Features of a head's query and keys; None to give each head what there is.
-        value_size: Features of a head's values; None for those of the values divided by H, rounded
-            up.
+        attention: An unbuilt attention layer with a score; each head is a copy of it.
+        num_heads: H, the number of heads.
+        head_size: Size of the query and keys of a head; None passes them to each head unprojected.
+        value_size: Size of the values of a head; None uses M / H, rounded up.
 
     Call arguments:
-        Those of the heads. `return_attention_scores` gives the weights of all heads.
+        The same as for a head. `return_attention_scores` returns the weights of all heads.
 
     Returns:
-        Context (B, T, M) or (B, M), with the weights (B, H, T, S) or (B, H, S) if asked for. In a
-        decoder, in searches and in exports the weights are the mean over the heads.
+        Context (B, T, M) or (B, M), and on request the weights (B, H, T, S) or (B, H, S). In
+        decoders, searches and exports, the weights are the mean over the heads.
 
     Raises:
         TypeError: If `attention` is not an attention layer with a score.
@@ -67,7 +66,7 @@ class MultiHeadedAttention(AttentionLayer):
         >>> tuple(context.shape), tuple(weights.shape)
         ((2, 5, 4), (2, 3, 5, 7))
 
-    Reference: Vaswani et al. 2017, section 3.2.2; with additive scores in a recurrent decoder Chen
+    Reference: Vaswani et al. 2017, section 3.2.2; with additive scores in a recurrent decoder: Chen
     et al. 2018 (RNMT+).
     """
 
@@ -82,7 +81,7 @@ class MultiHeadedAttention(AttentionLayer):
         super().__init__(**kwargs)
         if not isinstance(attention, Attention):
             raise TypeError(
-                "Argument `attention` must be an attention layer with a score, for example "
+                "Argument `attention` must be an attention layer with a score, such as "
                 f"BahdanauAttention. Received: attention={attention!r}"
             )
         check_positive("num_heads", num_heads)
@@ -98,7 +97,7 @@ class MultiHeadedAttention(AttentionLayer):
         self.supports_masking = True
 
     def _head(self, i: int) -> Attention:
-        """A head, with a name and random numbers of its own."""
+        """Create a head, with its own name and seed."""
         head = keras.saving.deserialize_keras_object(self._like)
         config = {**head.get_config(), "name": f"head_{i}"}
         if config["seed"] is not None:
@@ -107,16 +106,16 @@ class MultiHeadedAttention(AttentionLayer):
 
     @property
     def attention(self) -> Attention:
-        """An attention layer like each head."""
+        """A new attention layer configured like each head."""
         return keras.saving.deserialize_keras_object(self._like)
 
     @property
     def state_count(self) -> int:
-        """How many tensors the heads' states have."""
+        """Number of tensors in the states of all heads."""
         return sum(head.state_count for head in self.heads)
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
-        """Make the weights of the heads and of the projections."""
+        """Create the weights of the heads and the projections."""
         query_size, value_size = query_shape[-1], context_size(self, value_shape)
         key_size = (key_shape or value_shape)[-1]
         own = self.value_size or -(-value_size // self.num_heads)
@@ -139,7 +138,7 @@ class MultiHeadedAttention(AttentionLayer):
     def prepare(
         self, value: Tensor, key: Tensor | None = None, value_mask: Tensor | None = None
     ) -> Memory:
-        """Project values and keys for all heads, side by side; see `AttentionLayer`."""
+        """Project values and keys for all heads at once; see `AttentionLayer`."""
         self._check_built()
         value = self._floating(value)
         key = value if key is None else self._floating(key)
@@ -161,7 +160,7 @@ class MultiHeadedAttention(AttentionLayer):
         )
 
     def initial_state(self, memory: Memory) -> State:
-        """The heads' states, head by head."""
+        """Return the states of the heads, concatenated."""
         return tuple(x for head in self.heads for x in head.initial_state(memory))
 
     def step(
@@ -171,7 +170,7 @@ class MultiHeadedAttention(AttentionLayer):
         state: Sequence[Tensor] = (),
         drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Attend once, with the mean of the heads' weights; see `AttentionLayer`."""
+        """Attend once; the weights are the mean over the heads; see `AttentionLayer`."""
         self._check_state(state)
         context, weights, state = self._attend("step", query, memory, state, drawn)
         return context, sum(weights) / self.num_heads, state
@@ -183,14 +182,14 @@ class MultiHeadedAttention(AttentionLayer):
         state: State = (),
         drawn: Nest | None = None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Attend with queries (B, T, D), with the mean of the weights; see `AttentionLayer`."""
+        """Attend with queries (B, T, D); the weights are the mean over the heads."""
         context, weights, state = self._attend("attend", query, memory, state, drawn)
         return context, sum(weights) / self.num_heads, state
 
     def _attend_by_heads(
         self, query: Tensor, memory: Memory, state: State, drawn: Nest
     ) -> tuple[Tensor, Tensor, State]:
-        """As `attend`, but with the weights (B, H, T, S) of each head."""
+        """Like `attend`, but return the weights of each head, (B, H, T, S)."""
         context, weights, state = self._attend("attend", query, memory, state, drawn)
         return context, ops.stack(weights, axis=1), state
 
@@ -202,7 +201,7 @@ class MultiHeadedAttention(AttentionLayer):
         state: Sequence[Tensor],
         drawn: Nest | None,
     ) -> tuple[Tensor, list[Tensor], State]:
-        """Let each head `step` or `attend`: context, weights of each head, next state."""
+        """Call `method` of each head; return context, weights per head and next state."""
         self._check_built()
         query = self._floating(query)
         queries = [query] * self.num_heads
@@ -218,7 +217,7 @@ class MultiHeadedAttention(AttentionLayer):
         return context, list(weights), tuple(x for own in after for x in own)
 
     def _memories(self, memory: Memory) -> list[Memory]:
-        """What each head attends to."""
+        """Split a memory into one per head."""
         fields = (
             self._split(memory.values),
             self._split(memory.keys),
@@ -232,7 +231,7 @@ class MultiHeadedAttention(AttentionLayer):
         return list(ops.split(x, self.num_heads, axis=-1))
 
     def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
-        """What each head draws, a list."""
+        """Draw random numbers for each head, as a list."""
         return [head.draw(memory, steps, training) for head in self.heads]
 
     def get_config(self) -> dict[str, Any]:
@@ -247,12 +246,12 @@ class MultiHeadedAttention(AttentionLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> MultiHeadedAttention:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
 
 
 def _in_shares(parts: tuple[Tensor, ...], number: int) -> list[tuple[Tensor, ...]]:
-    """What heads have one after the other, as many each, head by head."""
+    """Divide concatenated tensors evenly among the heads."""
     each = len(parts) // number
     return [parts[i * each : (i + 1) * each] for i in range(number)]

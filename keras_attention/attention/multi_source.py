@@ -1,4 +1,4 @@
-"""Attention to several memories at once (Zoph and Knight 2016)."""
+"""Attention over several memories at once (Zoph and Knight 2016)."""
 
 from __future__ import annotations
 
@@ -15,39 +15,38 @@ from keras_attention.types import Nest, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention", name="MultiSource")
 class MultiSourceAttention(AttentionLayer):
-    """Several memories, an attention for each: two sources of one target, say, or text and image.
+    """Attention over several memories, such as two source languages, or text and an image.
 
-    Formula: `context = [c^1; ...; c^N]`, where attention n attends to memory n with a score, an
-    alignment and weights of its own: `c^n, weights^n = attend_n(query, memory^n)`.
+    Formula: `context = [c^1; ...; c^N]`, where attention n has its own score, alignment and
+    weights, and attends to memory n: `c^n, weights^n = attend_n(query, memory^n)`.
 
-    Memories may differ in length, in features and in what attends to them. Where values, keys and
-    masks are arguments they are lists then, of N tensors, in an `AttentionDecoder` too:
-    `decoder(inputs, memory=[english, french])`.
+    The memories may differ in length, features and attention layer. Pass values, keys and masks as
+    lists of N tensors, to an `AttentionDecoder` too: `decoder(inputs, memory=[english, french])`.
 
-    (Where one softmax over all places is wanted, the memories concatenated along their length are a
-    memory for any attention.)
+    For a single softmax over all positions, concatenate the memories along their length and use any
+    other attention layer instead.
 
     Args:
-        attentions: N attention layers, not built yet.
+        attentions: N unbuilt attention layers.
 
     Call arguments:
         query: (B, T, D) or (B, D).
         value: List of values, (B, S_n, M_n) each.
         key: List of keys, or None.
-        query_mask: Not looked at.
-        value_mask: List of masks, boolean (B, S_n) or None each, or None. Keras fills it from the
-            masks that the values carry.
+        query_mask: Ignored.
+        value_mask: None, or a list of masks, each boolean (B, S_n) or None. Keras passes the masks
+            of the values, if there are any.
         key_mask: Likewise.
         return_attention_scores: Also return the weights.
-        training: Whether dropout is applied.
+        training: Whether to apply dropout and the alignments' noise.
 
     Returns:
-        Context (B, T, M_1 + ... + M_N) or (B, M_1 + ... + M_N), with the weights of all memories
-        one after the other, (B, T, S_1 + ... + S_N), if asked for: those of each sum to one.
+        Context (B, T, M_1 + ... + M_N) or (B, M_1 + ... + M_N), and on request the
+        concatenated weights, (B, T, S_1 + ... + S_N), which sum to one within each memory.
 
     Raises:
-        TypeError: If `attentions` are not attention layers.
-        ValueError: If there are not as many memories as attentions, or shapes do not fit together.
+        TypeError: If `attentions` is not a non-empty list of attention layers.
+        ValueError: If the numbers of memories and attentions differ, or the shapes do not match.
 
     Example:
         >>> import numpy as np
@@ -70,19 +69,19 @@ class MultiSourceAttention(AttentionLayer):
         attentions = list(attentions)
         if not attentions or not all(isinstance(x, AttentionLayer) for x in attentions):
             raise TypeError(
-                "Argument `attentions` must be a list of attention layers of this package, at "
-                f"least one. Received: attentions={attentions!r}"
+                "Argument `attentions` must be a non-empty list of attention layers. "
+                f"Received: attentions={attentions!r}"
             )
         self.attentions = attentions
         self.supports_masking = True
 
     @property
     def state_count(self) -> int:
-        """How many tensors the attentions' states have."""
+        """Number of tensors in the states of all attentions."""
         return sum(attention.state_count for attention in self.attentions)
 
     def build(self, query_shape: Shape, value_shape: Any, key_shape: Any = None) -> None:
-        """Make the weights for queries (B, T, D) or (B, D) and values (B, S_n, M_n)."""
+        """Create the weights for queries (B, T, D) or (B, D) and values (B, S_n, M_n)."""
         for attention, value, key in self._each(value=value_shape, key=key_shape):
             if not attention.built:
                 attention.build(query_shape, value, key)
@@ -96,7 +95,7 @@ class MultiSourceAttention(AttentionLayer):
         return Memory(*zip(*prepared, strict=True))
 
     def initial_state(self, memory: Memory) -> State:
-        """The attentions' states, one after the other."""
+        """Return the states of the attentions, concatenated."""
         parts = zip(self.attentions, _parts(memory), strict=True)
         return tuple(x for attention, part in parts for x in attention.initial_state(part))
 
@@ -128,7 +127,7 @@ class MultiSourceAttention(AttentionLayer):
         state: Sequence[Tensor],
         drawn: Nest | None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Let each attention `step` or `attend`."""
+        """Call `method` of each attention and concatenate the results."""
         self._check_built()
         memories, states = _parts(memory), split_state(self.attentions, state)
         drawn = drawn or [None] * len(self.attentions)
@@ -142,12 +141,12 @@ class MultiSourceAttention(AttentionLayer):
         return contexts, weights, tuple(x for own in after for x in own)
 
     def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> Nest:
-        """What each attention draws, a list."""
+        """Draw random numbers for each attention, as a list."""
         parts = zip(self.attentions, _parts(memory), strict=True)
         return [attention.draw(part, steps, training) for attention, part in parts]
 
     def memory_shapes(self, **shapes: Any) -> list[tuple[Any, ...]]:
-        """The shapes of each memory's arguments; see `AttentionLayer`."""
+        """Regroup the shapes of arguments by memory; see `AttentionLayer`."""
         return [
             of_one
             for attention, *its in self._each(**shapes)
@@ -155,20 +154,20 @@ class MultiSourceAttention(AttentionLayer):
         ]
 
     def _each(self, **arguments: Any) -> list[tuple[Any, ...]]:
-        """The attentions, each with its own of every argument; None is None for each."""
+        """Pair each attention with its items of the arguments; None stands for None in each."""
         number = len(self.attentions)
         for name, several in arguments.items():
             if several is None:
                 continue
             is_list = isinstance(several, list | tuple)
             if not is_list or any(isinstance(size, int) for size in several):  # a tensor, a shape
-                count = "one that is no list"
+                count = "a single tensor or shape"
             elif len(several) != number:
                 count = str(len(several))
             else:
                 continue
             raise ValueError(
-                f"Argument `{name}` must be a list with one for each of the {number} attentions. "
+                f"Argument `{name}` must be a list of {number} items, one per attention. "
                 f"Received: {count}"
             )
         given = [[None] * number if x is None else x for x in arguments.values()]
@@ -181,12 +180,12 @@ class MultiSourceAttention(AttentionLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> MultiSourceAttention:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         attentions = keras.saving.deserialize_keras_object(config["attentions"])
         return cls(**{**config, "attentions": attentions})
 
 
 def _parts(memory: Memory) -> list[Memory]:
-    """What each attention attends to."""
+    """Split a memory into one per attention."""
     fields: Iterable[Any] = memory
     return [Memory(*of_one) for of_one in zip(*fields, strict=True)]

@@ -1,4 +1,4 @@
-"""Scores with memory of the past: what was attended to before enters the score."""
+"""Scores that depend on the weights of earlier steps."""
 
 from __future__ import annotations
 
@@ -15,44 +15,67 @@ from keras_attention.types import Shape, Tensor
 
 
 class Past(keras.layers.Layer):
-    """Base of what an attention layer adds to its projected keys at each step.
+    """Base layer of all `past` arguments: adds features of earlier weights to the projected keys.
 
-    Formula: `key_j + features_j`, instead of `key_j`, where the features are a function of the
-    weights so far. In an additive score `v . tanh(q W_q + k_j W_m + features_j)`.
+    Formula: `key_j + features_j` replaces `key_j`, where the features are a function of the weights
+    so far. An additive score becomes `v . tanh(q W_q + k_j W_m + features_j)`.
 
-    The state is one tensor (B, S): the weights of the step before, or the sum of all so far.
+    The state is one tensor (B, S): the weights of the previous step, or the sum of all so far.
+
+    Example:
+        A `past` of your own, which keeps attention from staying where it was:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> from keras import ops
+        >>> class Restless(ka.attention.Past):
+        ...     def build(self, features_shape, key_shape):
+        ...         self.built = True
+        ...
+        ...     def features(self, state, prepared):
+        ...         return -10.0 * ops.expand_dims(state[0], -1)
+        ...
+        ...     def update(self, state, weights):
+        ...         return (weights,)
+        >>> attention = ka.LuongAttention("dot", past=Restless())
+        >>> query, value = np.ones((1, 3, 1)), np.array([[[2.0], [1.0]]])
+        >>> _, weights = attention(query, value, return_attention_scores=True)
+        >>> print(weights[0].numpy().round(1))
+        [[0.7 0.3]
+         [0.  1. ]
+         [1.  0. ]]
     """
 
     def build(self, features_shape: Shape, key_shape: Shape) -> None:
-        """Make the weights for features (B, S, U) and keys (B, S, E)."""
+        """Create the weights for features (B, S, U) and keys (B, S, E)."""
         raise NotImplementedError
 
     def prepare(self, key: Tensor) -> tuple[Tensor, ...]:
-        """What `features` needs of the keys (B, S, E), computed once for a memory."""
+        """Compute once per memory what `features` needs from the keys (B, S, E)."""
         return ()
 
     def features(self, state: State, prepared: tuple[Tensor, ...]) -> Tensor:
-        """What is added to the projected keys, (B, S, U)."""
+        """Return the features (B, S, U) to add to the projected keys."""
         raise NotImplementedError
 
     def update(self, state: State, weights: Tensor) -> State:
-        """The state after a step with weights (B, S)."""
+        """Return the state after a step with weights (B, S)."""
         raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Location(Past):
-    """Location-sensitive scores: filters over the weights of the step before.
+    """Location-sensitive scores: a convolution over the weights of the previous step.
 
-    Formula: `f_i = F * a`, a convolution over the places with as many filters as `filters` says, of
-    the weights a of the step before, or of their sum over all steps before; `features_j = U f_ij`.
+    Formula: `f_i = F * a`, `features_j = U f_ij`: a convolution over the positions of the weights a
+    of the previous step, or of the sum of all earlier weights.
 
-    It tells a key from an equal one elsewhere, and lets attention move on from where it was.
+    It tells equal keys at different positions apart and lets attention move on from where it was.
 
     Args:
         filters: Number of filters.
-        kernel_size: Places that a filter sees, itself in the middle.
-        cumulative: Whether it sees the sum of all weights so far, not the last ones alone.
+        kernel_size: Number of positions that a filter covers, centered on its own.
+        cumulative: Whether to use the sum of all weights so far instead of the last weights.
 
     Raises:
         ValueError: If a size is not positive.
@@ -60,6 +83,22 @@ class Location(Past):
     Attributes:
         filters_kernel: F, (kernel size, 1, filters).
         location_kernel: U, (filters, U).
+
+    Example:
+        A filter that looks one position to the left makes attention move right, step by step:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> location = ka.attention.Location(filters=1, kernel_size=3)
+        >>> attention = ka.LuongAttention("dot", past=location)
+        >>> query, value = np.ones((1, 3, 1)), np.array([[[5.0], [0.0], [0.0]]])
+        >>> attention.build(query.shape, value.shape)
+        >>> location.set_weights([np.array([[[1.0]], [[0.0]], [[0.0]]]), np.array([[10.0]])])
+        >>> _, weights = attention(query, value, return_attention_scores=True)
+        >>> print(weights[0].numpy().round(1))
+        [[1. 0. 0.]
+         [0. 1. 0.]
+         [0. 0. 1.]]
 
     Reference: Chorowski et al. 2015, "Attention-based models for speech recognition", equations 8
     and 9. `cumulative`: Shen et al. 2018 (Tacotron 2), section 2.2.
@@ -76,7 +115,7 @@ class Location(Past):
         self.cumulative = cumulative
 
     def build(self, features_shape: Shape, key_shape: Shape) -> None:
-        """Make F and U."""
+        """Create F and U."""
         self.filters_kernel = self.add_weight(
             name="filters_kernel", shape=(self.kernel_size, 1, self.filters)
         )
@@ -92,7 +131,7 @@ class Location(Past):
         return linear(found, ops.cast(self.location_kernel, found.dtype))
 
     def update(self, state: State, weights: Tensor) -> State:
-        """The last weights, or the sum of all."""
+        """Return the last weights, or the sum of all."""
         weights = ops.cast(weights, state[0].dtype)
         return (state[0] + weights if self.cumulative else weights,)
 
@@ -108,16 +147,16 @@ class Location(Past):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Coverage(Past):
-    """Coverage: how much attention each place has had, which tells what is still to be said.
+    """Coverage: the attention each position has received so far, which shows what is left to say.
 
-    Formula: `features_j = w_c c_j`, with the coverage `c_j` the sum of the weights of place j over
-    all steps before; with a fertility `c_j / phi_j`, `phi_j = N sigmoid(u_f . key_j)`, of how many
-    target words the place is expected to make.
+    Formula: `features_j = w_c c_j`, where the coverage `c_j` sums the weights of position j over
+    all earlier steps. With a fertility, `c_j / phi_j` replaces `c_j`, and
+    `phi_j = N sigmoid(u_f . key_j)` predicts how many target words position j will produce.
 
-    `CoverageLoss` teaches not to attend again.
+    Train with `CoverageLoss` to penalize attending to a position again.
 
     Args:
-        max_fertility: N; None for no fertility, as See et al. have it.
+        max_fertility: N; None for no fertility, as in See et al.
 
     Raises:
         ValueError: If `max_fertility` is not positive.
@@ -125,6 +164,21 @@ class Coverage(Past):
     Attributes:
         coverage_kernel: w_c, (U,).
         fertility_kernel: u_f, (E,), only with a fertility.
+
+    Example:
+        A negative w_c lowers the scores of positions that have had their attention:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> coverage = ka.attention.Coverage()
+        >>> attention = ka.LuongAttention("dot", past=coverage)
+        >>> query, value = np.ones((1, 2, 1)), np.array([[[2.0], [1.0]]])
+        >>> attention.build(query.shape, value.shape)
+        >>> coverage.set_weights([np.array([-5.0])])
+        >>> _, weights = attention(query, value, return_attention_scores=True)
+        >>> print(weights[0].numpy().round(2))
+        [[0.73 0.27]
+         [0.21 0.79]]
 
     Reference: See, Liu and Manning 2017, equations 10 and 11; Tu et al. 2016, section 3.1.1
     (linguistic coverage).
@@ -140,7 +194,7 @@ class Coverage(Past):
         self.max_fertility = max_fertility
 
     def build(self, features_shape: Shape, key_shape: Shape) -> None:
-        """Make w_c and, with a fertility, u_f."""
+        """Create w_c and, with a fertility, u_f."""
         self.coverage_kernel = self.add_weight(
             name="coverage_kernel", shape=(features_shape[-1],), initializer="glorot_uniform"
         )
@@ -151,7 +205,7 @@ class Coverage(Past):
         self.built = True
 
     def prepare(self, key: Tensor) -> tuple[Tensor, ...]:
-        """The fertility of each place, (B, S)."""
+        """Return the fertility of each position, (B, S), if there is one."""
         if self.max_fertility is None:
             return ()
         kernel = ops.cast(self.fertility_kernel, key.dtype)
@@ -166,7 +220,7 @@ class Coverage(Past):
         return ops.expand_dims(covered, -1) * ops.cast(self.coverage_kernel, covered.dtype)
 
     def update(self, state: State, weights: Tensor) -> State:
-        """The sum of all weights."""
+        """Return the sum of all weights."""
         return (state[0] + ops.cast(weights, state[0].dtype),)
 
     def get_config(self) -> dict[str, Any]:

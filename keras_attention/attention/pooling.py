@@ -1,4 +1,4 @@
-"""Pooling by attention: one vector for a sequence, by a query that is learned."""
+"""Attention pooling: reduces a sequence to one vector with a learned query."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from keras_attention.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class AttentionPooling(keras.layers.Layer):
-    """The weighted mean of a sequence, by weights that tell what matters for the task at hand.
+    """The weighted mean of a sequence, with learned weights for what matters to the task.
 
-    Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the places that may be
-    attended, `pooled = sum_j weights_j x_j`. In the paper's letters `u_it = tanh(W_w h_it + b_w)`
-    and `alpha_it = softmax(u_it . u_w)`: u_w, here v, is a query that asks the same of every
-    sequence, and is learned. It takes the place of `keras.layers.GlobalAveragePooling1D`.
+    Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the positions that may
+    be attended to, `pooled = sum_j weights_j x_j`. In the paper's notation,
+    `u_it = tanh(W_w h_it + b_w)` and `alpha_it = softmax(u_it . u_w)`; u_w, here v, is a learned
+    query shared by all sequences. Use it in place of `keras.layers.GlobalAveragePooling1D`.
 
     Args:
         units: Size U of the hidden layer.
-        dropout: Fraction of the weights that are dropped in training.
-        alignment: How scores become weights; None for a softmax.
+        dropout: Fraction of the weights to drop in training.
+        alignment: Turns scores into weights; None uses a softmax.
         seed: Seed of the dropout, or None.
 
     Call arguments:
-        inputs: (B, S, M), for example what an encoder gives.
-        mask: Boolean (B, S), True where a place may be attended. Keras fills it from the mask that
-            `inputs` carries. The result carries none: it is no sequence.
-        return_attention_scores: Also return the weights (Keras calls them scores), those before
-            dropout.
-        training: Whether to drop weights.
+        inputs: (B, S, M), for example the outputs of an encoder.
+        mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask of
+            `inputs`, if there is one. The result has no mask because it is not a sequence.
+        return_attention_scores: Also return the weights before dropout (Keras calls them scores).
+        training: Whether to apply dropout.
 
     Returns:
-        Pooled (B, M), with the weights (B, S) if asked for. A row with nothing to attend gets zero
-        weights and a zero vector.
+        Pooled (B, M), and on request the weights (B, S). A fully masked row gets zero weights and a
+        zero vector.
 
     Raises:
-        ValueError: If `units` or `dropout` is out of range, or shapes do not fit together.
+        ValueError: If `units` or `dropout` is out of range, or the shapes do not match.
 
     Attributes:
         key_kernel: W, (M, U).
@@ -83,7 +82,7 @@ class AttentionPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape: Shape) -> None:
-        """Make W, b and v for inputs (B, S, M)."""
+        """Create W, b and v for inputs (B, S, M)."""
         check_rank("inputs", inputs_shape, "(batch, length, features)")
         kernel_shape = (inputs_shape[-1], self.units)
         self.key_kernel = self.add_weight(name="key_kernel", shape=kernel_shape)
@@ -119,7 +118,7 @@ class AttentionPooling(keras.layers.Layer):
         return (pooled, ops.squeeze(weights, 1)) if return_attention_scores else pooled
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
-        """None: what was pooled is no sequence any more."""
+        """Return None: the result is not a sequence."""
         return
 
     def compute_output_spec(
@@ -129,7 +128,7 @@ class AttentionPooling(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
-        """Symbolic results: (B, M), and (B, S) if the weights are asked for."""
+        """Return symbolic results: (B, M), and on request the weights (B, S)."""
         _check_inputs(inputs, mask)
         batch, length, features = inputs.shape
         pooled = keras.KerasTensor((batch, features), dtype=self.compute_dtype)
@@ -149,7 +148,7 @@ class AttentionPooling(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> AttentionPooling:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         alignment = keras.saving.deserialize_keras_object(config.get("alignment"))
         return cls(**{**config, "alignment": alignment})
 

@@ -1,4 +1,4 @@
-"""The mechanisms that a configuration can name."""
+"""Names of alignments and `past` layers for configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of all attention layers with a score: it aligns and sums; subclasses only score."""
+"""Base class of attention layers with a score: it aligns and sums; subclasses only score."""
 
 from __future__ import annotations
 
@@ -20,14 +20,32 @@ from keras_attention.types import Shape, Tensor
 class Attention(AttentionLayer):
     """Base layer: `weights = align(score(query, key))`, `context = sum_j weights_j value_j`.
 
-    A subclass says how to project (`project_query`, `project_key`), how to score what was
-    projected (`compute_scores`), and which weights that takes (`build_score`).
+    A subclass implements `build_score`, which creates its weights, and `compute_scores`. It
+    overrides `project_query` and `project_key` to project queries and keys beforehand, and
+    `projected_size` if that changes their size.
 
     Args:
-        dropout: Fraction of the weights that are dropped in training, between 0 and 1.
-        alignment: How scores become weights; None for a softmax.
-        past: What of the weights so far enters the next score; None for nothing.
-        seed: Seed of the dropout and of an alignment's noise, or None.
+        dropout: Fraction of the weights to drop in training, at least 0 and below 1.
+        alignment: Turns scores into weights; None uses a softmax.
+        past: Makes the score depend on the weights of earlier steps; None ignores them.
+        seed: Seed of the dropout and the alignment's noise, or None.
+
+    Example:
+        A score of your own, minus the squared distance; the query 5 picks the value 5:
+
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> from keras import ops
+        >>> class DistanceAttention(ka.attention.Attention):
+        ...     def build_score(self, query_size, key_size):
+        ...         pass
+        ...
+        ...     def compute_scores(self, query, key):
+        ...         difference = ops.expand_dims(query, 2) - ops.expand_dims(key, 1)
+        ...         return -ops.sum(difference**2, axis=-1)
+        >>> value = np.array([[[0.0], [1.0], [5.0]]])
+        >>> print(DistanceAttention()(np.array([[[5.0]]]), value).numpy().round(2))
+        [[[5.]]]
     """
 
     def __init__(
@@ -52,31 +70,31 @@ class Attention(AttentionLayer):
 
     @property
     def state_count(self) -> int:
-        """How many tensors the state has: one for the past, and those of the alignment."""
+        """Number of tensors in the state: one for `past`, and those of the alignment."""
         return int(self.past is not None) + int(self.alignment.state_count)
 
     def build_score(self, query_size: int, key_size: int) -> None:
-        """Make the weights of the score."""
+        """Create the weights of the score."""
         raise NotImplementedError
 
     def project_query(self, query: Tensor) -> Tensor:
-        """Queries (B, T, D) or (B, D) as `compute_scores` takes them, with U features."""
+        """Project queries (B, T, D) or (B, D) to the U features that `compute_scores` takes."""
         return query
 
     def project_key(self, key: Tensor) -> Tensor:
-        """Keys (B, S, E) as `compute_scores` takes them, (B, S, U); done once for a memory."""
+        """Project keys (B, S, E) to (B, S, U) for `compute_scores`, once per memory."""
         return key
 
     def compute_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """Scores (B, T, S) of projected queries and keys."""
+        """Return the scores (B, T, S) of projected queries and keys."""
         raise NotImplementedError
 
     def projected_size(self, query_size: int, key_size: int) -> int:
-        """U, the features of a projected key."""
+        """U, the number of features of a projected key."""
         return query_size
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
-        """Make the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
+        """Create the weights for queries (B, T, D) or (B, D) and values (B, S, M)."""
         ((_, key_shape),) = self.memory_shapes(value=value_shape, key=key_shape or value_shape)
         query_size, key_size = query_shape[-1], key_shape[-1]
         self.build_score(query_size, key_size)
@@ -94,7 +112,7 @@ class Attention(AttentionLayer):
     def prepare(
         self, value: Tensor, key: Tensor | None = None, value_mask: Tensor | None = None
     ) -> Memory:
-        """Project the keys, once for all the steps that will attend; see `AttentionLayer`."""
+        """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
         value = self._floating(value)
         key = value if key is None else self._floating(key)
@@ -106,7 +124,7 @@ class Attention(AttentionLayer):
         )
 
     def initial_state(self, memory: Memory) -> State:
-        """Zeros (B, S) for the past, and what the alignment starts with; see `AttentionLayer`."""
+        """Return zeros (B, S) for `past`, and the initial state of the alignment."""
         batch, length = ops.shape(memory.values)[:2]
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         past = () if self.past is None else (ops.zeros((batch, length), dtype),)
@@ -119,7 +137,7 @@ class Attention(AttentionLayer):
         state: Sequence[Tensor] = (),
         drawn: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, State]:
-        """Attend once, with one query (B, D) for each row; see `AttentionLayer`."""
+        """Attend once, with one query (B, D) per row; see `AttentionLayer`."""
         self._check_built()
         query = self._floating(query)
         check_rank("query", query.shape, "(batch, features)")
@@ -174,11 +192,11 @@ class Attention(AttentionLayer):
         return linear(kept, memory.values), weights, state
 
     def draw(self, memory: Memory, steps: int | Tensor, training: bool | None) -> dict[str, Tensor]:
-        """What is random in training, by name, (B, T, S) each; nothing outside training.
+        """Draw random numbers for training, by name, (B, T, S) each; nothing outside training.
 
-        `"dropout"` are factors for the weights, 0 or 1 / (1 - dropout), `"noise"` is the
-        alignment's, of a standard normal distribution. Drawn for all steps at once, outside of any
-        loop, so that the loop itself is pure.
+        `"dropout"` holds factors for the weights, 0 or `1 / (1 - dropout)`; `"noise"` holds
+        standard normal noise for the alignment. One call draws for all steps, outside of any loop,
+        so that the loop stays pure.
         """
         if not training or self.seed_generator is None:
             return {}
@@ -204,7 +222,7 @@ class Attention(AttentionLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Attention:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("alignment", "past")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
@@ -213,6 +231,6 @@ class Attention(AttentionLayer):
 def _check_part(name: str, part: Any, kind: type) -> None:
     if part is not None and not isinstance(part, kind):
         raise TypeError(
-            f"Argument `{name}` must be of the class {kind.__name__} of this package, or None. "
+            f"Argument `{name}` must be an instance of {kind.__name__} or None. "
             f"Received: {name}={part!r}"
         )

@@ -313,7 +313,9 @@ def test_the_learned_scale_starts_at_one() -> None:
 
 @pytest.mark.parametrize("mechanism", ["dot", "scaled_dot", "cosine"])
 def test_product_scores_refuse_a_memory_of_another_size(mechanism: str) -> None:
-    with pytest.raises(ValueError, match=rf"{mechanism}.*one size.*general.*Received: .*7.*11"):
+    with pytest.raises(
+        ValueError, match=rf"same size for score='{mechanism}'.*general.*Received: .*7.*11"
+    ):
         MECHANISMS[mechanism]()(uniform(B, T, D, seed=1), uniform(B, S, E, seed=2))
 
 

@@ -118,9 +118,9 @@ def test_a_model_copies_from_both_sources() -> None:
         (
             VALUES[0],
             None,
-            "`memory` must be a list with one for each .* no list",
+            "`memory` must be a list of 2 items, one per attention. .* single",
         ),
-        (VALUES[:1], None, "`memory` must be a list with one for each of the 2 .* Received: 1"),
+        (VALUES[:1], None, "`memory` must be a list of 2 items, one per attention. Received: 1"),
         (VALUES, MASKS[:1], "`memory_mask` must be a list .* Received: 1"),
         (VALUES, MASKS[::-1], "`memory_mask` does not fit `memory`"),
         ([VALUES[0], VALUES[1][:2]], None, "`memory` does not fit `inputs`"),
@@ -132,11 +132,13 @@ def test_what_does_not_fit_is_named(memory: Any, masks: Any, message: str) -> No
 
 
 def test_several_memories_need_an_attention_for_each() -> None:
-    with pytest.raises(ValueError, match="for several there is `MultiSourceAttention`"):
+    with pytest.raises(ValueError, match="one tensor; `MultiSourceAttention` takes several"):
         ka.BahdanauAttention(4)(uniform(B, T, D, seed=3), VALUES)
-    with pytest.raises(ValueError, match="for several there is `MultiSourceAttention`"):
+    with pytest.raises(ValueError, match="one tensor; `MultiSourceAttention` takes several"):
         decoder_of(ka.BahdanauAttention(4))(uniform(B, T, D, seed=3), memory=VALUES)
-    with pytest.raises(TypeError, match="`attentions` must be a list of attention layers"):
+    with pytest.raises(
+        TypeError, match="`attentions` must be a non-empty list of attention layers"
+    ):
         ka.MultiSourceAttention([keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"`memory` must be a list .* Received: 1"):
         decoder_of(two_sources()).build((B, T, D), [VALUES[0].shape])

@@ -209,17 +209,17 @@ def test_a_score_of_ones_own() -> None:
         (
             lambda: ka.LuongAttention("cosine", past=ka.attention.Coverage()),
             ValueError,
-            r"`past` changes the length of keys, which score='cosine' does not see",
+            r"`past` must be None for score='cosine', which ignores key lengths",
         ),
         (
             lambda: ka.BahdanauAttention(3, alignment="monotonic"),
             TypeError,
-            r"`alignment` must be of the class Alignment of this package.*alignment='monotonic'",
+            r"`alignment` must be an instance of Alignment or None.*alignment='monotonic'",
         ),
         (
             lambda: ka.BahdanauAttention(3, past=3),
             TypeError,
-            r"`past` must be of the class Past .*past=3",
+            r"`past` must be an instance of Past .*past=3",
         ),
         (
             lambda: ka.MultiHeadedAttention("dot", 2),
