@@ -1,4 +1,4 @@
-"""Masks and the masked softmax; no other module computes one.
+"""Masks, and the one masked softmax of the package.
 
 True in a mask means "may be attended to".
 """
