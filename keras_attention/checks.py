@@ -1,4 +1,4 @@
-"""Checks of arguments: each names the argument, what was expected, and what came."""
+"""Argument checks. Each error names the argument, what was expected and what was received."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_fraction(name: str, value: float) -> None:
 
 
 def check_one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Raise `ValueError` unless `value` is one of those allowed."""
+    """Raise `ValueError` unless `value` is in `allowed`."""
     if value not in allowed:
         raise ValueError(
             f"Argument `{name}` must be one of {tuple(allowed)}. Received: {name}={value!r}"
@@ -48,23 +48,23 @@ def check_one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
 
 
 def fits(shape: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Whether two shapes are equal as far as they are known."""
+    """Whether two shapes can be equal; None stands for an unknown size."""
     return len(shape) == len(expected) and all(
         None in pair or pair[0] == pair[1] for pair in zip(shape, expected, strict=True)
     )
 
 
 def check_shape(name: str, shape: Sequence[Any], other: str, expected: Sequence[Any]) -> None:
-    """Raise `ValueError` where a shape, as far as it is known, is not what another one asks."""
+    """Raise `ValueError` unless a shape fits the one expected by the argument `other`."""
     if not fits(shape, expected):
         raise ValueError(
-            f"Argument `{name}` does not fit `{other}`: expected (batch, ...) = {tuple(expected)}. "
-            f"Received: {name} of {tuple(shape)}"
+            f"Argument `{name}` must match `{other}`: expected (batch, ...) = {tuple(expected)}. "
+            f"Received: {name} with {tuple(shape)}"
         )
 
 
 def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
-    """Raise `ValueError` unless a shape has as many axes as `axes` names, say "(batch, length)"."""
+    """Raise `ValueError` unless a shape has one entry per name in `axes`: "(batch, length)"."""
     if len(shape) != axes.count(",") + 1:
         raise ValueError(
             f"Argument `{name}` must have the axes {axes}. Received: {name}.shape={tuple(shape)}"
@@ -72,30 +72,30 @@ def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
 
 
 def check_finite(scores: np.ndarray) -> None:
-    """Raise `ValueError` where a row of scores (B, ...) holds what is not a number."""
+    """Raise `ValueError` if any of the scores (B, ...) is NaN."""
     if np.isnan(scores).any():
         raise ValueError(
-            "The model gives log-probabilities that are not numbers: its weights, or its "
-            f"training, went wrong. Received: scores={scores[:, 0]}"
+            "The model returned NaN log-probabilities: check its weights and its training. "
+            f"Received: scores={scores[:, 0]}"
         )
 
 
 def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
-    """Ids as an int32 array, or the error that says what is wrong with them.
+    """Return ids as an int32 array after checking them.
 
     Args:
         ids: Ids (B, S), padded with 0 on the right.
         vocabulary: Number of tokens.
-        name: What errors call them.
+        name: Name of the argument in error messages.
 
     Raises:
-        ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
+        ValueError: If the ids are not integers (B, S), lie outside the vocabulary, or have padding
             anywhere but on the right.
     """
     array = np.asarray(ids)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
         raise ValueError(
-            f"Argument `{name}` must hold integer ids (batch, length), at least one. "
+            f"Argument `{name}` must be a non-empty array of integer ids (batch, length). "
             f"Received: shape={array.shape}, dtype={array.dtype}"
         )
     outside = (array < 0) | (array >= vocabulary)

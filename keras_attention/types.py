@@ -1,4 +1,4 @@
-"""Names for what the annotations mean: Keras tensors have no common type over its backends."""
+"""Type aliases for annotations: Keras tensors have no common type across backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The few paths where one framework needs its own formulation, behind one function each."""
+"""The few operations that one backend has to implement differently, one function each."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def scan(
 ) -> tuple[Nest, Nest]:
     """Run a recurrence over the first axis: `carry, y = step(carry, x)` for each x in `xs`.
 
-    `keras.ops.scan`, except on TensorFlow, where that one ties the structure of the results to
-    that of the carry and does not train under XLA.
+    This is `keras.ops.scan`, except on TensorFlow, where that function requires the results to have
+    the structure of the carry and does not train under XLA.
 
     Args:
-        step: A function from carry and one step's inputs to the next carry, of the same structure,
-            shapes and types, and one step's results.
-        carry: Nest of tensors, may be empty.
-        xs: Nest of tensors that share their first axis.
+        step: Maps the carry and one step's inputs to the next carry, of the same structure, shapes
+            and dtypes, and the step's results.
+        carry: Nest of tensors; may be empty.
+        xs: Nest of tensors with first axes of equal length.
 
     Returns:
-        The last carry, and the results stacked over a new first axis.
+        The last carry, and the results stacked along a new first axis.
     """
     if keras.backend.backend() == "tensorflow":
         from keras_attention.backend import tensorflow
@@ -38,19 +38,19 @@ def scan(
 def trained_scan(
     step: Callable[[Nest, Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, constants: Nest
 ) -> tuple[Nest, Nest]:
-    """`scan` with a gradient of its own, where the backend has one (on TensorFlow).
+    """`scan` with a custom gradient, on backends that have one (TensorFlow).
 
-    The gradient of a constant that `linear` multiplies by is formed once for all steps, and of a
-    step nothing is kept but what it starts from and what its linear maps give.
+    The gradient of a constant that `linear` multiplies by is computed once for all steps. Of each
+    step, only its initial carry and the results of its linear maps are stored.
 
     Args:
-        step: `carry, y = step(carry, x, constants)`, pure: it is run once more for the gradient.
-        carry: Nest of floating-point tensors, may be empty.
-        xs: Nest of floating-point tensors that share their first axis.
-        constants: Nest of floating-point tensors. Whatever else a step reads gets no gradient.
+        step: `carry, y = step(carry, x, constants)`. Must be pure: it runs again for the gradient.
+        carry: Nest of floating-point tensors; may be empty.
+        xs: Nest of floating-point tensors with first axes of equal length.
+        constants: Nest of floating-point tensors. Anything else that a step reads gets no gradient.
 
     Returns:
-        As `scan`. There are no second derivatives: asking for one is an error.
+        As `scan`. Second derivatives raise an error.
     """
     if not has_own_gradient():
         return scan(lambda carry, x: step(carry, x, constants), carry, xs)
@@ -60,9 +60,9 @@ def trained_scan(
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """`keras_attention.losses.cross_entropy` of logits in float32 and targets in int32.
+    """`keras_attention.losses.cross_entropy` for float32 logits and int32 targets.
 
-    On TensorFlow with a gradient of its own, since there the one of the formula is slow.
+    TensorFlow gets a custom gradient, because differentiating the formula is slow there.
     """
     if has_own_gradient():
         from keras_attention.backend import tensorflow
@@ -76,15 +76,15 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Te
 
 
 def has_own_gradient() -> bool:
-    """Whether the backend has gradients of our own."""
+    """Whether this package has custom gradients for the backend."""
     return bool(keras.backend.backend() == "tensorflow")
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays where the backend has a graph compiler for unknown shapes.
+    """Compile a function of arrays if the backend has a graph compiler for unknown shapes.
 
-    On TensorFlow a `tf.function` that is traced once for any batch and length; elsewhere the
-    function itself.
+    Returns a `tf.function` that is traced once for any batch and length on TensorFlow, and the
+    function itself elsewhere.
     """
     if keras.backend.backend() == "tensorflow":
         from keras_attention.backend import tensorflow
@@ -94,7 +94,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_concrete(x: Tensor) -> bool:
-    """Whether the numbers in a tensor are known now, and not only when a graph runs."""
+    """Whether a tensor's values are known now, not only when a graph runs."""
     if keras.backend.backend() == "tensorflow":
         return hasattr(x, "numpy")
     if keras.backend.backend() == "jax":

@@ -1,4 +1,4 @@
-"""Products with what stays the same in a loop: their gradients need not be formed in there."""
+"""Products with the constants of a loop: their gradients can be computed outside the loop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Product = Callable[[Tensor, Tensor, bool], Tensor]
 
 
 class LinearMap(NamedTuple):
-    """One product that a step of a loop made.
+    """One product computed in a step of a loop.
 
     Attributes:
-        constant: The place of W among the loop's constants.
-        transposed: Whether it was by `W^T`.
-        x: What was multiplied.
-        y: What came out.
+        constant: Index of W among the loop's constants.
+        transposed: Whether the product is with `W^T`.
+        x: The tensor multiplied by W.
+        y: The product.
     """
 
     constant: int
@@ -42,12 +42,12 @@ _WATCH: ContextVar[_Watch | None] = ContextVar("linear maps of a step", default=
 def linear(x: Tensor, kernel: Tensor, transposed: bool = False) -> Tensor:
     """The product `x W` or `x W^T`.
 
-    In a loop that is trained, and if W is one of its constants, the gradient of W is formed once
-    for all steps (see `keras_attention.backend.trained_scan`).
+    If W is one of the constants of a trained loop, its gradient is computed once for all steps (see
+    `keras_attention.backend.trained_scan`).
 
     Args:
         x: (..., D).
-        kernel: W, (D, E), or one for each row, (B, D, E); transposed (E, D) or (B, E, D).
+        kernel: W (D, E), or one per row (B, D, E); if transposed, (E, D) or (B, E, D).
         transposed: Whether to multiply by the transpose.
 
     Returns:
@@ -63,17 +63,17 @@ def linear(x: Tensor, kernel: Tensor, transposed: bool = False) -> Tensor:
 
 
 def product(x: Tensor, kernel: Tensor, transposed: bool) -> Tensor:
-    """`x W` or `x W^T`, nothing else."""
+    """Compute `x W` or `x W^T`, and record nothing."""
     return ops.matmul(x, ops.swapaxes(kernel, -1, -2) if transposed else kernel)
 
 
 @contextmanager
 def watched(constants: Sequence[Tensor], product: Product = product) -> Iterator[list[LinearMap]]:
-    """Collect the products with any of a loop's constants.
+    """Record the products with any of a loop's constants.
 
     Args:
-        constants: The constants, the very tensors that the step is given.
-        product: What makes a product, or knows it already.
+        constants: The constants: the same tensor objects that the step receives.
+        product: Computes a product, or returns it if it is known already.
     """
     maps: list[LinearMap] = []
     token = _WATCH.set(_Watch(constants, product, maps))

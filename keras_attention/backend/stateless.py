@@ -1,4 +1,4 @@
-"""Layers as pure functions: what a call reads besides its arguments, handed to it from outside."""
+"""Layers as pure functions: weights and dropout masks are passed in instead of read by the call."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from keras_attention.types import Tensor
 
 
 def constants_of(layer: Any, dtype: str | None = None) -> list[Tensor]:
-    """The weights of a layer as tensors, of a type if all of the layer computes in that one."""
+    """A layer's weights as tensors, cast to `dtype` if the whole layer computes in it."""
     return [ops.cast(weight, dtype or weight.dtype) for weight in layer.weights]
 
 
 @contextmanager
 def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Iterator[None]:
-    """Let layers compute with these tensors instead of their weights, where there are any."""
+    """Make layers compute with these tensors, if there are any, instead of their weights."""
     if not any(constants):
         yield
         return
@@ -31,7 +31,7 @@ def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Itera
 
 
 def dropout_masks(cell: Any) -> dict[str, Any]:
-    """The masks that a cell of Keras has drawn, by its own names for them."""
+    """The dropout masks that a Keras cell has drawn, by attribute name."""
     if not hasattr(cell, "get_dropout_mask"):
         return {}
     names = ("_dropout_mask", "_recurrent_dropout_mask")
@@ -40,7 +40,7 @@ def dropout_masks(cell: Any) -> dict[str, Any]:
 
 @contextmanager
 def dropped_by(cell: Any, masks: dict[str, Any]) -> Iterator[None]:
-    """Let a cell drop by these masks."""
+    """Make a cell use these dropout masks."""
     before = dropout_masks(cell)
     try:
         for name, mask in masks.items():

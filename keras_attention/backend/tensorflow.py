@@ -1,4 +1,4 @@
-"""TensorFlow's own formulation of the recurrence and of compilation."""
+"""TensorFlow implementations of the recurrence, the cross-entropy and compilation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from keras_attention.types import Nest
 def scan(
     step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, reverse: bool = False
 ) -> tuple[Nest, Nest]:
-    """`keras_attention.backend.scan` as a `tf.while_loop`; `reverse` starts with the last step.
+    """`keras_attention.backend.scan` as a `tf.while_loop`; `reverse` starts at the last step.
 
-    The number of iterations is bounded, as XLA asks of a loop with a gradient. The first step is
-    traced once beforehand to learn the structure of the results; that trace is unused, and pruned
-    from graphs.
+    The number of iterations is bounded, because XLA requires that of a loop with a gradient. The
+    first step is traced once in advance to learn the structure of the results; that trace is unused
+    and pruned from graphs.
     """
     flat_xs = [tf.convert_to_tensor(x) for x in tf.nest.flatten(xs)]
     length = flat_xs[0].shape[0]
@@ -46,11 +46,11 @@ def scan(
 
 
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """`keras_attention.losses.cross_entropy` of float32 or float64, around one fused softmax.
+    """`keras_attention.losses.cross_entropy` in float32 or float64, with one fused softmax.
 
-    The logarithm of the sum of exponentials follows from the largest logit and its probability:
-    `log sum_v exp(z_v) = max(z) - log max(p)`. TensorFlow's own operation goes over the logits
-    several times.
+    The log-sum-exp follows from the largest logit and its probability:
+    `log sum_v exp(z_v) = max(z) - log max(p)`. TensorFlow's own operation reads the logits several
+    times.
     """
     size = logits.shape[-1]
     shape, targets = tf.shape(targets), tf.reshape(targets, [-1])
@@ -63,7 +63,7 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float)
         if label_smoothing:
             uniform = largest - tf.reduce_mean(logits, -1) - rest
             found = (1.0 - label_smoothing) * found + label_smoothing * uniform
-        known = (targets >= 0) & (targets < size)  # else the CPU tells, and the GPU does not
+        known = (targets >= 0) & (targets < size)  # for other ids, only the CPU raises an error
 
         def gradient(d: tf.Tensor) -> tf.Tensor:
             d_logits = p * d[:, None]
@@ -79,16 +79,16 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float)
 
 
 def first_order(gradient: tf.Tensor, what: str) -> tf.Tensor:
-    """The gradient of a formulation of our own, which is an error to differentiate once more."""
-    message = f"{what} of keras_attention has first derivatives alone."
+    """Return a custom gradient that raises an error if it is differentiated again."""
+    message = f"{what} of keras_attention has first derivatives only."
     return tf.raw_ops.PreventGradient(input=gradient, message=message)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A `tf.function` that is traced once for any batch and length.
+    """Return a `tf.function` that is traced once for any batch and length.
 
-    Without AutoGraph, which reads the source files again when it traces: slower, and wrong once
-    they have changed under a running program.
+    AutoGraph is off: it rereads the source files when it traces, which is slow, and wrong if they
+    have changed since the program started.
     """
     made: list[Callable[..., Any]] = []
 

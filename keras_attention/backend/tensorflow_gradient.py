@@ -1,4 +1,4 @@
-"""The gradient of a recurrence on TensorFlow: back through its steps, matrices once at the end."""
+"""Gradient of a recurrence on TensorFlow: back through the steps, then all matrices at once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Step = Callable[[Nest, Nest, Nest], tuple[Nest, Nest]]
 
 
 class _Kept(NamedTuple):
-    """What the way back needs of a step: what it starts from, what its linear maps gave."""
+    """What the backward pass needs of a step: its initial carry and its linear maps' results."""
 
     carry: Nest
     products: list[tf.Tensor]
 
 
 class _Gradients(NamedTuple):
-    """Gradients of one step; None for a constant that it does not use, or in linear maps only."""
+    """Gradients of one step; None for a constant that is unused or used in linear maps only."""
 
     carry: Nest
     x: Nest
@@ -34,10 +34,10 @@ class _Gradients(NamedTuple):
 def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Nest, Nest]:
     """`keras_attention.backend.trained_scan`.
 
-    TensorFlow's own gradient of a loop keeps whatever a step computes, and adds up the gradients of
-    matrices step by step. Here the way forward keeps what each step starts from and what its linear
-    maps give. The way back computes the rest of a step once more, differentiates it, and keeps what
-    its linear maps were given and the gradients of what they gave.
+    TensorFlow's own gradient of a loop stores everything that a step computes, and accumulates the
+    gradients of matrices step by step. Here, the forward pass stores each step's initial carry and
+    the results of its linear maps. The backward pass recomputes the rest of the step,
+    differentiates it, and stores the inputs of its linear maps and the gradients of their results.
     """
     given = tf.nest.map_structure(tf.convert_to_tensor, (carry, xs, constants))
     results: Nest = None
@@ -76,7 +76,7 @@ def _backward(
     d_last: Nest,
     d_ys: Nest,
 ) -> list[tf.Tensor | None]:
-    """The gradients of the first carry, of the inputs of all steps, and of the constants."""
+    """Gradients of the initial carry, the inputs of all steps, and the constants."""
     flat = tf.nest.flatten(constants)
 
     def back(carry: Nest, x: Nest) -> tuple[Nest, Nest]:
@@ -102,7 +102,7 @@ def _backward(
 def _differentiated(
     step: Step, constants: Nest, kept: _Kept, x: Nest, upstream: Nest
 ) -> _Gradients:
-    """One step once more, and its gradients."""
+    """Recompute one step and return its gradients."""
     own = [tf.identity(x) for x in tf.nest.flatten(constants)]
     sources = (kept.carry, x, kept.products, own)
     products = iter(kept.products)
@@ -122,7 +122,7 @@ def _differentiated(
 def _known_product(
     x: tf.Tensor, kernel: tf.Tensor, product: tf.Tensor, transposed: bool
 ) -> tf.Tensor:
-    """`x W`, which is known; its gradient is noted as that of `product`, and goes on to x."""
+    """Return the known `x W`; its gradient becomes that of `product` and flows on to x."""
 
     @tf.custom_gradient
     def given(x: tf.Tensor, product: tf.Tensor) -> Any:
@@ -135,7 +135,7 @@ def _known_product(
 
 
 def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, transposed: bool, rank: int) -> tf.Tensor:
-    """`dW = sum_t x_t^T dy_t` of (T, ..., D) and (T, ..., E); of one matrix, or of one a row."""
+    """`dW = sum_t x_t^T dy_t` for (T, ..., D) and (T, ..., E), for one matrix or one per row."""
     left, right = (dy, x) if transposed else (x, dy)
     if rank == 3:
         return tf.einsum("tbqd,tbqe->bde", left, right)
@@ -144,12 +144,12 @@ def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, transposed: bool, rank: int) -
 
 
 def _with_zeros(gradients: Nest, sources: Nest) -> Nest:
-    """Zeros for what does not depend on a source."""
+    """Replace missing gradients by zeros."""
     pairs = zip(tf.nest.flatten(gradients), tf.nest.flatten(sources), strict=True)
     filled = [tf.zeros_like(source) if d is None else d for d, source in pairs]
     return tf.nest.pack_sequence_as(sources, filled)
 
 
 def _summed(dtype: tf.DType) -> tf.DType:
-    """The type to add many numbers up in."""
+    """The dtype for sums of many terms."""
     return tf.float32 if dtype.size < 4 else dtype

@@ -1,4 +1,4 @@
-"""What a graph for LiteRT does so that XNNPACK's workspace does not grow while it is in use."""
+"""Keep XNNPACK's workspace from growing while a LiteRT graph uses it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ _COLUMNS = 64
 
 
 def reserve_workspace(length: tf.Tensor, room: int, floats: int) -> tf.Tensor:
-    """0, from a loop that never runs, but is prepared before whatever adds this to its inputs.
+    """Return 0 from a loop that never runs but is prepared before anything that adds this 0.
 
-    All that XNNPACK computes for one interpreter shares a workspace, and LiteRT may skip a copy
-    when that grows in use: see docs/litert-workspace.md. TensorFlow Lite prepares the body of a
-    loop before it knows whether the loop runs. The sum in this body holds more than any other part
-    of the graph, so the workspace is large enough from then on.
+    XNNPACK uses one workspace for all its computations in an interpreter, and LiteRT may skip a
+    copy if that grows while in use: see docs/litert-workspace.md. TensorFlow Lite prepares the body
+    of a loop before it knows whether the loop runs. The sum in this body needs more memory than any
+    other part of the graph, so the workspace is large enough from then on.
 
     Args:
-        length: How long a source is, () int32.
-        room: For how long a source there is room from the first call on. Longer ones make room for
-            a whole multiple of it, before what depends on their length is set up again.
-        floats: How many float32 numbers this room is for: no fewer than any part holds at a time.
+        length: Source length, () int32.
+        room: Source length to reserve memory for at the first call. Longer sources reserve a
+            multiple of it, before the parts that depend on their length are prepared again.
+        floats: Number of float32 values to reserve for `room`: at least as many as any part of the
+            graph holds at a time.
 
     Returns:
         0, () float32.

@@ -1,7 +1,8 @@
-"""Recurrent cells, and what runs several of them one over another.
+"""Recurrent cells, and functions that run a stack of them.
 
-`protocol` is what a cell is to this package, `stack` one step of several. `looped` takes out of a
-loop what no step changes. `residual` and `layer_norm` are cells that Keras has not.
+`protocol` says what this package expects of a cell, and `stack` runs several on top of each other.
+`looped` moves what no step changes out of a loop. `residual` and `layer_norm` are cells that Keras
+does not have.
 """
 
 from __future__ import annotations

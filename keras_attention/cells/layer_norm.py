@@ -18,29 +18,28 @@ from keras_attention.types import Shape, Tensor
 class LayerNormLSTMCell(keras.layers.LSTMCell):
     """An LSTM cell whose summed inputs and cell state are normalized at each step.
 
-    Formula, with gates in Keras's order, each LN over all features of its argument and computed in
-    at least float32:
+    Formula, with gates in Keras's order; each LN runs over all features of its argument, in at
+    least float32:
 
     - `i, f, g, o = LN(x_t K; a_1) + LN(h_{t-1} R; a_2) + b`
     - `c_t = s(f) c_{t-1} + s(i) tanh(g)`
     - `h_t = s(o) tanh(LN(c_t; a_3) + b_3)`
     - `LN(z; a) = a (z - mean(z)) / sqrt(variance(z) + epsilon)`
 
-    The shifts of the first two LN are one with b, which the paper adds besides.
+    The paper also has shifts in the first two LNs; here b includes them.
 
     Args:
         units: Size U of the state.
-        epsilon: What is added to the variance.
-        kwargs: Further arguments of `keras.layers.LSTMCell`. Dropped features are the same for all
-            gates.
+        epsilon: Added to the variance.
+        kwargs: Other arguments of `keras.layers.LSTMCell`. All gates share one dropout mask.
 
     Call arguments:
         inputs: (B, D).
         states: h and c, (B, U) each.
-        training: Whether to drop features.
+        training: Whether to apply dropout.
 
     Returns:
-        h_t (B, U), and both states.
+        h_t (B, U), and the states h_t and c_t.
 
     Raises:
         ValueError: If `epsilon` is not positive.
@@ -68,7 +67,7 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
         self.implementation, self.dropout_mask_count = 2, None  # one mask for all gates
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights for inputs (B, D)."""
+        """Create the weights for inputs (B, D)."""
         super().build(input_shape)
         names = {"input_gain": 4, "recurrent_gain": 4, "cell_gain": 1}
         for name, parts in names.items():

@@ -1,4 +1,4 @@
-"""Layers in a loop: what does not depend on the step before is computed outside of it."""
+"""Cells in a loop: whatever does not depend on the previous step is computed outside the loop."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from keras_attention.types import Nest, Tensor
 
 
 class LoopedCell:
-    """Any Keras cell, its weights among the constants of a loop.
+    """Any Keras cell, with its weights among the constants of a loop.
 
-    On the way back the loop's steps run once more, when the layer's call is over: training or not,
-    and the dropout that was drawn, are what they were when this was made.
+    The backward pass runs the steps again after the layer's call has returned. The training flag
+    and the dropout masks are therefore fixed when this object is created.
 
     Args:
-        cell: The cell, its dropout drawn.
-        constants: Its weights, or nothing if it is to look at them itself.
-        training: Whether it is called for training.
+        cell: The cell, with its dropout masks drawn.
+        constants: Its weights; empty if the cell reads them itself.
+        training: Whether the cell runs in training mode.
 
     Attributes:
-        constants: What `step` needs of the weights.
+        constants: The weights that `step` needs.
     """
 
     def __init__(self, cell: Any, constants: Nest, training: bool | None) -> None:
@@ -40,31 +40,31 @@ class LoopedCell:
         self.masks = dropout_masks(cell)
 
     def project(self, inputs: Tensor) -> Tensor:
-        """Known inputs (T, B, D) as `step` takes them, (T, B, .)."""
+        """Project inputs known before the loop (T, B, D) to what `step` reads, (T, B, .)."""
         return inputs
 
     @property
     def projecting(self) -> Sequence[Tensor]:
-        """What `project_one` needs of the weights."""
+        """The weights that `project_one` needs."""
         return ()
 
     def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
-        """As `project`, inside the loop: inputs (B, D) of one step, which no one knew before it."""
+        """Like `project`, inside the loop, for inputs (B, D) that become known at this step."""
         return inputs
 
     def step(
         self, inputs: Sequence[Tensor], states: Sequence[Tensor], constants: Nest
     ) -> tuple[Tensor, list[Tensor]]:
-        """One step.
+        """Run one step.
 
         Args:
-            inputs: What the cell reads, (B, .) each; where some of it is known before the loop, a
-                step of what `project` gave comes first.
+            inputs: The cell's inputs, (B, .) each. If some of them are known before the loop, this
+                step's result of `project` comes first.
             states: The cell's states.
-            constants: Those of `constants`, as the loop hands them to each step.
+            constants: The attribute `constants`, as the loop passes it to each step.
 
         Returns:
-            Output (B, U), next states.
+            The output (B, U) and the next states.
         """
         x = ops.concatenate(inputs, axis=-1)
         with given([self.cell], [constants]), dropped_by(self.cell, self.masks):
@@ -73,11 +73,11 @@ class LoopedCell:
 
 
 class LoopedResidualCell(LoopedCell):
-    """A residual connection around a cell that is in the loop as it would be without.
+    """A residual connection around a looped cell, which itself runs as it would without one.
 
     Args:
-        cell: The cell with its residual connection.
-        inner: The cell within.
+        cell: The residual cell.
+        inner: The looped form of the cell inside it.
     """
 
     def __init__(self, cell: ResidualCell, inner: LoopedCell) -> None:
@@ -93,11 +93,12 @@ class LoopedResidualCell(LoopedCell):
 
 
 class _GatedCell(LoopedCell):
-    """A cell of Keras whose gates are linear in inputs and state.
+    """A Keras cell whose gates are linear in its inputs and state.
 
     Args:
-        cell: The cell, its dropout drawn.
-        known: How many of its input features are known before the loop: the first ones, or none.
+        cell: The cell, with its dropout masks drawn.
+        known: How many of the input features are known before the loop. They come first; 0 if
+            there are none.
     """
 
     def __init__(self, cell: Any, known: int) -> None:
@@ -123,7 +124,7 @@ class _GatedCell(LoopedCell):
         return _plus(linear(inputs, kernel), bias)
 
     def _parted(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """What was projected before the loop, one tensor or none, and the other inputs, dropped."""
+        """Split inputs into the projected one, if any, and the others, with dropout applied."""
         count = int(self.known > 0)
         projected, others = list(inputs[:count]), list(inputs[count:])
         if self.mask is not None and others:
@@ -132,7 +133,7 @@ class _GatedCell(LoopedCell):
 
 
 class LoopedLSTMCell(_GatedCell):
-    """Keras's LSTM cell, its gates one product with `[K; R]`.
+    """Keras's LSTM cell, with all gates computed in one product with `[K; R]`.
 
     Formula: `i, f, g, o = [x_t; h_{t-1}] [K; R] + b`, `c_t = s(f) c_{t-1} + s(i) tanh(g)`,
     `h_t = s(o) tanh(c_t)`.
@@ -159,7 +160,7 @@ class LoopedLSTMCell(_GatedCell):
 
 
 class LoopedGRUCell(_GatedCell):
-    """Keras's GRU cell that resets after the product, all gates one product.
+    """Keras's GRU cell with `reset_after=True`, with all gates computed together.
 
     Formula: `z, r, g = x_t K + b` and `z', r', g' = h_{t-1} R + b'`, `z_t = s(z + z')`,
     `h_t = z_t h_{t-1} + (1 - z_t) tanh(g + s(r + r') g')`.
@@ -200,13 +201,13 @@ class LoopedStack:
     """A stack of cells in a loop.
 
     Args:
-        cells: From the bottom to the top.
-        known: How many input features of the first are known before the loop.
-        pure: Whether weights may be constants of the loop, which no call changes.
-        training: Whether the cells are called for training.
+        cells: The cells, bottom to top.
+        known: How many input features of the first cell are known before the loop.
+        pure: Whether the weights can be constants of the loop, because no call changes them.
+        training: Whether the cells run in training mode.
 
     Attributes:
-        constants: What `steps` needs of all weights.
+        constants: The weights that `steps` needs.
     """
 
     def __init__(self, cells: Sequence[Any], known: int, pure: bool, training: bool | None) -> None:
@@ -216,25 +217,25 @@ class LoopedStack:
         self.constants = [cell.constants for cell in self.cells]
 
     def project(self, inputs: Tensor) -> Tensor:
-        """Known inputs (T, B, D) as the first cell takes them."""
+        """Project inputs known before the loop (T, B, D) to what the first cell reads."""
         first = self.cells[0]
         return first.project(ops.cast(inputs, first.cell.compute_dtype))
 
     @property
     def projecting(self) -> Sequence[Tensor]:
-        """What `project_one` needs of the weights."""
+        """The weights that `project_one` needs."""
         return self.cells[0].projecting
 
     def project_one(self, inputs: Tensor, projecting: Sequence[Tensor]) -> Tensor:
-        """Inputs (B, D) of one step as the first cell takes them, inside the loop."""
+        """Project one step's inputs (B, D) to what the first cell reads, inside the loop."""
         first = self.cells[0]
         return first.project_one(ops.cast(inputs, first.cell.compute_dtype), projecting)
 
     def steps(self, constants: Sequence[Nest]) -> list[CellStep]:
-        """The cells for one step, of which the first reads projected inputs first.
+        """Return one step function per cell; the first cell's inputs start with the projected one.
 
         Args:
-            constants: Those of `constants`, as the loop hands them to each step.
+            constants: The attribute `constants`, as the loop passes it to each step.
         """
         pairs = zip(self.cells, constants, strict=True)
         return [partial(_step, cell, own_constants) for cell, own_constants in pairs]
@@ -260,7 +261,7 @@ def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedC
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:
-    """A layer in a loop; exactly Keras's Dense, unless it does more than that, by a linear map."""
+    """Call a layer inside a loop; a plain Keras `Dense` (no LoRA or the like) uses `linear`."""
     is_dense = type(layer) is keras.layers.Dense
     if not is_dense or layer.lora_enabled or layer.quantization_mode or layer.activity_regularizer:
         return layer(inputs)
@@ -276,10 +277,10 @@ def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:
 
 
 def _linear(x: Tensor, kernel: Tensor) -> Tensor:
-    """The product in the type of its factors; what follows it is more exact."""
+    """The product in the dtype of its factors, then in at least float32 for what follows."""
     return at_least_float32(linear(x, kernel))
 
 
 def _plus(x: Tensor, others: Sequence[Tensor]) -> Tensor:
-    """The sum, in the type of x."""
+    """The sum, in the dtype of x."""
     return sum((ops.cast(other, x.dtype) for other in others), x)

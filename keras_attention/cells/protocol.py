@@ -1,4 +1,4 @@
-"""What Keras's RNN cells have in common: sizes of states and outputs, how they are called."""
+"""What Keras RNN cells have in common: state and output sizes, and how to call them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Cell = Any
 
 
 def state_sizes(cell: Cell) -> list[int]:
-    """The sizes of a cell's states, as a list also where there is only one."""
+    """The sizes of a cell's states, always as a list."""
     sizes = cell.state_size
     return [sizes] if isinstance(sizes, int) else list(sizes)
 
 
 def stack_state_sizes(cells: Sequence[Cell]) -> list[int]:
-    """The sizes of all states of a stack, flat, from the bottom to the top."""
+    """The sizes of all states of a stack, as a flat list, bottom to top."""
     return [size for cell in cells for size in state_sizes(cell)]
 
 
@@ -31,15 +31,15 @@ def output_size(cell: Cell) -> int:
 
 
 def zero_states(cells: Sequence[Cell], batch: int | Tensor, dtype: str) -> list[Tensor]:
-    """The flat states of a stack before it has read anything."""
+    """The initial states of a stack, all zero, as a flat list."""
     return [ops.zeros((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]
 
 
 def symbolic_states(cells: Sequence[Cell], batch: int | None, dtype: str) -> list[Tensor]:
-    """The flat states of a stack as symbolic tensors."""
+    """The states of a stack as a flat list of symbolic tensors."""
     return [keras.KerasTensor((batch, size), dtype=dtype) for size in stack_state_sizes(cells)]
 
 
 def training_option(cell: Cell, training: bool | None) -> dict[str, Any]:
-    """`training` as a keyword argument of a cell, if it has one."""
+    """`training` as a keyword argument, if the cell's `call` accepts it."""
     return {"training": training} if "training" in signature(cell.call).parameters else {}

@@ -14,27 +14,27 @@ from keras_attention.types import Shape, Tensor
 _DropoutRNNCell: Any = next(
     kind for kind in keras.layers.LSTMCell.__mro__ if kind.__name__ == "DropoutRNNCell"
 )
-"""How Keras's RNN knows a cell whose dropout it has to draw, which has no public name."""
+"""The class by which Keras's RNN recognizes cells with dropout; it has no public name."""
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
     """A recurrent cell whose output is added to its input.
 
-    Formula, for a cell of U units: `y_t = cell(x_t, s_{t-1}) + x_t`, the input of the same step.
-    Where x_t has more than U features (a context beside the output of the layer below), the first
-    U are added. The state is the cell's own.
+    Formula, for a cell of U units: `y_t = cell(x_t, s_{t-1}) + x_t`, with the input of the same
+    step. If x_t has more than U features (a context after the output of the layer below), the
+    first U are added. The state is that of the inner cell.
 
     Args:
         cell: A Keras RNN cell.
 
     Call arguments:
-        inputs: (B, D), of at least U features.
+        inputs: (B, D), with D at least U.
         states: The cell's states.
-        training: Whether the cell drops features; what is added is never dropped.
+        training: Whether the cell applies dropout; the added input is never dropped.
 
     Returns:
-        Output (B, U), next states.
+        The output (B, U) and the next states.
 
     Raises:
         TypeError: If `cell` is not a Keras RNN cell.
@@ -64,11 +64,11 @@ class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
         self.output_size = output_size(cell)
 
     def build(self, inputs_shape: Shape) -> None:
-        """Make the cell's weights for inputs (B, D)."""
+        """Create the cell's weights for inputs (B, D)."""
         if inputs_shape[-1] < self.output_size:
             raise ValueError(
-                f"A residual connection adds the first {self.output_size} features of the inputs "
-                f"to the output. Received: inputs of {inputs_shape[-1]} features"
+                f"Argument `inputs` must have at least {self.output_size} features, to add to the "
+                f"output. Received: inputs with {inputs_shape[-1]} features"
             )
         if not self.cell.built:
             self.cell.build(inputs_shape)
@@ -83,37 +83,37 @@ class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
         return self.add(inputs, output), after
 
     def add(self, inputs: Tensor, output: Tensor) -> Tensor:
-        """The output (..., U) and the first U features of the inputs."""
+        """Add the first U features of the inputs to the output (..., U)."""
         if inputs.shape[-1] != self.output_size:
             inputs = inputs[..., : self.output_size]
         return output + ops.cast(inputs, output.dtype)
 
     def get_initial_state(self, batch_size: Any = None) -> Any:
-        """What the cell starts from."""
+        """The cell's initial state."""
         if hasattr(self.cell, "get_initial_state"):
             return self.cell.get_initial_state(batch_size=batch_size)
         zeros = [ops.zeros((batch_size, n), self.compute_dtype) for n in state_sizes(self.cell)]
         return zeros if isinstance(self.state_size, list | tuple) else zeros[0]
 
     def get_dropout_mask(self, step_input: Tensor) -> Any:
-        """The cell's own mask, if it has dropout."""
+        """The inner cell's mask, or None if it has no dropout."""
         if hasattr(self.cell, "get_dropout_mask"):
             return self.cell.get_dropout_mask(step_input)
         return None
 
     def get_recurrent_dropout_mask(self, step_input: Tensor) -> Any:
-        """The cell's own mask, if it has dropout."""
+        """The inner cell's mask, or None if it has no dropout."""
         if hasattr(self.cell, "get_recurrent_dropout_mask"):
             return self.cell.get_recurrent_dropout_mask(step_input)
         return None
 
     def reset_dropout_mask(self) -> None:
-        """Let the cell draw anew."""
+        """Make the inner cell draw a new mask."""
         if hasattr(self.cell, "reset_dropout_mask"):
             self.cell.reset_dropout_mask()
 
     def reset_recurrent_dropout_mask(self) -> None:
-        """Let the cell draw anew."""
+        """Make the inner cell draw a new mask."""
         if hasattr(self.cell, "reset_recurrent_dropout_mask"):
             self.cell.reset_recurrent_dropout_mask()
 
@@ -123,5 +123,5 @@ class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ResidualCell:
-        """A cell like the one that `get_config` described."""
+        """Create a cell from the result of `get_config`."""
         return cls(**{**config, "cell": keras.saving.deserialize_keras_object(config["cell"])})

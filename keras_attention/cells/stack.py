@@ -1,4 +1,4 @@
-"""Stacks of Keras RNN cells: from the bottom to the top, for one step or a whole sequence."""
+"""Stacks of Keras RNN cells, listed bottom to top, for one step or a whole sequence."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from keras_attention.cells.residual import ResidualCell
 from keras_attention.types import Tensor
 
 CellStep: TypeAlias = Callable[[Sequence[Tensor], list[Tensor]], tuple[Tensor, list[Tensor]]]
-"""A cell as a function: from what it reads and its states to its output and next states."""
+"""A cell as a function: inputs and states in, output and next states out."""
 
 States: TypeAlias = list[list[Tensor]]
-"""The states of a stack, cell by cell."""
+"""The states of a stack, one list per cell."""
 
 _CHANGING_CELLS = threading.RLock()
 
 
 def as_stack(cell: Any) -> list[Cell]:
-    """The cells of a stack, the first at the bottom.
+    """Return the cells of a stack, bottom to top.
 
     Args:
         cell: A cell, a list of them, or Keras's `StackedRNNCells`.
 
     Raises:
-        TypeError: If one of them is not a Keras RNN cell.
-        ValueError: If there is none.
+        TypeError: If any of them is not a Keras RNN cell.
+        ValueError: If there are none.
     """
     if isinstance(cell, keras.layers.StackedRNNCells):
         cell = cell.cells
@@ -42,20 +42,20 @@ def as_stack(cell: Any) -> list[Cell]:
     for item in cells:
         if isinstance(item, keras.layers.RNN):
             raise TypeError(
-                "Argument `cell` must be a Keras RNN cell, for example LSTMCell, not a layer that "
-                f"runs one over a sequence. Received: {item!r}"
+                "Argument `cell` must be a Keras RNN cell such as LSTMCell, not a layer such as "
+                f"LSTM that runs one over a sequence. Received: cell={item!r}"
             )
         is_cell = isinstance(item, keras.layers.Layer) and hasattr(item, "state_size")
         if not is_cell or not all(isinstance(size, int) for size in state_sizes(item)):
             raise TypeError(
                 "Argument `cell` must be a Keras RNN cell, a layer whose `state_size` is an "
-                f"integer or a list of integers, or a list of such cells. Received: {item!r}"
+                f"integer or a list of integers, or a list of such cells. Received: cell={item!r}"
             )
     return cells
 
 
 def build_stack(cells: Sequence[Cell], features: Sequence[int]) -> None:
-    """Make the weights of cells that read so many features each."""
+    """Create each cell's weights for the number of features that it reads."""
     for cell, size in zip(cells, features, strict=True):
         if not cell.built:
             cell.build((None, size))
@@ -63,7 +63,7 @@ def build_stack(cells: Sequence[Cell], features: Sequence[int]) -> None:
 
 
 def split_states(cells: Sequence[Cell], flat: Sequence[Tensor]) -> tuple[States, list[Tensor]]:
-    """The states at the front of a flat list, cell by cell, and the rest of the list."""
+    """Split a flat list into the states of the cells, which come first, and the rest."""
     states, rest = [], list(flat)
     for cell in cells:
         count = len(state_sizes(cell))
@@ -78,17 +78,17 @@ def run_stack(
     states: States,
     beside: Sequence[Tensor] = (),
 ) -> tuple[Tensor, States]:
-    """Run cells one over another: each reads the output of the one below.
+    """Run a stack of cells, each of which reads the output of the one below.
 
     Args:
-        steps: Of each cell, from the bottom to the top: of `cell_steps` or `sequence_steps`, or of
-            a `LoopedStack`.
-        inputs: What the first one reads, (B, .) each, over a sequence (B, T, .).
+        steps: One step function per cell, bottom to top, from `cell_steps`, `sequence_steps` or
+            `LoopedStack.steps`.
+        inputs: The first cell's inputs, (B, .) each, or (B, T, .) for a whole sequence.
         states: The cells' states.
-        beside: What each cell reads besides.
+        beside: Additional inputs of every cell.
 
     Returns:
-        The top output, next states.
+        The top cell's output and the next states.
     """
     after = []
     for step, own in zip(steps, states, strict=True):
@@ -99,7 +99,7 @@ def run_stack(
 
 
 def cell_steps(cells: Sequence[Cell]) -> list[CellStep]:
-    """Cells for one step, as Keras calls them."""
+    """Return one step function per cell, which calls the cell as Keras does."""
     return [partial(_step, cell) for cell in cells]
 
 
@@ -116,7 +116,7 @@ def sequence_steps(
     mask: Tensor | None,
     training: bool | None,
 ) -> list[CellStep]:
-    """Cells for all steps at once, in Keras's own (where it can, fused) recurrent layers."""
+    """Return one function per cell that runs all steps in a Keras layer, fused if possible."""
     pairs = zip(cells, layers, strict=True)
     return [partial(_over_sequence, *pair, mask=mask, training=training) for pair in pairs]
 
@@ -136,12 +136,12 @@ def _over_sequence(
 
 @contextmanager
 def dropout_in_training_only(cells: Sequence[Cell], training: bool | None) -> Iterator[None]:
-    """Let Keras's cells be what they would be without dropout, but in training.
+    """Turn off the dropout of Keras cells, except in training.
 
-    Keras's layers draw masks always, which leaves random states that are assigned in an exported
-    graph, and a cell with dropout on its states takes a slow path, of which no fused LSTM is made.
-    One thread at a time has them so: a second one would take the first one's zeros for the cells'
-    own and put those back.
+    Keras layers always draw dropout masks, which puts assignments to random states into an exported
+    graph. A cell with recurrent dropout also takes a slow path, which is never fused. Only one
+    thread at a time may change the cells: a second one would take the first one's zeros for the
+    cells' own values and restore those.
     """
     if training:
         yield
@@ -172,13 +172,13 @@ def _innermost(cell: Cell) -> Cell:
 def sequence_layer(
     cell: Cell, kind: type[keras.layers.RNN] | None = None, **kwargs: Any
 ) -> keras.layers.RNN:
-    """Keras's recurrent layer over a cell that is given; around a residual one's own cell.
+    """Return a Keras recurrent layer that runs this cell, or the inner one of a `ResidualCell`.
 
     Args:
         cell: The cell.
-        kind: The layer's class; None for the fused one of exactly Keras's own cells, the general
-            one for any other, whose `call` a fused layer would not heed.
-        kwargs: The layer's arguments.
+        kind: The layer's class. None means the fused one for exactly Keras's own cells, and `RNN`
+            for any other, because a fused layer would ignore the cell's `call`.
+        kwargs: Arguments of the layer.
     """
     cell = cell.cell if isinstance(cell, ResidualCell) else cell
     kwargs = {"return_sequences": True, "return_state": True, **kwargs}
@@ -195,15 +195,15 @@ def sequence_layer(
 def dropout_drawn_before(
     cells: Sequence[Cell], features: Sequence[int], batch: int | Tensor, training: bool | None
 ) -> Iterator[None]:
-    """Draw the cells' own dropout masks before a loop, which has to be pure, and drop them after.
+    """Draw the cells' dropout masks before a loop, which must be pure, and discard them after it.
 
-    Keras's cells keep one mask for all steps of a sequence (variational dropout).
+    Keras cells use one mask for all steps of a sequence (variational dropout).
 
     Args:
         cells: The cells.
         features: How many features each of them reads.
         batch: B.
-        training: Whether there is dropout.
+        training: Whether to apply dropout.
     """
     forget_dropout(cells)
     try:
@@ -220,7 +220,7 @@ def dropout_drawn_before(
 
 
 def forget_dropout(cells: Sequence[Cell]) -> None:
-    """Let no cell keep the dropout masks of a batch."""
+    """Discard the dropout masks that the cells keep from a batch."""
     for cell in cells:
         if hasattr(cell, "reset_dropout_mask"):
             cell.reset_dropout_mask()

@@ -1,8 +1,8 @@
 """Encoders, the decoder with attention in its loop, and the bridge between them.
 
-`query_times` has a class for each time to query: its equations, and what each cell reads. With it
-`decoder_step` goes from a decoder's flat state to the next, `decoder` makes a Keras layer of that,
-`decoder_arguments` checks what it is given, and `decoder_loop` runs it over a target.
+`query_times` has one class per query time: its equations, and what each cell reads. On top of it,
+`decoder_step` maps a decoder's flat state to the next, `decoder` is the Keras layer,
+`decoder_arguments` checks the layer's arguments, and `decoder_loop` runs it over a target.
 `scheduled_outputs` feeds a decoder its own outputs.
 """
 

@@ -1,4 +1,4 @@
-"""The bridge: what the decoder starts from."""
+"""The bridge: computes the decoder's initial states."""
 
 from __future__ import annotations
 
@@ -18,33 +18,42 @@ BRIDGES: tuple[BridgeKind, ...] = ("dense", "mean", "copy", "zeros")
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Bridge(keras.layers.Layer):
-    """From what an encoder gives to a decoder's initial states.
+    """Maps an encoder's results to a decoder's initial states.
 
-    Formula, for the decoder's state s of one kind (h or c) and the encoder's final states of that
-    kind, forward and backward, side by side as e, or all that it encoded, h_1 to h_S:
+    Formula, where s is a decoder state of one kind (h or c), e the encoder's final states of the
+    same kind, with both directions concatenated, and h_1 to h_S the encoded positions:
 
-    - `"dense"`: `s = tanh(e W + b)`, with its own W for each layer of the decoder
-    - `"mean"`: `s = tanh((1/S) sum_j h_j W + b)`, likewise, padding not counted
-    - `"copy"`: `s = e`, the same for each layer; the sizes must agree
-    - `"zeros"`: `s = 0`; then nothing but attention connects encoder and decoder
+    - `"dense"`: `s = tanh(e W + b)`, with a separate W for each decoder state
+    - `"mean"`: `s = tanh((1/S) sum_j h_j W + b)`, likewise; padding is not counted
+    - `"copy"`: `s = e`, the same for each layer; the sizes must be equal
+    - `"zeros"`: `s = 0`; attention alone connects encoder and decoder
 
     Args:
-        sizes: For each cell of the decoder the sizes of its states, h first: `[[512, 512]]` for one
-            LSTM cell, `[[512]]` for one GRU cell.
+        sizes: One list of state sizes per decoder cell, h first: `[[512, 512]]` for one LSTM cell,
+            `[[512]]` for one GRU cell.
         kind: One of the names above.
 
     Call arguments:
-        states: The encoder's final states: h, c, or forward h, c and backward h, c, (B, U) each.
-        memory: What it encoded, (B, S, M); only `"mean"` reads it.
-        memory_mask: Boolean (B, S), False on padding, or None. Keras fills it from the mask that
+        states: The encoder's final states, (B, U) each: h and c, or forward h, c and backward h, c.
+        memory: The encoded sequence (B, S, M); only `"mean"` reads it.
+        memory_mask: Boolean (B, S), False on padding, or None. Keras fills it in from the mask that
             `memory` carries.
 
     Returns:
-        The decoder's initial cell states, a flat list from the bottom to the top.
+        The decoder's initial states, a flat list from the bottom cell to the top.
 
     Raises:
-        ValueError: If `kind` is unknown, sizes do not agree under `"copy"`, or there is no `memory`
-            for `"mean"`.
+        TypeError: If `sizes` is not a list of lists.
+        ValueError: If `kind` is unknown, a size is not positive, `states` are not those of an
+            encoder, sizes differ under `"copy"`, or `memory` is missing under `"mean"`.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> encoded, *states = ka.BiLSTMEncoder(units=4)(np.ones((2, 7, 3), "float32"))
+        >>> h, c = ka.recurrent.Bridge([[5, 5]])(states)
+        >>> tuple(h.shape), tuple(c.shape)
+        ((2, 5), (2, 5))
 
     Reference: Bahdanau, Cho and Bengio 2015, appendix A.2.2 (s_0); `"mean"`: Sennrich et al. 2017
     ("Nematus"), section 2; `"copy"`: Sutskever, Vinyals and Le 2014.
@@ -57,7 +66,7 @@ class Bridge(keras.layers.Layer):
         check_one_of("kind", kind, BRIDGES)
         if not all(isinstance(cell, list | tuple) for cell in sizes):
             raise TypeError(
-                "Argument `sizes` must hold a list of sizes for each cell, for example "
+                "Argument `sizes` must hold one list of state sizes per cell, for example "
                 f"[[512, 512]] for one LSTM cell. Received: sizes={sizes}"
             )
         self.sizes = [list(cell) for cell in sizes]
@@ -73,19 +82,18 @@ class Bridge(keras.layers.Layer):
             ]
 
     def build(self, states_shape: Sequence[Shape], memory_shape: Shape | None = None) -> None:
-        """Make the weights for final states, and a memory (B, S, M), of these shapes."""
+        """Create the weights for final states, and a memory (B, S, M), of these shapes."""
         available, of_cells = (sum(shape[-1] for shape in states_shape[i::2]) for i in (0, 1))
         if len(states_shape) not in (2, 4) or available != of_cells:
             raise ValueError(
-                "Argument `states` must hold h and c of an encoder, or those of both directions, "
-                f"of equal sizes. Received: states of {[tuple(shape) for shape in states_shape]}"
+                "Argument `states` must hold an encoder's h and c, of equal size, for one or both "
+                f"directions. Received: states with {[tuple(shape) for shape in states_shape]}"
             )
         for size in {size for cell in self.sizes for size in cell}:
             if self.kind == "copy" and size != available:
                 raise ValueError(
-                    "kind='copy' needs encoder states (both directions side by side) of the "
-                    "decoder's size. "
-                    f"Received: encoder size={available}, decoder size={size}"
+                    "Argument `states` must have the decoder's size, both directions together, "
+                    f"for kind='copy'. Received: encoder size={available}, decoder size={size}"
                 )
         if self.kind == "mean":
             available = _given(memory_shape)[-1]
@@ -129,7 +137,7 @@ class Bridge(keras.layers.Layer):
 
 
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean (B, D) of the positions (B, S, D) where the mask is True; zero if there are none."""
+    """Mean (B, D) over the positions of x (B, S, D) where the mask is True; zero if none are."""
     if mask is None:
         return ops.mean(x, axis=1)
     summed = at_least_float32(x)
@@ -142,7 +150,6 @@ def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
 def _given(memory: Any) -> Any:
     if memory is None:
         raise ValueError(
-            "kind='mean' needs what the encoder encoded, the argument `memory`. "
-            "Received: memory=None"
+            "Argument `memory` must be the encoded sequence for kind='mean'. Received: memory=None"
         )
     return memory

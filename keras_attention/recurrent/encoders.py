@@ -1,9 +1,9 @@
-"""Recurrent encoders: sentences in, one vector for each position and the final states out.
+"""Recurrent encoders: sentences in, one vector per position and the final states out.
 
-A mask is not given to the recurrent layers, because a masked one is no longer a fused LSTM, neither
-in cuDNN (which is picky about masks) nor in ONNX (where it becomes a loop). Instead each position
-carries one more feature that is 1 on padding, and closes the input gate and opens the forget gate
-there: the cell state passes through padding unchanged, to the last bit.
+The recurrent layers get no mask, because a masked LSTM is not fused: cuDNN accepts only some masks,
+and ONNX makes it a loop. Instead, each position carries an additional feature that is 1 on padding.
+It closes the input gate and opens the forget gate there, so the cell state passes through padding
+bit for bit unchanged.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
 _JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(None, None))
-"""The cell that is running in this thread, with its kernel joined to the padding's row."""
+"""The cell running in this thread, and its kernel with the row for the padding feature added."""
 
 
 class _Encoder(keras.layers.Layer):
-    """Stacked layers of LSTMs in one or two directions; subclasses say which."""
+    """Stacked LSTM layers in one or two directions; subclasses say which."""
 
     directions: tuple[str, ...] = ("forward",)
 
@@ -79,7 +79,7 @@ class _Encoder(keras.layers.Layer):
         return sequence_layer(cell, keras.layers.LSTM, dtype=self.dtype_policy, name=name)
 
     def build(self, inputs_shape: Shape) -> None:
-        """Make the weights for inputs (B, S, D)."""
+        """Create the weights for inputs (B, S, D)."""
         features = inputs_shape[-1]
         for layer in self.layers:
             for lstm in layer.values():
@@ -104,7 +104,7 @@ class _Encoder(keras.layers.Layer):
         return (encoded, *states)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> Tensor | None:
-        """The encoded positions keep the mask of the inputs; states have none."""
+        """The encoded sequence keeps the mask of the inputs; the states have none."""
         return previous_mask
 
     def compute_output_spec(
@@ -129,31 +129,31 @@ class _Encoder(keras.layers.Layer):
 class LSTMEncoder(_Encoder):
     """An encoder that reads from left to right, as in a plain encoder-decoder.
 
-    Formula: `h_t, c_t = LSTM(x_t, h_{t-1}, c_{t-1})`, the results of one layer the inputs of the
-    next.
+    Formula: `h_t, c_t = LSTM(x_t, h_{t-1}, c_{t-1})`; the outputs of each layer are the inputs of
+    the next.
 
     Args:
         units: Size U of the states.
-        num_layers: How many layers are stacked.
-        dropout: Fraction of the features that are dropped between layers in training.
-        recurrent_dropout: Fraction of a state's features that are dropped in training before the
-            next step reads them, the same ones at each step.
-        seed: Seed of the dropout, or None.
+        num_layers: Number of stacked layers.
+        dropout: Fraction of the features to drop between layers in training.
+        recurrent_dropout: Fraction of a state's features to drop in training before the next step
+            reads them; the same ones at every step.
+        seed: Seed for dropout, or None.
         residual: Whether each layer above the first adds its inputs to its outputs.
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may stand left or right of a
-            sentence, not inside it. Keras fills it from the mask that `inputs` carries.
-        training: Whether to drop features.
+        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
+            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        training: Whether to apply dropout.
 
     Returns:
-        Encoded positions (B, S, U), zero on padding, and the last layer's final states h and c,
-        (B, U) each: those after the last real position. Padding changes neither.
+        The encoded sequence (B, S, U), zero on padding, and the last layer's final states h and c,
+        (B, U) each, after the last real position. Padding does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole (where a mask cannot be
-            looked into, inside a compiled function, that row's results are NaN).
+        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
+            check the mask; there, the results of that row are NaN.
 
     Example:
         >>> import numpy as np
@@ -168,35 +168,35 @@ class LSTMEncoder(_Encoder):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class BiLSTMEncoder(_Encoder):
-    """An encoder that reads in both directions, so that each position knows all the others.
+    """An encoder that reads in both directions, so that each position sees all others.
 
     Formula: `a_t = [h>_t; h<_t]`, with `h>_t = LSTM(x_t, h>_{t-1})` from left to right and
-    `h<_t = LSTM(x_t, h<_{t+1})` from right to left; the results of one layer are the inputs of the
+    `h<_t = LSTM(x_t, h<_{t+1})` from right to left; the outputs of each layer are the inputs of the
     next.
 
     Args:
-        units: Size U of the states of each direction.
-        num_layers: How many layers are stacked.
-        dropout: Fraction of the features that are dropped between layers in training.
-        recurrent_dropout: Fraction of a state's features that are dropped in training before the
-            next step reads them, the same ones at each step.
-        seed: Seed of the dropout, or None.
+        units: Size U of the states, in each direction.
+        num_layers: Number of stacked layers.
+        dropout: Fraction of the features to drop between layers in training.
+        recurrent_dropout: Fraction of a state's features to drop in training before the next step
+            reads them; the same ones at every step.
+        seed: Seed for dropout, or None.
         residual: Whether each layer above the first adds its inputs to its outputs.
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may stand left or right of a
-            sentence, not inside it. Keras fills it from the mask that `inputs` carries.
-        training: Whether to drop features.
+        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
+            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        training: Whether to apply dropout.
 
     Returns:
-        Encoded positions (B, S, 2 * U), zero on padding, and the last layer's final states: forward
-        h and c (after the last real position), backward h and c (after the first), (B, U) each.
-        Padding changes none of them.
+        The encoded sequence (B, S, 2 * U), zero on padding, and the last layer's final states,
+        (B, U) each: forward h and c (after the last real position), backward h and c (after the
+        first). Padding does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole (where a mask cannot be
-            looked into, inside a compiled function, that row's results are NaN).
+        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
+            check the mask; there, the results of that row are NaN.
 
     Example:
         >>> import numpy as np
@@ -214,7 +214,7 @@ class BiLSTMEncoder(_Encoder):
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
-    """An LSTM cell whose last input feature, 1 on padding, freezes the cell state."""
+    """An LSTM cell whose last input feature is 1 on padding and freezes the cell state."""
 
     def build(self, input_shape: Shape) -> None:
         super().build((*input_shape[:-1], input_shape[-1] - 1))
@@ -235,10 +235,10 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
 
     @contextmanager
     def kernel_made_before(self, knows_padding: bool) -> Iterator[None]:
-        """Join the kernel once, outside the loop over time: ONNX fuses no LSTM that computes it.
+        """Build the kernel once, before the loop over time, because ONNX needs that to fuse LSTMs.
 
         Args:
-            knows_padding: Whether the inputs have the feature that is 1 on padding.
+            knows_padding: Whether the inputs have the padding feature.
         """
         kernel = self.kernel if knows_padding else ops.cast(self._kernel, self.compute_dtype)
         token = _JOINED.set((self, kernel))
@@ -255,7 +255,7 @@ def _run(
     valid: Tensor | None,
     training: bool | None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """One layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
+    """Run one layer in one direction: outputs (B, S, U), zero on padding, and final h and c."""
     backward = direction == "backward"
     features = inputs if valid is None else ops.concatenate([inputs, 1.0 - valid], axis=-1)
     kernel_made = lstm.cell.kernel_made_before(knows_padding=valid is not None)
@@ -270,7 +270,7 @@ def _run(
 
 
 def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
-    """The output (B, U) of the last real position, or of the first; NaN stays NaN."""
+    """Output (B, U) at the last real position, or the first if backward; NaN stays NaN."""
     steps = ops.cast(ops.arange(ops.shape(outputs)[1]), "float32")[None, :, None]
     order = (-steps if backward else steps) - 1e9 * (1.0 - ops.cast(valid, "float32"))
     is_end = ops.equal(order, ops.max(order, axis=1, keepdims=True))
@@ -278,7 +278,7 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
 
 
 def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
-    """The mask as numbers (B, S, 1), NaN in rows that have a hole; None where all is real."""
+    """The mask as numbers (B, S, 1), NaN in rows with a hole; None if there is no mask."""
     if mask is None:
         return None
     mask = ops.cast(mask, "bool")
@@ -287,8 +287,9 @@ def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
     if is_concrete(contiguous) and not ops.convert_to_numpy(contiguous).all():
         rows = np.flatnonzero(~ops.convert_to_numpy(contiguous)).tolist()
         raise ValueError(
-            "Argument `mask` must be True on one run of positions: padding may stand left or right "
-            f"of a sentence, not inside it. Received: a mask with holes in rows {rows}"
+            "Argument `mask` must be True on one contiguous run of positions per row: padding may "
+            "be to the left or right of a sentence, not inside it. "
+            f"Received: mask with holes in rows {rows}"
         )
     numbers = ops.cast(mask, inputs.dtype)
     return ops.expand_dims(ops.where(contiguous[:, None], numbers, float("nan")), -1)

@@ -1,4 +1,4 @@
-"""Scheduled sampling where outputs are no tokens: which steps of a decoder read the one before."""
+"""Scheduled sampling for outputs that are not tokens: which steps read the previous output."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from keras_attention.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledOutputs")
 class ScheduledSamplingMask(keras.layers.Layer):
-    """Draws which steps of an `AttentionDecoder` read its last output instead of their input.
+    """Draws which steps of an `AttentionDecoder` read the previous output instead of their input.
 
-    Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, each step by itself,
-    where i counts the calls in training. Outside of training every step reads its input.
+    Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, drawn independently for
+    each step; i counts the calls in training. Outside training, every step reads its input.
 
-    For outputs that are of the inputs' kind, as frames of a spectrogram are. What is read is the
-    output itself and the gradient goes through it. For tokens there is `ScheduledSamplingModel`.
+    Use it if outputs and inputs are of the same kind, such as spectrogram frames. A step reads the
+    output itself, and gradients flow through it. For tokens, use `ka.model.ScheduledSamplingModel`.
 
     Args:
         schedule: `epsilon` as a function of i, one of `keras_attention.schedules`.
-        seed: Seed of what is drawn, or None.
+        seed: Random seed, or None.
 
     Call arguments:
-        inputs: (B, T, D), of which only the shape matters.
+        inputs: (B, T, D); only the shape matters.
         training: Whether to draw.
 
     Returns:
-        Boolean (B, T), the decoder's `reads_output`.
+        Boolean (B, T), the decoder's argument `reads_output`.
 
     Raises:
         TypeError: If `schedule` is not a schedule.
-        ValueError: If inputs have other axes.
+        ValueError: If `inputs` do not have three axes.
 
     Attributes:
-        steps: i, the calls in training so far.
+        steps: i, the number of calls in training so far.
 
     Example:
         >>> import keras, numpy as np
@@ -52,8 +52,8 @@ class ScheduledSamplingMask(keras.layers.Layer):
         >>> tuple(outputs.shape)
         (2, 3, 4)
 
-    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4, for outputs as
-    `tfa.seq2seq.ScheduledOutputTrainingSampler` has it.
+    Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4, applied to outputs as in
+    `tfa.seq2seq.ScheduledOutputTrainingSampler`.
     """
 
     def __init__(self, schedule: Schedule, seed: int | None = None, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ class ScheduledSamplingMask(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape: Shape) -> None:
-        """Make the counter."""
+        """Create the counter."""
         check_rank("inputs", inputs_shape, "(batch, length, features)")
         self.steps = self.add_weight(
             name="steps",
@@ -97,6 +97,6 @@ class ScheduledSamplingMask(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ScheduledSamplingMask:
-        """A layer like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(**{**config, "schedule": schedule})

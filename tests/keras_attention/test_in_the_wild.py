@@ -198,7 +198,7 @@ def test_a_model_that_went_wrong_says_so() -> None:
     kernel = model.logits.kernel
     kernel.assign(np.full(kernel.shape, np.nan))
     for search in (ka.GreedySearch(), ka.BeamSearch(2)):
-        with pytest.raises(ValueError, match="not numbers"):
+        with pytest.raises(ValueError, match="NaN log-probabilities"):
             model.generate([[5, 2]], search, max_length=3)
 
 
@@ -229,7 +229,7 @@ def test_what_is_no_part_of_a_decoder(wrong: dict, error: type[Exception], messa
 def test_wrong_shapes_are_named_before_anything_runs() -> None:
     decoder = ka.AttentionDecoder(keras.layers.GRUCell(3), ka.BahdanauAttention(2))
     inputs, memory = keras.Input((5, D), batch_size=B), keras.Input((S, M), batch_size=B)
-    with pytest.raises(ValueError, match=r"`memory_mask` does not fit `memory`.*Received"):
+    with pytest.raises(ValueError, match=r"`memory_mask` must match `memory`.*Received"):
         decoder(inputs, memory=memory, memory_mask=keras.Input((6,), batch_size=B, dtype="bool"))
     with pytest.raises(ValueError, match=r"`memory` must have the axes .*Received"):
         decoder(inputs, memory=keras.Input((M,), batch_size=B))

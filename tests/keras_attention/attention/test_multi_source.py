@@ -122,8 +122,8 @@ def test_a_model_copies_from_both_sources() -> None:
         ),
         (VALUES[:1], None, "`memory` must be a list of 2 items, one per attention. Received: 1"),
         (VALUES, MASKS[:1], "`memory_mask` must be a list .* Received: 1"),
-        (VALUES, MASKS[::-1], "`memory_mask` does not fit `memory`"),
-        ([VALUES[0], VALUES[1][:2]], None, "`memory` does not fit `inputs`"),
+        (VALUES, MASKS[::-1], "`memory_mask` must match `memory`"),
+        ([VALUES[0], VALUES[1][:2]], None, "`memory` must match `inputs`"),
     ],
 )
 def test_what_does_not_fit_is_named(memory: Any, masks: Any, message: str) -> None:

@@ -135,7 +135,7 @@ def test_refuses(arguments: dict[str, Any], message: str) -> None:
 def test_refuses_shapes() -> None:
     with pytest.raises(ValueError, match=r"`inputs` must have the axes .*Received: "):
         ka.AttentionPooling(U)(uniform(B, M, seed=1))
-    with pytest.raises(ValueError, match=r"`mask` does not fit `inputs`.*Received: "):
+    with pytest.raises(ValueError, match=r"`mask` must match `inputs`.*Received: "):
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, S + 1), bool))
     with pytest.raises(ValueError, match=r"`mask` must have the axes .*Received: "):
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, 1, S), bool))

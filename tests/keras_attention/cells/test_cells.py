@@ -207,7 +207,7 @@ def test_maxout_of_x_and_minus_x_is_its_size() -> None:
         (
             lambda: ka.cells.ResidualCell(LSTM(5)).build((1, 3)),
             ValueError,
-            r"first 5.*Received: .* of 3",
+            r"at least 5 features.*Received: .* 3 features",
         ),
         (
             lambda: ka.cells.LayerNormLSTMCell(5, 0.0),

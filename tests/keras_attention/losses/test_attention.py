@@ -124,9 +124,9 @@ def test_what_does_not_fit_is_refused() -> None:
     given = weights(B, T, S, seed=1)
     with pytest.raises(ValueError, match=r"`weights` must have the axes .*Received: weights.shape"):
         coverage_loss(given[0])
-    with pytest.raises(ValueError, match=r"`alignment` does not fit `weights`.*Received: align"):
+    with pytest.raises(ValueError, match=r"`alignment` must match `weights`.*Received: align"):
         guided_alignment_loss(given, links()[:, :3])
-    with pytest.raises(ValueError, match=r"`y_true` does not fit `y_pred`"):
+    with pytest.raises(ValueError, match=r"`y_true` must match `y_pred`"):
         ka.losses.CoverageLoss()(IDS[:, :4], given)
     with pytest.raises(ValueError, match=r"`cost` must be one of .*Received: cost='linear'"):
         ka.losses.GuidedAlignmentLoss("linear")

@@ -90,7 +90,7 @@ def test_ids_that_cannot_be_scored(source: Any, target: Any, message: str) -> No
 def test_a_model_without_numbers_is_told() -> None:
     model = new("bahdanau")
     model.logits.bias.assign(np.full(TARGET_VOCABULARY, np.nan, "float32"))
-    with pytest.raises(ValueError, match="not numbers"):
+    with pytest.raises(ValueError, match="NaN log-probabilities"):
         model.score(SOURCE, TARGET)
 
 

@@ -63,5 +63,5 @@ def test_the_mask_of_embeddings_arrives() -> None:
 
 
 def test_the_mean_needs_a_memory() -> None:
-    with pytest.raises(ValueError, match=r"kind='mean' needs.*`memory`.*Received: memory=None"):
+    with pytest.raises(ValueError, match=r"`memory` must be.*kind='mean'.*Received: memory=None"):
         ka.recurrent.Bridge([[6]], kind="mean")(STATES)

@@ -63,7 +63,7 @@ def test_the_state_is_the_decoders_own() -> None:
 
 
 def test_what_cannot_be_read_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`reads_output` does not fit `inputs`.*Received"):
+    with pytest.raises(ValueError, match=r"`reads_output` must match `inputs`.*Received"):
         decoder()(INPUTS, memory=MEMORY, reads_output=OWN[:, :3])
     wide = ka.AttentionDecoder(keras.layers.LSTMCell(3), ka.LuongAttention())
     with pytest.raises(ValueError, match=r"outputs of the inputs' size.*outputs of 10 features"):
