@@ -1,4 +1,4 @@
-"""What every test needs before Keras is imported, one seed, and the corpora."""
+"""Settings made before Keras is imported, one seed for every test, and the corpora."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# Keras chooses its backend, and TensorFlow its devices, when they are first imported.
+# Keras chooses its backend, and TensorFlow its devices, on first import.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
-    """Each test starts from the same seed, whichever tests ran before it."""
+    """Start each test from the same seed, whichever tests ran before it."""
     import keras
 
     keras.utils.set_random_seed(20150406)

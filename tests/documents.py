@@ -1,4 +1,4 @@
-"""What stands in the documents: code, which tests run as it stands there, and links."""
+"""The contents of the documents: code, which tests run exactly as written, and links."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md")]
 )
-"""Whatever Markdown people read: the README and the like, and the pages of the site."""
+"""All Markdown files: those at the top, such as the README, and the pages of the site."""
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 
 def all_blocks(document: str) -> list[tuple[str, str]]:
-    """Info string, such as "python", and code of a document's blocks, in order."""
+    """Info string (such as "python") and code of each block of a document, in order."""
     return BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
 
 
@@ -31,7 +31,7 @@ def run(code: str, document: str, namespace: dict[str, object]) -> None:
 
 
 def run_python(*documents: str) -> dict[str, Any]:
-    """Run the Python of documents, block after block, and give what it has defined."""
+    """Run the Python blocks of documents in order, and return the namespace."""
     namespace: dict[str, Any] = {}
     for document in documents:
         code = blocks(document, "python")
@@ -42,7 +42,7 @@ def run_python(*documents: str) -> dict[str, Any]:
 
 
 def dead_links(document: str) -> list[str]:
-    """The links of a document that lead to no file of the repository, or to no heading there."""
+    """The links of a document to files or headings that do not exist in the repository."""
     path = ROOT / document
     links = re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", path.read_text(encoding="utf-8")))
     return [link for link in links if "://" not in link and not _is_there(path, link)]
@@ -55,7 +55,7 @@ def _is_there(path: Path, link: str) -> bool:
 
 
 def _headings(path: Path) -> set[str]:
-    """The names under which GitHub finds the headings of a document."""
+    """The anchors that GitHub gives the headings of a document."""
     text = BLOCK.sub("", path.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -72,7 +72,7 @@ def named_by_tfa(name: str, case: Case, style: str) -> dict[str, np.ndarray]:
 
 
 def decoder_of(name: str, case: Case) -> ka.AttentionDecoder:
-    """A decoder like that of a case, with weights of its own."""
+    """A decoder built like that of a case, with weights of its own."""
     alignment = ka.alignments.Monotonic() if "monotonic" in name else None
     attention: ka.attention.Attention
     if "bahdanau" in name:

@@ -1,4 +1,4 @@
-"""Text that tokenizers stumble over, and some to learn from."""
+"""Text that is hard for tokenizers, and some to train them on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public names: what stands in `__all__` of the package and of its namespaces."""
+"""The public names: `__all__` of the package and of its namespaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLIC: dict[str, Any] = {
     for namespace, module in NAMESPACES.items()
     for name in module.__all__
 }
-"""By namespace and name, for example `attention.BahdanauAttention`."""
+"""Public objects by namespace and name, for example `attention.BahdanauAttention`."""
 
 
 def public_classes(kind: type | tuple[type, ...] = object) -> dict[str, type]:

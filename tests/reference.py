@@ -1,8 +1,8 @@
-"""What the library computes, once more, in plain NumPy: one sentence, one step, one vector a time.
+"""The library's computations in plain NumPy: one sentence, one step, one vector at a time.
 
-Nothing here knows a batch, padding, a mask for padding, or Keras. Every function is the formula
+Nothing here knows about batches, padding, padding masks or Keras. Every function is the formula
 of the paper in float64 and loops where the library vectorizes, so that an error in one cannot hide
-in the other. Weights have Keras's layout and can be passed as ``layer.get_weights()`` gives them.
+in the other. Weights have Keras's layout and can be passed as ``layer.get_weights()`` returns them.
 
 Shapes: `S` source length, `T` target length, `D` features, `U` units, `V` vocabulary. A query is a
 vector (D,), the keys and values of a sentence are matrices (S, D).
@@ -70,7 +70,7 @@ def normalized(v: Array, g: float) -> Array:
 
 
 def sparsemax(scores: Array, mask: Array | None = None) -> Array:
-    """The nearest point to the scores on the simplex: of each support's candidate the nearest."""
+    """The point on the simplex nearest to the scores: the nearest of all supports' candidates."""
     allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)
     weights = np.zeros(len(scores))
     places = np.flatnonzero(allowed)
@@ -88,7 +88,7 @@ def sparsemax(scores: Array, mask: Array | None = None) -> Array:
 
 
 def hardmax(scores: Array, mask: Array | None = None) -> Array:
-    """One on the first of the largest scores where `mask` is True."""
+    """One at the first of the largest scores where `mask` is True."""
     weights = np.zeros(len(scores))
     allowed = [i for i in range(len(scores)) if mask is None or mask[i]]
     if allowed:
@@ -97,7 +97,7 @@ def hardmax(scores: Array, mask: Array | None = None) -> Array:
 
 
 def monotonic(p: Array, before: Array) -> Array:
-    """Of each way to go on from each place where the last step may have stopped."""
+    """Sums over all ways to continue from each position where the last step may have stopped."""
     weights = np.zeros(len(p))
     for start, share in enumerate(before):
         for stop in range(start, len(p)):
@@ -106,7 +106,7 @@ def monotonic(p: Array, before: Array) -> Array:
 
 
 def hard_monotonic(scores: Array, before: Array, mask: Array | None = None) -> Array:
-    """One on the first place with a positive score that is not before the last one."""
+    """One at the first position with a positive score that is not before the last one."""
     weights = np.zeros(len(scores))
     for place in range(int(np.argmax(before)), len(scores)) if before.any() else ():
         if scores[place] > 0 and (mask is None or mask[place]):
@@ -116,7 +116,7 @@ def hard_monotonic(scores: Array, before: Array, mask: Array | None = None) -> A
 
 
 def chunkwise(stopped: Array, u: Array, w: int, mask: Array | None = None) -> Array:
-    """For each place to stop at a softmax over the chunk of `w` places that ends there."""
+    """For each stopping position, a softmax over the chunk of `w` positions that ends there."""
     weights = np.zeros(len(u))
     for stop, share in enumerate(stopped):
         first = max(stop - w + 1, 0)
@@ -126,13 +126,13 @@ def chunkwise(stopped: Array, u: Array, w: int, mask: Array | None = None) -> Ar
 
 
 def local(scores: Array, center: float, window: int, mask: Array | None = None) -> Array:
-    """A softmax over the places that are no further from the center than the window is wide."""
+    """A softmax over the positions within the window's width of the center."""
     near = np.array([abs(place - center) <= window for place in range(len(scores))])
     return softmax(scores, near if mask is None else near & np.asarray(mask, bool))
 
 
 def location(weights: Array, filters: Array, kernel: Array) -> Array:
-    """(S, U): each filter, (places, 1, filters), over the weights (S,), then `kernel`."""
+    """(S, U): each filter (positions, 1, filters), applied to the weights (S,), then `kernel`."""
     size, _, count = filters.shape
     found = np.zeros((len(weights), count))
     for place in range(len(weights)):
@@ -144,7 +144,7 @@ def location(weights: Array, filters: Array, kernel: Array) -> Array:
 
 
 def softmax(scores: Array, mask: Array | None = None) -> Array:
-    """Softmax over the places where `mask` is True; zero elsewhere, also if there are none."""
+    """Softmax over the positions where `mask` is True; zero elsewhere, and if there are none."""
     allowed = np.ones(len(scores), bool) if mask is None else np.asarray(mask, bool)
     weights = np.zeros(len(scores))
     if allowed.any():
@@ -154,7 +154,7 @@ def softmax(scores: Array, mask: Array | None = None) -> Array:
 
 
 def attend(scores: Array, values: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    """The context (D,), which is the weighted sum of the values, and the weights (S,)."""
+    """The context (D,), the weighted sum of the values, and the weights (S,)."""
     weights = softmax(np.asarray(scores, np.float64), mask)
     return sum(w * value for w, value in zip(weights, values, strict=True)), weights
 
@@ -170,7 +170,7 @@ def coverage_losses(weights: Array) -> Array:
 
 
 def guided_alignment_losses(weights: Array, alignment: Array, cost: str) -> Array:
-    """Cross-entropy, or squared error, of each step whose alignment has a link, else 0."""
+    """Cross-entropy or squared error of each step whose alignment has a link, otherwise 0."""
     losses = []
     for row, links in zip(weights, alignment, strict=True):
         wanted = links / max(links.sum(), 1)
@@ -241,7 +241,7 @@ def layer_norm_lstm(
 
 
 def residual(one: Cell) -> Cell:
-    """y_t = cell(x_t) + x_t, of wider inputs the first features"""
+    """y_t = cell(x_t) + x_t; only the first features of wider inputs"""
 
     def cell(x: Array, state: State) -> tuple[Array, State]:
         output, state = one(x, state)
@@ -257,7 +257,7 @@ def maxout(x: Array, kernel: Array, bias: Array, units: int) -> Array:
 
 
 def stacked(cells: Sequence[Cell], states_per_cell: Sequence[int]) -> Cell:
-    """Cells on top of each other as one; the flat state holds the bottom cell's entries first."""
+    """Stacked cells as one cell; the flat state holds the bottom cell's entries first."""
     ends = np.cumsum(states_per_cell)
 
     def cell(x: Array, state: State) -> tuple[Array, State]:
@@ -302,11 +302,11 @@ def decode(
 
     Args:
         attend: Attention over one sentence; None for a decoder without attention.
-        query: "current": the cell's new output asks (Luong); "previous": the state before the step
-            asks, and its context goes into the cell (Bahdanau).
-        query_index: Where the top cell's first state lies in `state`.
+        query: "current": the cell's new output is the query (Luong). "previous": the state before
+            the step is, and its context goes into the cell (Bahdanau).
+        query_index: Index of the top cell's first state in `state`.
         feed_size: Size of the attention vector that is concatenated to the next input, 0 for none.
-        layer: The attention layer over concat(cell output, context).
+        layer: The attention layer on concat(cell output, context).
     """
     outputs, all_weights = [], []
     fed = np.zeros(feed_size)
@@ -337,14 +337,14 @@ def decode_inside(
     feed_size: int = 0,
     layer: Callable[[Array], Array] | None = None,
 ) -> tuple[Array, Array, State]:
-    """The decoder loop where the first cell asks and the others read what it gets.
+    """The decoder loop in which the first cell queries and the others read the context.
 
     Args:
-        states: One for each cell; with "between" the first two are one, and so the first is left
+        states: One for each cell. With "between", the first two share one, so the first is left
             out.
-        query: "between": the second cell reads nothing but the context, and goes on from the
-            first one's state (conditional GRU). "bottom": all others read the context beside the
-            output of the one below (GNMT).
+        query: "between": the second cell reads only the context, and continues from the first
+            one's state (conditional GRU). "bottom": all others read the context and the output of
+            the cell below (GNMT).
         feed_size, layer: As in `decode`.
     """
     states = [list(state) for state in states]
@@ -370,13 +370,13 @@ def decode_inside(
 
 
 def drawn(log_probs: Array, uniform: float, temperature: float) -> int:
-    """The first token v > 0 with u < sum of p_w up to v; p sharpened by the temperature."""
+    """The first token v > 0 with u < sum of p_w up to v, for p sharpened by the temperature."""
     p = np.exp((log_probs[1:] - log_probs[1:].max()) / temperature)
     return 1 + int(np.argmax(uniform < np.cumsum(p / p.sum())))
 
 
 class Hypothesis(NamedTuple):
-    """Tokens with the end token where there is one, and their summed log-probability."""
+    """Tokens, including the end token if there is one, and their summed log-probability."""
 
     ids: tuple[int, ...]
     log_prob: float
@@ -387,7 +387,7 @@ class Hypothesis(NamedTuple):
 
 
 def greedy(next_log_probs: NextLogProbs, end_id: int, max_length: int) -> Hypothesis:
-    """The likeliest token, again and again."""
+    """The likeliest token at every step."""
     ids: tuple[int, ...] = ()
     log_prob = 0.0
     while len(ids) < max_length and end_id not in ids:
@@ -400,7 +400,7 @@ def greedy(next_log_probs: NextLogProbs, end_id: int, max_length: int) -> Hypoth
 def every_hypothesis(
     next_log_probs: NextLogProbs, vocabulary: int, end_id: int, max_length: int
 ) -> Iterator[Hypothesis]:
-    """All there are: those that end, and those that are cut at the maximal length."""
+    """All hypotheses: those that end, and those that are truncated at the maximum length."""
     words = [token for token in range(vocabulary) if token != end_id]
     for length in range(1, max_length + 1):
         last = range(vocabulary) if length == max_length else [end_id]
@@ -417,11 +417,11 @@ def beam(
     length_penalty: float,
     coverage: Callable[[tuple[int, ...]], float] = lambda ids: 0.0,
 ) -> list[Hypothesis]:
-    """Beam search as one would do it by hand: a list of hypotheses, sorted anew at every step.
+    """Beam search as by hand: a list of hypotheses, sorted again at every step.
 
-    Finished hypotheses stay as they are, but may be pushed out. Python's sort is stable, so of two
-    with equal scores the one from the better-ranked hypothesis comes first, then the lower id.
-    What `coverage` says of the ids is added to scores.
+    Finished hypotheses stay unchanged but may be pushed out. Python's sort is stable, so ties go to
+    the better-ranked hypothesis, then to the lower id. The value of `coverage` for the ids is added
+    to the scores.
     """
     *_, last = _beam_steps(next_log_probs, end_id, max_length, width, length_penalty, coverage)
     return last[:width]
@@ -430,7 +430,7 @@ def beam(
 def beam_margin(
     next_log_probs: NextLogProbs, end_id: int, max_length: int, width: int, length_penalty: float
 ) -> float:
-    """The smallest difference of scores that decided what a beam keeps, or in which order."""
+    """The smallest score difference that decided what a beam keeps, or in which order."""
     steps = list(_beam_steps(next_log_probs, end_id, max_length, width, length_penalty))
     rivals = [candidates[width - 1 : width + 1] for candidates in steps if len(candidates) > width]
     rivals += pairwise(steps[-1][:width])
@@ -447,7 +447,7 @@ def _beam_steps(
     length_penalty: float,
     coverage: Callable[[tuple[int, ...]], float] = lambda ids: 0.0,
 ) -> Iterator[list[Hypothesis]]:
-    """All candidates of each step, the best first; the beam keeps as many as it is wide."""
+    """All candidates of each step, best first; the beam keeps as many as its width."""
     hypotheses = [Hypothesis((), 0.0)]
     for _ in range(max_length):
         candidates = []
@@ -472,10 +472,10 @@ def diverse_beams(
     length_penalty: float,
     diversity: float,
 ) -> list[Hypothesis]:
-    """Groups of hypotheses that choose in turns; a token costs what earlier groups took of it.
+    """Groups of hypotheses that choose in turn; a token costs more if earlier groups took it.
 
-    Vijayakumar et al. 2018, algorithm 1, with the Hamming diversity; the cost is forgotten once a
-    group has chosen.
+    Vijayakumar et al. 2018, algorithm 1, with Hamming diversity; the cost is dropped once a group
+    has chosen.
     """
     groups = [[Hypothesis((), 0.0)] for _ in sizes]
     for _ in range(max_length):

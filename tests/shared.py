@@ -1,4 +1,4 @@
-"""What several test processes read and one of them makes."""
+"""Folders that one test process creates and the others read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from filelock import FileLock
 def made_once(
     tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
 ) -> Path:
-    """A folder that the first process to ask for it makes, while the others wait.
+    """Return a folder that the first process to ask creates, while the others wait.
 
-    pytest-xdist gives each process a session of its own, so a session fixture alone would make
-    what it holds once for each of them. Nobody may write to the folder afterwards.
+    pytest-xdist gives each process its own session, so a session fixture alone would create the
+    folder once per process. Nobody may write to it afterwards.
 
     Args:
-        tmp_path_factory: pytest's.
-        name: Of the folder, one for each content, for example `runs/toy`.
+        tmp_path_factory: pytest's fixture.
+        name: Name of the folder, different for different contents, for example `runs/toy`.
         make: Fills the folder, which does not exist yet.
     """
     base = tmp_path_factory.getbasetemp()

@@ -1,4 +1,4 @@
-"""The commands that README and documentation tell people to type exist, with their options."""
+"""The commands in the README and the documentation exist, with their options."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.documents import DOCUMENTS, ROOT
 from training.recipes.reading import load_config
 
 WITH_COMMANDS = [name for name in DOCUMENTS if name not in ("CHANGELOG.md", "docs/speed.md")]
-"""The changelog's are as they were, and benchmarks of speed work as soon as they are called."""
+"""Commands of the changelog are historical, and benchmarks of speed start work at once."""
 WITH_KEYS = ("docs/guides/own-data.md", "docs/training.md")
 COMMAND = re.compile(r"python -m ((?:training|export|benchmarks)[\w.]*) ([^\n`<>|]+)")
 KEY = re.compile(r"`((?:data|text|model|training|search)\.\w+(?:\.\w+)?)[=`. ]")
 
 
 def commands(document: str) -> list[tuple[str, list[str]]]:
-    """The programs that a document calls, and their arguments."""
+    """The programs that a document calls, with their arguments."""
     found = COMMAND.findall((ROOT / document).read_text(encoding="utf-8"))
     return [(program, shlex.split(text, comments=True)) for program, text in found]
 
 
 def read_only(program: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], int]:
-    """A program that reads its arguments, and then does nothing."""
+    """A program that parses its arguments and then does nothing."""
     try:
         module = importlib.import_module(f"{program}.__main__")
     except ModuleNotFoundError:

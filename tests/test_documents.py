@@ -1,4 +1,4 @@
-"""What the documents beside the README tell people to type, and where they lead."""
+"""The code and the links of the documents other than the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each example runs, at toy size; what each learns from is what it says."""
+"""Each example runs at toy size, and its data are as described."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_example_is_here_and_described() -> None:
 
 @pytest.fixture
 def _eagerly() -> Iterator[None]:
-    """TensorFlow's functions run as they stand: to trace them would take longer than they do."""
+    """Run TensorFlow functions eagerly: tracing them would take longer than running them."""
     tensorflow.config.run_functions_eagerly(True)
     yield
     tensorflow.config.run_functions_eagerly(False)

@@ -1,4 +1,4 @@
-"""What docs/migration.md tells people to write gives what TensorFlow Addons gave."""
+"""The code in docs/migration.md reproduces the results of TensorFlow Addons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PUBLIC = (
 
 
 class Reader(dict[str, Any]):
-    """Somebody who types blocks of the guide one after the other."""
+    """A user who types blocks of the guide one after the other."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(given)
@@ -62,7 +62,7 @@ def test_every_block_is_typed_by_a_test() -> None:
 
 
 def reader_of_step(name: str, blocks: str) -> Reader:
-    """Somebody who has made the mechanism of a case, and given it the case's weights."""
+    """A user who has created the mechanism of a case and set the case's weights."""
     case = CASES[name]
     reader = Reader(
         units=len(case["attention_v"]) if "attention_v" in case else 1,
@@ -130,7 +130,7 @@ def test_cumulative_products() -> None:
 
 
 def reader_with(case: Case, **given: Any) -> Reader:
-    """Somebody with the inputs of a case."""
+    """A user with the inputs of a case."""
     return Reader(
         memory=case["memory"],
         lengths=case["memory_lengths"],
@@ -144,7 +144,7 @@ def reader_with(case: Case, **given: Any) -> Reader:
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """Somebody who has loaded a whole model's checkpoint."""
+    """A user who has loaded the checkpoint of a whole model."""
     pytest.importorskip("tensorflow")
     monkeypatch.chdir(ROOT / "tests" / "data")
     case = CASES["decode/bahdanau_normalize_attention-layer"]
@@ -204,7 +204,7 @@ def test_scheduled_sampling(
         return ops.expand_dims(ops.argmax(logits, axis=-1), 1)
 
     forced = to_numpy(moved["logits"])
-    if sampling_probability == 1.0:  # what is given does not matter, but for the first token
+    if sampling_probability == 1.0:  # only the first of the given tokens matters
         monkeypatch.setattr(keras.random, "categorical", likeliest)
         given = np.array([[1, 0, 0, 0, 0, 0]] * 3)
         moved["inputs"] = moved["embedding"](given)
@@ -256,7 +256,7 @@ def test_searches_with_a_moved_model(moved: Reader) -> None:
 
 
 def reader_of_beam(name: str) -> Reader:
-    """Somebody with a table for a model."""
+    """A user whose model is a table."""
     case = CASES[name]
 
     def step(tokens: Any, state: Any) -> Any:

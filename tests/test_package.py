@@ -37,7 +37,7 @@ WITHOUT_EXAMPLE = {
     "text.ScoredPair",
     "text.Translation",
 }
-"""Bases, and what functions return."""
+"""Base classes, and types that functions return."""
 PROGRAMS = {"babel", "export", "matplotlib", "pydantic", "training"}
 
 
@@ -59,7 +59,7 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 
 
 def imported_at_once(path: Path) -> set[str]:
-    """Dotted names that a module imports when it is itself imported."""
+    """Dotted names that a module imports at import time."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
     plain = [node for node in body if isinstance(node, ast.Import)]
     from_ = [node for node in body if isinstance(node, ast.ImportFrom)]
@@ -69,7 +69,7 @@ def imported_at_once(path: Path) -> set[str]:
 
 
 def is_documented(value: object) -> bool:
-    """Whether it has a docstring of its own, as names of types have not."""
+    """Whether it has its own docstring; type aliases do not."""
     return inspect.isclass(value) or inspect.isfunction(value)
 
 

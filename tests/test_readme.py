@@ -1,4 +1,4 @@
-"""What the README tells people to type is run as it stands there."""
+"""The code in the README runs exactly as written."""
 
 from __future__ import annotations
 

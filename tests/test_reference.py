@@ -1,4 +1,4 @@
-"""The pages of the reference have every public name, where one finds it."""
+"""The reference pages list every public name under its namespace."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Files that an earlier layout of this package wrote must load, resume and verify.
+"""Files written by an earlier layout of this package must load, resume and verify.
 
-`tests/data/saved_files.tar.xz` says in tests/data/README.md what it holds and who wrote it.
+tests/data/README.md describes the contents and the origin of `tests/data/saved_files.tar.xz`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RENAMED = {
     "ScheduledOutputs": "ScheduledSamplingMask",
     "ScheduledSampling": "ScheduledSamplingModel",
 }
-"""What classes are called now; in files they keep the names under which they were registered."""
+"""Current names of renamed classes; files keep the names under which they were registered."""
 
 
 def entry(name: str) -> Entry:

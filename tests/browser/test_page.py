@@ -40,7 +40,7 @@ def out(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def visit(out: Path, folder: Path, **changes: Any) -> dict[str, Any]:
-    """What the page shows to somebody who types the texts."""
+    """What the page shows to a user who types the texts."""
     job = {
         "export": str(out),
         "modules": str(MODULES),

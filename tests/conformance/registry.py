@@ -1,8 +1,8 @@
-"""Every public layer and model once: how to make it, and what to call it with.
+"""Every public layer and model, once each: how to create it and what to call it with.
 
-A new layer gets one more entry here, and with it every test of `test_conformance.py` and
-`test_keras_export.py`. Constructor arguments are chosen to differ from the defaults, because a
-default that is forgotten in `get_config` comes back by itself.
+To run every test of `test_conformance.py` and `test_keras_export.py` on a new layer, add an entry
+here. Constructor arguments differ from the defaults, because an argument that `get_config` forgets
+would otherwise be restored by its default.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tests.arrays import length_mask, uniform
 D, M, U, V = 5, 7, 6, 11
 Tensors = dict[str, Any]
 Spec = tuple[tuple[int | str, ...], str]
-"""Shape without the batch, where "S" and "T" are the lengths, and type."""
+"""Shape without the batch axis, with "S" and "T" for the lengths, and dtype."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A public layer or model, ready to be made and called.
+    """A public layer or model, ready to be created and called.
 
     Attributes:
-        make: Makes a new one.
+        make: Creates a new one.
         call: Calls it with tensors by name; returns all results as a list.
         specs: The tensors that `call` takes. `*_mask` are 0 or 1, ids are padded on the right.
     """
@@ -55,7 +55,7 @@ class Entry:
         return arrays
 
     def model(self, layer: Any = None) -> keras.Model:
-        """A functional model of nothing but the layer, for any batch and lengths."""
+        """A functional model of the layer alone, for any batch size and lengths."""
         layer = self.make() if layer is None else layer
         if isinstance(layer, keras.Model):
             return layer
@@ -516,10 +516,10 @@ REGISTRY: dict[str, Entry] = {
 }
 
 BASES = {"Alignment", "Attention", "AttentionLayer", "Past", "Schedule"}
-"""What cannot be called, because subclasses say what they compute."""
+"""Base classes: they cannot be called, because subclasses define the computation."""
 
 PARTS = {"Coverage", "Location"}
-"""Public layers that nobody calls: parts of attention layers, and tested in those."""
+"""Public layers that users do not call: parts of attention layers, tested there."""
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "MaskedCrossEntropy": lambda: ka.losses.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
@@ -532,14 +532,14 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
     "Exponential": lambda: ka.schedules.Exponential(k=0.7),
     "InverseSigmoid": lambda: ka.schedules.InverseSigmoid(k=3.0),
 }
-"""What is public, has a config, and is no layer that can be called."""
+"""Public classes with a config that are not callable layers."""
 
 NOT_TRAINED_ON = {"ScheduledSamplingModel": "jax"}
-"""Where a training step is refused, with an error that says why."""
+"""Layers that refuse a training step, with an error that says why."""
 
 
 def costly(name: str) -> Any:
-    """An entry for tests that take long: the core suite has the first of each class alone."""
+    """An entry for slow tests: the core suite runs only the first one of each class."""
     kind = name.partition("-")[0]
     first = next(other for other in REGISTRY if other.partition("-")[0] == kind)
     return pytest.param(name, marks=() if name == first else pytest.mark.thorough)

@@ -1,6 +1,6 @@
-"""What every public layer and model promises, on every backend: one test for each promise.
+"""What every public layer and model guarantees, on every backend: one test per guarantee.
 
-``KERAS_BACKEND=jax pytest tests/conformance`` runs the same on JAX.
+``KERAS_BACKEND=jax pytest tests/conformance`` runs the same tests on JAX.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def predict(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> list[np.nda
 
 
 def outputs(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """As `predict`, but eagerly: to trace a new model takes longer than all that it computes."""
+    """Like `predict`, but eagerly: tracing a new model takes longer than running it."""
     return [to_numpy(result) for result in keras.tree.flatten(model(dict(arrays)))]
 
 
@@ -68,7 +68,7 @@ def assert_equal(results: list[np.ndarray], expected: list[np.ndarray], atol: fl
 
 
 def arguments(cls: type) -> dict[str, Any]:
-    """The constructor's arguments by name, with their defaults; `**kwargs` is Keras's own."""
+    """The constructor's arguments and their defaults, without Keras's `**kwargs`."""
     parameters = inspect.signature(cls).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
 
@@ -135,7 +135,7 @@ def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: 
     model = entry.model(layer)
     randomize(model, seed=17)
     model.compile(jit_compile=jit_compile)
-    for sizes in [(3, 5, 4)] if jit_compile else [(3, 5, 4), (2, 7, 1)]:  # XLA compiles each anew
+    for sizes in [(3, 5, 4)] if jit_compile else [(3, 5, 4), (2, 7, 1)]:  # XLA compiles each
         arrays = entry.arrays(*sizes)
         assert_equal(predict(model, arrays), eager(entry, layer, arrays), TOLERANCE)
 

@@ -1,7 +1,8 @@
 """A plain Keras model of each layer, exported by Keras itself, gives equal values in each runtime.
 
-TensorFlow only. LiteRT needs two things that are easily forgotten: a static batch, and the set of
-builtin operations, because Keras's default also allows TensorFlow's own, which phones do not have.
+TensorFlow only. LiteRT needs two things that are easy to forget: a static batch size, and the set
+of builtin operations, because Keras by default also allows TensorFlow operations, which phones do
+not have.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ pytestmark = [
         keras.backend.backend() != "tensorflow",
         reason="Keras exports to all of these formats from TensorFlow only",
     ),
-    # Keras 3.15 looks whether NumPy still has `np.object`, before it calls tf2onnx
+    # Keras 3.15 checks whether NumPy still has `np.object` before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
 each_entry = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
@@ -32,7 +33,7 @@ Arrays = dict[str, np.ndarray]
 def random_model(entry: Entry) -> keras.Model:
     model = entry.model()
     randomize(model, seed=17)
-    outputs(model, entry.arrays(2, 3, 2))  # Keras exports to ONNX only what has been called
+    outputs(model, entry.arrays(2, 3, 2))  # Keras exports only called models to ONNX
     return model
 
 

@@ -14,7 +14,7 @@ from keras_attention.text.serving import ServingModule
 from tests.export.toy import toy_model
 from tests.hard_text import HARD_TEXT, LEARNED
 
-TEXTS = [text[:97] for text in HARD_TEXT.values()]  # recurrence takes its time
+TEXTS = [text[:97] for text in HARD_TEXT.values()]  # the recurrent layers are slow
 LONGEST, MAX_TARGET = 300, 7
 
 
@@ -22,7 +22,7 @@ LONGEST, MAX_TARGET = 300, 7
     ("model_type", "normalization"), [("bpe", "nmt_nfkc_cf"), ("char", "identity")]
 )
 def test_hard_text_in_a_saved_model(model_type: str, normalization: str, tmp_path: Path) -> None:
-    """Weights are random: another id would give other scores and other bytes."""
+    """The weights are random, so a different id would give different scores and bytes."""
     source = ka.SentencePieceTokenizer.train(LEARNED, 400, model_type, normalization)
     target = ka.SentencePieceTokenizer.train(LEARNED, 320, "bpe")
     model = toy_model(

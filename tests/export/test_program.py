@@ -96,7 +96,7 @@ def test_an_interrupted_summary(
 
 
 def test_an_interrupted_export_can_be_repeated(run: RunDirectory, tmp_path: Path) -> None:
-    # A test that was started in the background would hand on that Ctrl-C is ignored; JAX, which
+    # A test started in the background would pass on that Ctrl-C is ignored; JAX, which
     # TensorFlow Lite imports if it can, swallows one that falls into its garbage collector's hook.
     code = """
 import runpy, signal, sys

@@ -1,4 +1,4 @@
-"""Weights in fewer bits: what is left of the model, in its runtimes."""
+"""Weights in fewer bits: how close the model stays to the original, in its runtimes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.export.toy import sources
 VOCABULARY, T = 900, 6
 BEAM = ka.BeamSearch(2)
 PRECISIONS = {"float32": (1.0, 0.0), "float16": (0.55, 2e-3), "int8": (0.4, 0.03)}
-"""Of each: the most of the bytes of float32 that it may take, and how far it may be off."""
+"""For each, the largest allowed fraction of float32's bytes, and the tolerance."""
 STORED = {
     "float32": onnx.TensorProto.FLOAT,
     "float16": onnx.TensorProto.FLOAT16,
@@ -39,7 +39,7 @@ STORED = {
 
 
 def model(tie: str | None = None) -> ka.Seq2Seq:
-    """Large enough for its weights to be most of a file."""
+    """A model large enough for its weights to make up most of a file."""
     made = ka.Seq2Seq(
         ka.Seq2SeqConfig(
             source_vocabulary=VOCABULARY,
@@ -77,7 +77,7 @@ def models() -> dict[str, ka.Seq2Seq]:
 
 
 def log_probs(model: ka.Seq2Seq, source: np.ndarray) -> np.ndarray:
-    """Of the first two steps."""
+    """Log-probabilities of the first two steps."""
     memory, state = model.encode(source)
     first, _, state = model.decode_step(np.array([1, 1], "int32"), state, memory)
     second, _, _ = model.decode_step(np.array([5, 7], "int32"), state, memory)
@@ -162,7 +162,7 @@ def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
 
 
 def large(model: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """The matrices of the LSTMs, which are all that has three axes but their scales."""
+    """The matrices of the LSTMs: except for their scales, only they have three axes."""
     return [x for x in model.graph.initializer if len(x.dims) == 3 and x.dims[1] > 1]
 
 

@@ -1,4 +1,4 @@
-"""Nothing in an export depends on the process that made it."""
+"""Nothing in an export depends on the process that wrote it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def exported_by_hash_seed(run: RunDirectory, out: Path, seed: int) -> dict[str, bytes]:
-    """All files of an export; converters order and name things by hashes and addresses."""
+    """All files of an export: converters may order and name things by hashes and addresses."""
     command = [sys.executable, "-m", "export", str(run.path), str(out)]
     environment = os.environ | {"PYTHONHASHSEED": str(seed)}
     subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)

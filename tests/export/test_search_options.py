@@ -1,4 +1,4 @@
-"""The options of a search leave with it: constraints, coverage and groups in every format."""
+"""Exports keep the options of a search: constraints, coverage and groups in every format."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def functions(serving: ServingModule) -> dict[str, Any]:
 
 @pytest.fixture
 def translate(exported: Path) -> Any:
-    """Loaded anew for each test: TensorFlow forgets tokenizers when a seed is set."""
+    """Loaded again for each test: TensorFlow forgets tokenizers when a seed is set."""
     loaded = tf.saved_model.load(str(exported / "saved_model" / "toy" / "1"))
     return loaded.signatures["translate"]
 
@@ -62,7 +62,7 @@ def test_searches_give_what_generate_gives(
             found["attention"][:, :, :longest], expected.attention, atol=1e-6
         )
         lengths |= set(expected.lengths.ravel().tolist())
-    assert len(lengths) > 3  # some end early, some are cut
+    assert len(lengths) > 3  # some end early, some are truncated
 
 
 def test_a_loop_of_ones_own_over_two_interleaved_batches(functions: dict[str, Any]) -> None:

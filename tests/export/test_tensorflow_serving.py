@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's clients get, from a service that does with an export what it does."""
+"""What clients of TensorFlow Serving get, from a service that treats an export as it does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXTS = ["abc 12", "", "é", "ｅ１", "zzz", "0123456789ab"]
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Loads a model in a session, and takes inputs that a request lacks from its defaults."""
+    """Loads a model in a session; inputs that a request leaves out get their defaults."""
 
     def __init__(self, path: Path) -> None:
         self.session = tf.compat.v1.Session(graph=tf.Graph())
@@ -62,7 +62,7 @@ def port(exported: Path) -> Iterator[int]:
 
 
 def predict(port: int, signature: str = "", **inputs: Any) -> dict[str, np.ndarray]:
-    """The outputs, as the client of TensorFlow Serving gets them."""
+    """The outputs as a client of TensorFlow Serving gets them."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = "toy", signature
     for name, value in inputs.items():

@@ -40,12 +40,12 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="allocations are s
 
 
 def grown(path: Path, lengths: Sequence[int] = (1, 5, 9, 26), runs_alone: str = "") -> int:
-    """Of how many bytes XNNPACK's workspace is after the first call, where it has grown; else 0.
+    """Bytes of XNNPACK's workspace after the first call if it has grown, otherwise 0.
 
     Args:
         path: The file.
-        lengths: Of the sources, in this order.
-        runs_alone: A signature that has an interpreter of its own; all others are called if empty.
+        lengths: Lengths of the sources, in this order.
+        runs_alone: A signature with an interpreter of its own; if empty, all others are called.
     """
     encode = runners(path)["encode"]
     encoded = [encode(source=sources([length], 29, seed=length)) for length in lengths]
@@ -65,9 +65,9 @@ def grown(path: Path, lengths: Sequence[int] = (1, 5, 9, 26), runs_alone: str = 
 
 
 def computed_without_reserving(path: Path, signature: str) -> list[int]:
-    """The operators of a signature that compute with its inputs and wait for no loop to reserve.
+    """The operators of a signature that use its inputs without waiting for the reserving loop.
 
-    What has no float32 among its inputs is not XNNPACK's, nor is what the loop itself waits for.
+    XNNPACK runs no operator without a float32 input, and none that the loop itself waits for.
     """
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
     (definition,) = [x for x in model.signatureDefs if x.signatureKey.decode() == signature]

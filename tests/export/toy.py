@@ -1,4 +1,4 @@
-"""A toy run directory: a small model with random weights, as a training would leave it."""
+"""A toy run directory: a small model with random weights, as training would leave it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 
 IN_ONNX = {"tied", "concat-gru", "plain", "mocha", "coverage-heads", "nematus", "local-m"}
-"""What the core suite exports to ONNX; the others to TFLite. The thorough tests do all to both."""
+"""What the core suite exports to ONNX; it exports the others to TFLite. Thorough tests do both."""
 
 
 def architectures(core: Iterable[str]) -> list[Any]:
@@ -96,7 +96,7 @@ def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:
 
 
 def toy_model(vocabulary: int = 29, end_bias: float = 2.0, **changes: Any) -> ka.Seq2Seq:
-    """Random weights, the end token likely enough that some hypotheses end and some are cut."""
+    """Random weights, with an end token likely enough to end some hypotheses but not all."""
     sizes = {
         "source_vocabulary": vocabulary,
         "target_vocabulary": vocabulary,
@@ -115,7 +115,7 @@ def toy_model(vocabulary: int = 29, end_bias: float = 2.0, **changes: Any) -> ka
 
 
 def sources(lengths: list[int], vocabulary: int, seed: int, pad_to: int = 0) -> np.ndarray:
-    """Random ids (B, S) that end with the end token, of the lengths given, padded on the right."""
+    """Random ids (B, S) of the given lengths, the end token last, padded on the right."""
     batch = np.zeros((len(lengths), max(*lengths, pad_to)), "int32")
     rng = np.random.default_rng(seed)
     for row, length in zip(batch, lengths, strict=True):
@@ -155,7 +155,7 @@ def toy_run(path: Path, **changes: Any) -> RunDirectory:
 
 
 def fresh_python(code: str, *arguments: str | Path, cwd: Path) -> str:
-    """Run code in a fresh process away from the repository; its standard output."""
+    """Run code in a new process outside the repository, and return its standard output."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Uses that a functional model at one dtype policy in one thread does not show."""
+"""Uses beyond one functional model with one dtype policy in one thread."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_cells_keep_no_dropout_of_another_batch() -> None:
 
 
 def test_threads_leave_a_cell_its_dropout() -> None:
-    """The second begins before the first has ended, and ends after it, where it can."""
+    """The second starts before the first has ended and, where possible, ends after it."""
     cell = keras.layers.LSTMCell(4, recurrent_dropout=0.3)
     first_is_in, first_is_out, second_is_in = (threading.Event() for _ in range(3))
 

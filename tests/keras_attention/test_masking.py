@@ -1,4 +1,4 @@
-"""The masked softmax: exact zeros, rows without anything to attend, low precision."""
+"""The masked softmax: exact zeros, rows with nothing to attend to, low precision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_lecture_shares() -> None:
 def test_masked_places_are_exactly_zero_and_the_rest_sums_to_one() -> None:
     mask = length_mask([7, 2, 5], S)
     scores = uniform(B, T, S, seed=1, scale=9.0)
-    scores[:, :, -1] = 1e4  # the largest score stands in the padding of two rows
+    scores[:, :, -1] = 1e4  # in two rows, the largest score is in the padding
     weights = to_numpy(masked_softmax(scores, mask))
     assert np.all(weights[~np.broadcast_to(mask[:, None], weights.shape)] == 0.0)
     np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""The score functions: the lecture's numbers, numbers typed by hand, the NumPy formulas."""
+"""The score functions: the lecture's numbers, other typed numbers, and formulas in NumPy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Asks a server what a job says, all requests at the same time: `client.py < job.json`.
+"""Sends the requests of a job to a server, all at the same time: `client.py < job.json`.
 
-It runs in the environment of the servers, and knows nothing of this project.
+It runs in the environment of the servers and does not import this project.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MLServer over an export, and clients of it, each in a process of its own."""
+"""MLServer on an export, and its clients, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs.
+    """A running server.
 
     Attributes:
-        ports: Of `"http"`, `"grpc"` and `"metrics"`.
+        ports: The ports of `"http"`, `"grpc"` and `"metrics"`.
     """
 
     ports: dict[str, int]
 
     def ask(self, protocol: str, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What requests that are sent at the same time get: outputs, or `error`."""
+        """The responses to requests sent at the same time: outputs, or `error`."""
         job = {"protocol": protocol, "port": self.ports[protocol], "model": "toy"}
         done = run("python", HERE / "client.py", given=json.dumps({**job, "requests": requests}))
         answers: list[dict[str, Any]] = json.loads(done)
@@ -40,7 +40,7 @@ class Server:
 
 
 def run(program: str, *arguments: str | Path, given: str = "", cwd: Path = HERE) -> str:
-    """The standard output of a program of the environment."""
+    """The standard output of a program in the servers' environment."""
     done = subprocess.run(
         [PROGRAMS / program, *arguments],
         input=given,
@@ -60,7 +60,7 @@ def environment() -> dict[str, str]:
 
 
 def start_command(out: Path) -> list[str]:
-    """The one that the export's README tells to type."""
+    """The command from the export's README."""
     found = re.search(
         r"^mlserver (start .+)$", (out / "README.md").read_text("utf-8"), re.MULTILINE
     )
@@ -70,7 +70,7 @@ def start_command(out: Path) -> list[str]:
 
 @contextmanager
 def serving(out: Path, log: Path) -> Iterator[Server]:
-    """The server of an export, from when it is ready."""
+    """The server of an export, once it is ready."""
     ports = free_ports("http", "grpc", "metrics")
     settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
     settings["MLSERVER_HOST"] = "127.0.0.1"

@@ -49,7 +49,7 @@ def server(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 @pytest.fixture(scope="module")
 def expected(trained: RunDirectory) -> dict[str, tuple[list[str], list[float]]]:
-    """Translations and scores of each text, by Python's translator."""
+    """Translations and scores of each text from Python's translator."""
     found = {}
     for text, best in zip(GIVEN, ka.Translator.from_run(trained.path)(GIVEN), strict=True):
         hypotheses = [best, *best.others]

@@ -10,7 +10,7 @@ from keras_attention.text.runs import RunDirectory
 from tests.shared import made_once
 from training.train import main
 
-# Small enough for seconds; dropout, since resuming has to find its random numbers again.
+# Small enough to run in seconds; with dropout, because resuming must restore random numbers.
 TOY = (
     "data.dev_pairs=37",
     "data.held_out_pairs=41",
@@ -30,7 +30,7 @@ TOY = (
     "training.weight_decay=0.01",
 )
 
-# The recipe `corpus` at a size for seconds.
+# The recipe `corpus`, small enough to run in seconds.
 SMALL_CORPUS = (
     "data.dev_pairs=20",
     "data.held_out_pairs=30",
@@ -56,7 +56,7 @@ Train = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def train_toy() -> Train:
-    """The entry point at toy size: `train_toy(out, *overrides)` gives its exit code."""
+    """The entry point at toy size: `train_toy(out, *overrides)` returns its exit code."""
 
     def train(out: Path, *overrides: str) -> int:
         return main(["--recipe", "dates", *TOY, *overrides, "--out", str(out)])

@@ -1,4 +1,4 @@
-"""The animation of a decoding: the whole picture, then a row more with each output token."""
+"""The animation of a decoding: the whole picture, then one more row per output token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SQUARE = 30 * 30  # dots
 
 
 def dark_squares(frame: Image.Image) -> int:
-    """How many weights of 1 there are."""
+    """The number of weights equal to 1."""
     colours = np.asarray(frame.convert("RGB"), "int32")
     is_dark = np.abs(colours - [8, 48, 107]).max(axis=-1) < 12
     return round(is_dark.sum() / SQUARE)
@@ -31,7 +31,7 @@ def test_rows_appear_one_after_the_other(tmp_path: Path) -> None:
     assert animate(RESULT, out) == ""
     squares, durations = [], []
     with Image.open(out) as gif:
-        assert gif.info["loop"] == 0  # for ever
+        assert gif.info["loop"] == 0  # forever
         for frame in ImageSequence.Iterator(gif):
             squares.append(dark_squares(frame))
             durations.append(frame.info["duration"])

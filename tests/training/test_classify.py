@@ -43,7 +43,7 @@ def sentences(count: int, seed: int) -> list[Labelled]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder with descriptions instead of Multi30k's."""
+    """A folder with descriptions in place of Multi30k's."""
     folder = tmp_path / "data" / "multi30k"
     folder.mkdir(parents=True)
     for seed, (split, count) in enumerate({"train": 60, "test_a": 9, "test_b": 5}.items()):

@@ -1,4 +1,4 @@
-"""Corpus runs with and without attention, as the real entry point leaves them, compared."""
+"""Comparison of corpus runs with and without attention, trained by the real entry point."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Two runs on the same pairs, whose files are gone."""
+    """Two runs on the same pairs, whose files no longer exist."""
     folder, pick = tmp_path_factory.mktemp("compared"), random.Random(3)
     rows = [pick.choices(list(WORDS), k=1 + n % 11) for n in range(300)]
     lines = (f"{' '.join(row)}\t{' '.join(WORDS[word] for word in row)}\n" for row in rows)

@@ -1,4 +1,4 @@
-"""The dates task: one answer for every string, Babel's texts, held-out dates, known fields."""
+"""The dates task: one answer per string, Babel's texts, held-out dates, known fields."""
 
 from __future__ import annotations
 

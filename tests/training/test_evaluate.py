@@ -23,7 +23,7 @@ YEAR, MONTH, DAY = 8, 3, 0  # a column inside each field of every source above
 
 
 def translation(text: str, columns: list[int] | None) -> Translation:
-    """An answer that looks, for each of its characters, at one column of the source."""
+    """An answer each of whose characters looks at one column of the source."""
     attention = None
     if columns is not None:
         attention = np.full((len(text) + 1, 11), 0.05)

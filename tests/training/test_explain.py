@@ -41,7 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _nothing_is_compiled() -> Any:
-    """A search of some steps is sooner run than compiled."""
+    """Compiling would take longer than running a search of a few steps."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -56,13 +56,13 @@ def translator(search: Any = None, end_bias: float = 0.0, **changes: Any) -> ka.
 
 @cache
 def one_of(kind: str) -> tuple[ka.Translator, Explanation]:
-    """A translator of a kind, by greedy search, and its explanation of `TEXT`."""
+    """A translator of this kind with greedy search, and its explanation of `TEXT`."""
     made = translator(**KINDS[kind])
     return made, explained(made, TEXT)
 
 
 def own_scores(attention: Any, look: Look, encoded: np.ndarray) -> np.ndarray:
-    """The scores by the formulas in NumPy."""
+    """The scores, from the formulas in NumPy."""
     query, keys = look.query.astype("float64"), encoded.astype("float64")
     weights = {variable.name: to_numpy(variable) for variable in attention.weights}
     if isinstance(attention, ka.BahdanauAttention):
@@ -112,7 +112,7 @@ def test_query_scores_and_sum_are_those_of_the_whole_sequence(kind: str) -> None
     if model.decoder.query == "previous":
         queries = np.concatenate([to_numpy(start[0]), queries[:-1]])
     bias = float(getattr(model.decoder.attention.alignment, "score_bias", 0.0))
-    before = np.eye(len(found.encoded))[0]  # a monotonic alignment starts at the first place
+    before = np.eye(len(found.encoded))[0]  # a monotonic alignment starts at the first position
     for step, query, total in zip(found.steps, queries, states_and_sums[:, size:], strict=True):
         assert step.look is not None
         (head,) = step.look.heads

@@ -46,7 +46,7 @@ def metrics_of(run: RunDirectory) -> list[dict[str, Any]]:
 
 
 def files_of(path: Path) -> dict[str, int]:
-    """Every file below a directory, with the time of its last change."""
+    """Every file below a directory, with its modification time."""
     files = (file for file in path.rglob("*") if file.is_file())
     return {str(file.relative_to(path)): file.stat().st_mtime_ns for file in files}
 
@@ -82,7 +82,7 @@ def test_tensorboard_shows_curves_and_where_the_model_looks(run: RunDirectory) -
 
 
 def test_the_pace_is_in_tokens_and_steps_alone(run: RunDirectory) -> None:
-    """32 dates of 11 tokens a step, the end token counted."""
+    """32 dates of 11 tokens per step, including the end token."""
     for line in metrics_of(run):
         assert 0 < 80 * 32 * 11 / line["seconds"] <= line["tokens_per_second"]
         assert "tokens" not in line
@@ -128,8 +128,8 @@ def test_the_toy_task_is_learned(run: RunDirectory) -> None:
     assert [line["epoch"] for line in epochs] == [1, 2, 3]
     losses = [line["loss"] for line in epochs]
     assert losses[0] > losses[1] > losses[2]
-    # Who knows the output's form but does not look at the source gets about 0.56 of the tokens
-    # right (dashes, the end, the century's second digit) at a loss of about 1.0.
+    # A model that knows the output format but ignores the source gets about 0.56 of the tokens
+    # right (dashes, the end, the second digit of the century) at a loss of about 1.0.
     assert losses[2] < 0.3
     assert epochs[2]["accuracy"] > 0.92
     assert epochs[2]["val_exact_match"] > 0.5
@@ -192,7 +192,7 @@ def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
 def test_a_training_that_was_stopped_is_complete(
     train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At a learning rate of almost nothing no date comes out right: no epoch beats the first."""
+    """With a tiny learning rate no date comes out right, so no epoch beats the first."""
     options = ("training.learning_rate=1e-12", "training.patience=2", "training.average_decay=0")
     small = ("training.steps=20", "training.steps_per_epoch=2", "training.warmup_steps=0")
     assert train_toy(tmp_path, *options, *small) == 0
@@ -325,7 +325,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
 def test_what_a_kill_left_behind_is_swept_from_a_complete_run(
     run: RunDirectory, train_toy: Train, tmp_path: Path
 ) -> None:
-    """Killed after the last state was written: nothing is left to train, but files are."""
+    """Killed after the last state was written: training is complete, but files are missing."""
     out = tmp_path / "complete"
     shutil.copytree(run.path, out)
     for name in ("partial-model.keras", "checkpoints/epoch-0002.keras", "partial-metrics.jsonl"):
@@ -338,7 +338,7 @@ def test_what_a_kill_left_behind_is_swept_from_a_complete_run(
 def test_a_process_that_is_killed_resumes_too(
     run: RunDirectory, train_toy: Train, tmp_path: Path
 ) -> None:
-    """SIGKILL, wherever in the epochs after the first checkpoint it happens to fall."""
+    """SIGKILL at some moment in the epochs after the first checkpoint."""
     out = tmp_path / "killed"
     arguments = ["--recipe", "dates", *TOY, "--out", str(out)]
     process = subprocess.Popen([sys.executable, "-m", "training.train", *arguments])
@@ -439,7 +439,7 @@ def test_the_bar_shows_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_log_without_a_bar_says_each_minute_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The third and fourth epoch of four, of 100 steps each; the first ten steps are slow."""
+    """The third and fourth of four epochs of 100 steps each; the first ten steps are slow."""
     clock = [0.0]
     stopped = SimpleNamespace(perf_counter=lambda: clock[0])
     monkeypatch.setattr("training.fitting.callbacks.time", stopped)

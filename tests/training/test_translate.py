@@ -26,7 +26,7 @@ def translate(
     data: bytes,
     *arguments: str,
 ) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the program."""
+    """The program's exit code, standard output and standard error."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
     code = main(arguments)
     out, err = capsysbinary.readouterr()
@@ -36,7 +36,7 @@ def translate(
 def test_standard_input_to_standard_output(
     run: RunDirectory, translator: Translator, sources: list[str]
 ) -> None:
-    """Empty lines, a line's end as on Windows, and a last line without one, in a bare locale."""
+    """Empty lines, a Windows line ending, and a last line without one, in a minimal locale."""
     texts = [sources[0], "", *sources[1:4], "  ", sources[4]]
     data = f"{texts[0]}\n\n{texts[2]}\r\n{texts[3]}\n{texts[4]}\n  \n{texts[6]}"
     command = [sys.executable, "-m", "training.translate", str(run.path)]

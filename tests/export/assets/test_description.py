@@ -116,7 +116,7 @@ def test_the_readme_says_what_its_code_needs(exported: Path) -> None:
     for packages, block in found:
         needed = {distributions[name][0].replace("_", "-") for name in imported(block)}
         if "onnxruntime-extensions" in needed:
-            needed.add("onnx")  # else it takes the folder onnx/ for the package
+            needed.add("onnx")  # otherwise it imports the folder onnx/ as the package
         assert needed - {"numpy"} == set(packages.split())
 
 

@@ -1,4 +1,4 @@
-"""What the guide tells people to deploy is run as it stands there, on a toy export."""
+"""The code of the deployment guide runs exactly as written, on a toy export."""
 
 from __future__ import annotations
 

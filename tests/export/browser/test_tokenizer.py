@@ -1,4 +1,4 @@
-"""The page's tokenizer, run by Node.js, against SentencePiece."""
+"""The page's tokenizer, run by Node.js, compared with SentencePiece."""
 
 from __future__ import annotations
 

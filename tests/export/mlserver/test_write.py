@@ -1,4 +1,4 @@
-"""What an export has for MLServer; that it serves is tested in tests/servers."""
+"""The files of an export for MLServer; tests/servers tests that it serves them."""
 
 from __future__ import annotations
 

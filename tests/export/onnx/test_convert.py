@@ -73,7 +73,7 @@ def test_mixed_lengths_in_batches_of_several_sizes(
 @pytest.mark.parametrize("shape", [(0, 3), (0, 0), (2, 0)])
 @pytest.mark.parametrize("name", ["greedy", "beam"])
 def test_nothing_to_read(files: dict[str, Path], name: str, shape: tuple[int, int]) -> None:
-    """ONNX Runtime's LSTM ends the process where it gets no rows."""
+    """ONNX Runtime's LSTM crashes the process if it gets no rows."""
     found = run(files[name], np.zeros(shape, "int32"))
     width = 3 if name == "beam" else 1
     assert found["ids"].shape == (shape[0], width, T)
@@ -140,7 +140,7 @@ def test_other_architectures(changes: dict) -> None:
 def test_a_machine_with_a_gpu_exports_the_same_operators(
     model: ka.Seq2Seq, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keras would choose cuDNN's recurrence there, which ONNX does not have."""
+    """Keras would choose cuDNN's LSTM there, which ONNX does not have."""
     backend = sys.modules["keras.src.backend.tensorflow.rnn"]
     monkeypatch.setattr(backend, "_is_gpu_available", lambda: True)
     converted = convert(model, ka.GreedySearch(), T)

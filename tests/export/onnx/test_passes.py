@@ -104,7 +104,7 @@ def test_a_second_pass_finds_nothing() -> None:
 
 
 def test_values_that_change_places_stay_carried() -> None:
-    """A body that swaps two carried values hands neither on."""
+    """A body that swaps two carried values passes neither through."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["go_on"])],
         "body",

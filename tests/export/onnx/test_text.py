@@ -1,4 +1,4 @@
-"""Strings in and out of ONNX, beside Python's Translator."""
+"""Strings in and out of ONNX, compared with Python's Translator."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ np.savez(sys.argv[3], **found)
 
 
 def translated(model: Path, batches: list[list[str]], folder: Path) -> list[dict[str, Any]]:
-    """What a model gives for batches, in a process without TensorFlow, beside which the library of
-    onnxruntime-extensions crashes.
+    """The results of a model for batches, in a process without TensorFlow, because
+    onnxruntime-extensions crashes if TensorFlow is loaded.
     """
     texts = {f"{i:03d}": np.array(batch, object) for i, batch in enumerate(batches)}
     np.savez(folder / "texts.npz", **texts, allow_pickle=True)

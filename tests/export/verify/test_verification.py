@@ -34,7 +34,7 @@ NEWER = FOREIGN.replace(b'"onnx": "1.0"', b'"keras-seq2seq-attention": "99.0"')
 
 @pytest.fixture
 def out(exported: Path, tmp_path: Path) -> Path:
-    """A copy that a test may break; of its formats a test chooses one, to be quick."""
+    """A copy of an export that a test may break; to be quick, a test uses one of its formats."""
     shutil.copytree(exported, tmp_path / "out")
     return tmp_path / "out"
 

@@ -1,4 +1,4 @@
-"""From scores to weights, each step by itself, beside plain NumPy."""
+"""From scores to weights, one step at a time, compared with plain NumPy."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_cold_softmax_is_a_hardmax() -> None:
 
 
 def test_the_gradient_of_sparsemax() -> None:
-    """Martins and Astudillo 2016, equation 14: of the support, what differs from its mean."""
+    """Martins and Astudillo 2016, equation 14: on the support, the difference from its mean."""
     given = scores(9, 1.0)[:, :1]
     upstream = np.random.default_rng(10).normal(size=given.shape).astype("float32")
     weights = to_numpy(ka.alignments.Sparsemax()(given, MASK))

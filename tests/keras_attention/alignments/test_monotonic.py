@@ -1,4 +1,4 @@
-"""Alignments that go on from the step before, beside plain NumPy and at their limits."""
+"""Alignments that continue from the previous step, compared with plain NumPy, and their limits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def monotonic_reference(given: np.ndarray, mask: Any) -> np.ndarray:
 
 
 def test_numbers_worked_out_by_hand() -> None:
-    """p = 1/2 everywhere: stops at j with probability 2^-(j+1), then goes on from there."""
+    """p = 1/2 everywhere: stops at j with probability 2^-(j+1), then continues from there."""
     weights = to_numpy(ka.alignments.Monotonic()(np.zeros((1, 2, 3), "float32")))
     np.testing.assert_allclose(weights[0], [[1 / 2, 1 / 4, 1 / 8], [1 / 4, 1 / 4, 3 / 16]])
     hard = ka.alignments.Monotonic("hard")(

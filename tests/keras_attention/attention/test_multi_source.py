@@ -83,7 +83,7 @@ def test_masks_come_with_the_memories() -> None:
 
 
 def test_a_model_copies_from_both_sources() -> None:
-    """The target has first a digit that only one source knows, then one that the other knows."""
+    """The target is a digit known only from one source, then one known only from the other."""
     first, second = (keras.Input((None,), dtype="int32", name=name) for name in ("a", "b"))
     target = keras.Input((2,), dtype="int32", name="target")
     embed = keras.layers.Embedding(10, 16)

@@ -1,4 +1,4 @@
-"""Scores that know what was attended to before, several heads, and scores of the user's own."""
+"""Scores that depend on past attention, several heads, and user-defined scores."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def value() -> np.ndarray:
 
 
 def attended(layer: Any, length: int = S) -> tuple[np.ndarray, np.ndarray]:
-    """Context and weights, the values cut after a length."""
+    """Context and weights, with the values truncated to a length."""
     mask = length_mask(LENGTHS, S)[:, :length]
     found = layer(query(), value()[:, :length], value_mask=mask, return_attention_scores=True)
     return to_numpy(found[0]), to_numpy(found[1])
 
 
 def features(past: Any, weights: list[np.ndarray], keys: np.ndarray) -> np.ndarray:
-    """What is added to the projected keys (S, U), after steps with these weights."""
+    """The term added to the projected keys (S, U) after steps with these weights."""
     so_far = np.sum(weights, axis=0) if weights else np.zeros(len(keys))
     if isinstance(past, ka.attention.Location):
         seen = so_far if past.cumulative or not weights else weights[-1]
@@ -94,7 +94,7 @@ def test_without_its_weights_it_is_plain_attention(past: str) -> None:
 
 
 def test_location_tells_equal_keys_apart() -> None:
-    """Hand-set: a filter that moves the last weights one place to the right."""
+    """Set by hand: a filter that moves the previous weights one position to the right."""
     past = ka.attention.Location(1, 3)
     layer = ka.BahdanauAttention(1, past=past)
     same = np.ones((1, 4, 1), "float32")

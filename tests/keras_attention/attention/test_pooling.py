@@ -1,4 +1,4 @@
-"""AttentionPooling: numbers, the formula, masks, and what it is of the other layers."""
+"""AttentionPooling: typed numbers, the formula, masks, and its relation to the other layers."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_mask_arrives_by_itself_and_ends_here() -> None:
     pooled = layer(embedding(ids))
     assert getattr(pooled, "_keras_mask", None) is None
     model = keras.Model(ids, keras.layers.Dense(2)(pooled))
-    model.compile("sgd", "mse")  # a mask that were left would weigh the losses
+    model.compile("sgd", "mse")  # a mask left on the output would weight the losses
     padded, whole = np.array([[3, 4, 0, 0], [5, 6, 7, 8]]), np.array([[3, 4]])
     np.testing.assert_allclose(
         model.predict(padded, verbose=0)[:1], model.predict(whole, verbose=0), atol=1e-6

@@ -1,4 +1,4 @@
-"""Attention over whole sequences, and side by side with Keras's own layers."""
+"""Attention over whole sequences, and a comparison with Keras's own layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sequences(seed: int = 1, length: int = S) -> tuple[np.ndarray, np.ndarray]:
 
 
 def additive_pair() -> tuple[ka.BahdanauAttention, Callable[..., Any]]:
-    """Ours, and Keras's layer behind projections of the same weights."""
+    """Our layer, and Keras's after projections with the same weights."""
     ours, theirs = ka.BahdanauAttention(U), keras.layers.AdditiveAttention()
     ours.build((B, S, D), (B, S, D))
     randomize(ours, seed=5)
@@ -84,7 +84,7 @@ def test_self_attention_carries_the_mask_on() -> None:
 
 
 def test_causal_attention_is_a_step_for_each_prefix() -> None:
-    """There is no `use_causal_mask`: a row of a mask is for all queries of its sequence."""
+    """There is no `use_causal_mask`: a mask row applies to all queries of its sequence."""
     x, _ = sequences()
     layer, theirs = additive_pair()
     with pytest.raises(TypeError, match="use_causal_mask"):
@@ -167,7 +167,7 @@ def test_keras_concat_score_is_not_luongs() -> None:
 
 
 def test_one_query_is_one_query() -> None:
-    """Keras takes a query (B, D) as if it were one sequence, and every row sees every query."""
+    """Keras treats queries (B, D) as a single sequence, so every row sees every query."""
     query, (value, _) = uniform(B, D, seed=3), sequences()
     ours = to_numpy(ka.LuongAttention("dot")(query, value))
     theirs = to_numpy(keras.layers.Attention()([query, value]))
@@ -214,13 +214,13 @@ def test_the_hidden_layer_of_all_pairs_is_never_there(monkeypatch: pytest.Monkey
     assert largest(lambda x: ours(x, value), query) == b * s * u  # one query's
     assert largest(lambda x: theirs([x, projected]), uniform(b, t, u, seed=2)) == b * t * s * u
     monkeypatch.setattr("keras_attention.backend.has_own_gradient", lambda: False)
-    assert largest(lambda x: ours(x, value), query) == b * t * s * u  # kept for the way back
+    assert largest(lambda x: ours(x, value), query) == b * t * s * u  # stored for the backward pass
 
 
 def largest(call: Callable[[Any], Any], x: np.ndarray) -> int:
-    """The most numbers in one tensor of a graph with its gradient, or in what a loop keeps.
+    """The size of the largest tensor in a graph and its gradient, or of what a loop stores.
 
-    Loops are taken to be over the second axis of x.
+    Loops are assumed to run over the second axis of x.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Cells of the library's own: residual connections, layer normalization; and maxout units."""
+"""The library's own cells (residual connections, layer normalization), and maxout units."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_layer_norm_lstm_with_numbers_set_by_hand() -> None:
     # K x = 14 (0 0 0 0 1 -1 0 0): mean 0, variance 14^2 / 4, so g = (2 * 0.5, -2 * 0.25)
     expected = 0.5 * np.tanh([1.0, -0.5])
     np.testing.assert_allclose(to_numpy(c)[0], expected, atol=1e-6)
-    # of two numbers LN gives 1 and -1
+    # LN maps two numbers to 1 and -1
     np.testing.assert_allclose(to_numpy(h)[0], 0.5 * np.tanh([1.0, -2.5]), atol=1e-6)
     np.testing.assert_array_equal(to_numpy(output), to_numpy(h))
 

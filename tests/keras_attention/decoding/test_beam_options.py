@@ -1,4 +1,4 @@
-"""Coverage penalty, groups and the lengths of tfa in beam search, against plain Python."""
+"""Beam search with coverage penalty, groups and tfa's lengths, compared with plain Python."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_tfa_counts_the_end_token_one_step_later() -> None:
     # a row alone: the end token is its first and last step, and has no length yet
     alone = Chain(searched.log_probs[:1] + np.float32(np.log(0.5)))
     assert to_numpy(search(alone, 3, options).scores)[0, 0] == pytest.approx(np.log(0.5) * 6 / 5)
-    # beside a row that still runs it is scored again, with the length 1
+    # next to an unfinished row it is scored again, with length 1
     searched.log_probs[0] += np.float32(np.log(0.5))
     searched.log_probs[1, :, START] = np.log([1e-9, 1e-9, 0.1, 0.8, 1e-9])
     together = search(searched, 3, options)

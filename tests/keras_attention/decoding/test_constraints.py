@@ -1,7 +1,7 @@
-"""Constraints in greedy and beam search, against rules in plain Python on chains searched by hand.
+"""Constraints in greedy and beam search, compared with rules in plain Python on small chains.
 
-A rule says of a row, the ids so far and a token whether the token may follow; a token that may not
-has no probability for the searches of `tests.reference`.
+A rule takes a row, the ids so far and a token, and says whether the token may follow. If not, it
+has no probability in the searches of `tests.reference`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def run(searched: Chain, search: Search, max_length: int, *constraints: Constrai
 
 
 def ruled(searched: Chain, row: int, rules: list[Rule]) -> reference.NextLogProbs:
-    """Log-probabilities of the next token where all rules allow it, else -inf."""
+    """Log-probabilities of the next token if all rules allow it, otherwise -inf."""
 
     def look_up(ids: tuple[int, ...]) -> np.ndarray:
         log_probs = searched.next_log_probs(row)(ids)

@@ -1,4 +1,4 @@
-"""Forced decoding of a small chain, against its table and against what searches find there."""
+"""Forced decoding of a small chain, compared with its table and with the results of searches."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_a_search_found_gets_the_score_of_the_search(
     seed: int, length_penalty: float, width: int | None
 ) -> None:
     searched = chain(seed, sharpness=1.0)
-    searched.log_probs[..., 0] = -30.0  # the padding is no token
+    searched.log_probs[..., 0] = -30.0  # padding is not a token
     penalty = length_penalty if width else 0.0
     found: Any = beams(searched, 6, width, penalty) if width else greedily(searched, 6)
     for k in range(width or 1):

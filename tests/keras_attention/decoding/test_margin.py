@@ -1,4 +1,4 @@
-"""How close a search was to finding something else, beside a search by hand that keeps count."""
+"""How close a search came to a different result, compared with a hand-written search."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def test_the_smallest_difference_that_decided(seed: int, width: int, length_pena
 
 
 def test_typed_numbers() -> None:
-    """From 1 to 3 with 0.6 or to 4 with 0.4, and then to the end for sure."""
+    """From 1 to 3 with probability 0.6 or to 4 with 0.4, and then always to the end."""
     searched = one_row({(1,): [0, 0, 0, 0.6, 0.4]}, 5)
     arguments = (searched.step, searched.state(), searched.start())
-    for kept in (1, 2):  # the first step decides of one, the order of two at the end
+    for kept in (1, 2):  # a beam of one is decided in the first step, the order of two at the end
         (found,) = to_numpy(SearchMargin(kept)(*arguments, end_id=END, max_length=4))
         assert found == pytest.approx(np.log(0.6 / 0.4), abs=1e-6)
     certain = one_row({(1,): [0, 0, 0, 1, 0]}, 5)

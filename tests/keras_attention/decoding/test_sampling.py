@@ -34,7 +34,7 @@ def draw(searched: Chain, max_length: int, options: SamplingSearch, **given: Any
 
 
 def frequencies(options: SamplingSearch) -> np.ndarray:
-    """How often each token comes first, of the chain whose probabilities are `FIRST`."""
+    """How often each token comes first in the chain with probabilities `FIRST`."""
     ids = to_numpy(draw(one_row({(START,): FIRST}, V), 1, options).ids)
     return np.bincount(ids[0, :, 0], minlength=V) / options.num_samples
 
@@ -85,7 +85,7 @@ def test_whole_hypotheses_come_as_often_as_they_should() -> None:
 
 def test_scores_are_the_models_own_and_the_best_comes_first() -> None:
     searched = chain(seed=5)
-    searched.log_probs[..., 0] = -30.0  # the padding is no token
+    searched.log_probs[..., 0] = -30.0  # padding is not a token
     options = SamplingSearch(2.0, top_k=4, top_p=0.9, seed=3, num_samples=7)
     found = draw(searched, 5, options)
     scores = to_numpy(found.scores)

@@ -1,7 +1,7 @@
-"""Greedy and beam search over a small chain that can be searched to the end by hand.
+"""Greedy and beam search over a small chain that can be searched exhaustively.
 
 The chain is of second order (the next token depends on the last two) and every row of the batch has
-a chain of its own, so a search that mixes up rows, hypotheses or their states finds other tokens.
+its own chain, so a search that mixes up rows, hypotheses or their states finds different tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROWS = 3
 
 
 class Chain:
-    """A table of log-probabilities (rows, V, V, V): by row, last token but one, last token."""
+    """A table of log-probabilities (rows, V, V, V), indexed by row and the last two tokens."""
 
     def __init__(self, log_probs: np.ndarray) -> None:
         self.log_probs = np.asarray(log_probs, "float32")
@@ -61,7 +61,7 @@ def chain(seed: int, vocabulary: int = V, rows: int = ROWS, sharpness: float = 1
 
 
 def one_row(table: dict[tuple[int, ...], list[float]], vocabulary: int) -> Chain:
-    """A chain of the first order from typed probabilities by last token; everything else ends."""
+    """A first-order chain with typed probabilities for each last token; everything else ends."""
     probabilities = np.zeros((1, vocabulary, vocabulary, vocabulary))
     probabilities[..., END] = 1.0
     for (last,), row in table.items():
@@ -101,7 +101,7 @@ def check(
     length_penalty: float = 0.0,
     more: Any = 0.0,
 ) -> None:
-    """Ids, padding, lengths and scores of one row; what does not exist must be marked as dead.
+    """Check ids, padding, lengths and scores of one row; missing hypotheses must be marked as dead.
 
     `more` is added to each score.
     """
@@ -285,7 +285,7 @@ def test_stops_when_nothing_can_change(search: Callable[..., Any]) -> None:
     searched = one_row({(START,): [0, 0, 0, 0.5, 0.5]}, 5)
     found = search(searched, 1000)
     assert to_numpy(found.lengths)[0, 0] == 2
-    assert searched.calls <= 5  # two are needed, some backends trace the step once more
+    assert searched.calls <= 5  # two are enough; some backends trace the step once more
 
 
 def test_types_and_shapes() -> None:

@@ -1,4 +1,4 @@
-"""Losses of attention: typed numbers, formulas, what does not count, and how they are trained."""
+"""Attention losses: typed numbers, formulas, what does not count, and training with them."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_with_attention_gives_what_the_model_and_its_steps_give(attention: Any) 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_fit_learns_the_coverage_loss_of_real_tokens_too(jit_compile: bool) -> None:
-    """What `fit` and `evaluate` report is the cross-entropy, and so many times the coverage."""
+    """`fit` and `evaluate` report the cross-entropy plus the weighted coverage loss."""
     made = model(coverage_loss=2.0)
     attention = to_numpy(made.with_attention()(inputs())["attention"])
     each = np.array([reference.coverage_losses(row) for row in attention])

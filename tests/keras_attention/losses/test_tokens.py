@@ -1,4 +1,4 @@
-"""The losses and the metric: typed numbers, formulas, and that padding does not count."""
+"""The token losses and the metric: typed numbers, formulas, and that padding does not count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TARGETS = np.array([[4, 2, 6, 1, 3], [5, 2, 0, 0, 0], [1, 3, 2, 0, 0]])
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray, label_smoothing: float = 0.0) -> Any:
-    """By the definition: minus the sum of target probability times log-probability."""
+    """By definition: minus the sum of target probability times log-probability."""
     logits = logits.astype("float64")
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     wanted = np.eye(logits.shape[-1])[targets] * (1.0 - label_smoothing)
@@ -141,7 +141,7 @@ def test_accuracy_takes_sample_weights() -> None:
 
 @pytest.mark.parametrize("mask_zero", [False, True])
 def test_both_work_in_fit(mask_zero: bool) -> None:
-    """Whether or not the logits carry the mask of the decoder's inputs."""
+    """The loss is the same whether or not the logits carry the mask of the decoder's inputs."""
     inputs = keras.Input((T,), dtype="int32")
     model = keras.Model(inputs, keras.layers.Embedding(V, V, mask_zero=mask_zero)(inputs))
     model.compile("adam", ka.losses.MaskedCrossEntropy(0.1), metrics=[ka.metrics.MaskedAccuracy()])
@@ -169,7 +169,7 @@ def test_the_loss_can_be_saved() -> None:
 
 
 def gradients(logits: np.ndarray, upstream: np.ndarray, label_smoothing: float) -> np.ndarray:
-    """Of `sum(upstream * cross_entropy)`: softmax less the wanted probabilities."""
+    """Gradient of `sum(upstream * cross_entropy)`: softmax minus the target probabilities."""
     p = np.exp(logits.astype("float64") - logits.max(-1, keepdims=True))
     wanted = np.eye(logits.shape[-1])[TARGETS] * (1.0 - label_smoothing)
     wanted += label_smoothing / logits.shape[-1]

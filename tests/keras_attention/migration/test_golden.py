@@ -1,4 +1,4 @@
-"""The values of tfa.seq2seq: who moves from TensorFlow Addons gets them again (within 1e-5)."""
+"""The library reproduces the values of tfa.seq2seq within 1e-5."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def check_beam(case: Case, **options: Any) -> None:
     np.testing.assert_allclose(scores, case["scores"], atol=1e-5)
     for row, place in np.ndindex(scores.shape):
         if np.sum(np.abs(case["scores"][row] - scores[row, place]) < 1e-5) > 1:
-            continue  # scores so close may swap
+            continue  # hypotheses with scores this close may swap
         expected = case["predicted_ids"][row, place].tolist()
         if end_id in expected:
             expected = expected[: expected.index(end_id) + 1]

@@ -1,4 +1,4 @@
-"""Weights of tfa.seq2seq's decoder, under the names that it gave them, in one of ours."""
+"""Weights of a tfa.seq2seq decoder, under its own names, loaded into a decoder of ours."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_what_was_refused_loads_under_another_name() -> None:
 
 
 def test_one_array_is_never_taken_for_two_weights() -> None:
-    decoder = small(keras.layers.GRUCell(5))  # query and memory have one size
+    decoder = small(keras.layers.GRUCell(5))  # query and memory have the same size
     weights = random_layer("wrapped/_cell", 8, 5, seed=0) | {
         "BahdanauAttention/kernel": uniform(5, 7, seed=3),
         "BahdanauAttention/attention_v": uniform(7, seed=5),

@@ -1,4 +1,4 @@
-"""An ensemble: the mean of its models, step by step, and searches over it."""
+"""An ensemble averages its models at every step, and searches run over it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TARGET = np.array([[3, 5, 2], [4, 2, 0], [6, 6, 3]])
 
 @pytest.fixture(scope="module")
 def models() -> list[Any]:
-    """Additive attention; none; and two layers with a score of Luong's."""
+    """Models with additive attention, without attention, and with two layers and a Luong score."""
     return [new(kind) for kind in ("bahdanau", "without", "luong")]
 
 

@@ -1,4 +1,4 @@
-"""The options of `Seq2Seq.generate`: they mean for a model what they mean for a step function."""
+"""The options of `Seq2Seq.generate` do the same for a model as for a step function."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_samples_have_the_scores_of_the_model(model: Any) -> None:
     for k in range(4):
         ids = np.where(found.ids[:, k] == 0, 0, found.ids[:, k])
         if np.any((ids[:, 1:] != 0) & (ids[:, :-1] == 0)):
-            continue  # a model with random weights writes padding, which no target may have
+            continue  # a model with random weights writes padding, which a target must not contain
         scored = model.score(SOURCE, ids).log_probs.sum(axis=1)
         np.testing.assert_allclose(scored, found.scores[:, k], atol=1e-4)
 

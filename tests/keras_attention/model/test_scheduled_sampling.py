@@ -1,4 +1,4 @@
-"""Scheduled sampling: schedules by hand, what is drawn, what is read, and that it trains."""
+"""Scheduled sampling: typed schedules, what is sampled, what is read, and that it trains."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_what_is_no_schedule_is_refused() -> None:
 
 
 def drawn(log_probs: np.ndarray, numbers: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """What is read after a step with these log-probabilities (N, V), if it is not given."""
+    """The token read after a step with these log-probabilities (N, V) if the true one is not."""
     targets = np.ones((len(numbers), 2), "int32")
     chance = np.stack([numbers, numbers], axis=1)
     read = scheduled_decoding(
@@ -206,7 +206,7 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(jit_compile: bool) -> None:
-    made = sampled(schedules.Linear(c=1.0, k=1e-9), temperature=0.0)  # the same whatever is drawn
+    made = sampled(schedules.Linear(c=1.0, k=1e-9), temperature=0.0)  # the same whatever is sampled
     made.compile(made.optimizer, ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile)
     read = own(made, chances(1), chances(2))
     plain = ka.Seq2Seq(made.config)

@@ -1,4 +1,4 @@
-"""Scores of given targets, by a model and by a translator."""
+"""Scores of given targets, from a model and from a translator."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_own_translations_have_the_score_of_their_search(
         (text, hypothesis)
         for text, best in zip(texts, translator(texts, search), strict=True)
         for hypothesis in (best, *best.others)
-        # a text has the score of the tokens that it is cut into, not of all that make it
+        # a text has the score of its own segmentation, not of all possible ones
         if tokens_of(translator, hypothesis.text) == hypothesis.tokens
     ]
     assert len({len(hypothesis.tokens) for _, hypothesis in pairs}) >= 4

@@ -1,4 +1,4 @@
-"""Seq2Seq: what it is trained on, what it searches with, and what it gives are one model."""
+"""Seq2Seq: training, search and results use one and the same model."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def new(kind: str) -> Any:
-    """A model with large random weights, which ends its sentences after different lengths."""
+    """A model with large random weights, which writes sentences of different lengths."""
     sizes = {"embedding_size": 3, "encoder_units": 4, "decoder_units": 8, "attention_units": 5}
     words = {"source_vocabulary": SOURCE_VOCABULARY, "target_vocabulary": TARGET_VOCABULARY}
     config = ka.Seq2SeqConfig(**{**words, **sizes, **KINDS[kind]})
@@ -68,12 +68,12 @@ def models() -> dict[str, Any]:
 
 @functools.cache
 def forward(model: Any) -> Callable[..., Any]:
-    """The model as it is trained, traced once: a search of the reference asks it often."""
+    """The model as in training, traced once, because a reference search calls it often."""
     return compiled(lambda source, target: model({"source": source, "target": target}))
 
 
 def teacher_forced(model: Any, source: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
-    """Log-probabilities (V,) of the token after `ids`, from the model as it is trained."""
+    """Log-probabilities (V,) of the token after `ids`, from the model as in training."""
     target = np.array([[model.config.start_id, *ids]])
     arrays = (keras.ops.convert_to_tensor(x, dtype="int32") for x in (source[None], target))
     logits = to_numpy(forward(model)(*arrays))[0, -1].astype("float64")
@@ -306,7 +306,7 @@ def test_how_many_matrices_there_are(models: dict[str, Any]) -> None:
 
 
 def test_dropped_words_lose_all_features_and_others_none() -> None:
-    """Keras scales what is left, so that sums stay what they are on average."""
+    """Keras scales up what dropout leaves, so sums stay the same on average."""
     config = ka.Seq2SeqConfig(11, 7, word_dropout=0.5, embedding_dropout=0.0)
     inputs = keras.Input((None, 5))
     model = keras.Model(inputs, dropped(inputs, config, keras.dtype_policies.get("float32")))

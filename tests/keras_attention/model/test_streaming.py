@@ -1,4 +1,4 @@
-"""Target tokens before the source has ended: the same as with the whole source."""
+"""Target tokens written before the source ends equal those written with the whole source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoders where attention stands between the cells: conditional GRU and GNMT."""
+"""Decoders with attention between the cells: conditional GRU and GNMT."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_what_each_cell_reads_and_which_states_there_are(query: str) -> None:
 
 
 def test_a_second_transition_that_keeps_its_state_is_none() -> None:
-    """With an update gate that is shut, a conditional GRU is Luong's decoder."""
+    """With a closed update gate, a conditional GRU is Luong's decoder."""
     conditional = new("between", "grus")
     first, second = conditional.cells
     second.bias.assign(np.repeat([[40.0, 0.0, 0.0], [0.0] * 3], U, axis=1))
@@ -143,7 +143,7 @@ def test_a_second_transition_that_keeps_its_state_is_none() -> None:
 
 @pytest.mark.parametrize("attention", ["plain", "remembers"])
 def test_gnmt_at_once_equals_gnmt_in_a_loop(attention: str) -> None:
-    """Where the bottom layer waits for nothing, all its steps run first, then all of attention."""
+    """If the bottom layer waits for nothing, all of its steps run first, then all attention."""
     past = ka.attention.Coverage() if attention == "remembers" else None
     decoder = ka.AttentionDecoder(
         CELLS["different"](), ka.BahdanauAttention(A, past=past), query="bottom"

@@ -1,4 +1,4 @@
-"""Bridges that read what the encoder encoded."""
+"""Bridges that read the encoded sequence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attention decoder: its formula, step by step and at once, on all paths of its options."""
+"""The attention decoder: its formula, step by step and all at once, with every option."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def new(query: str, feeding: bool, with_layer: bool, cell: str, score: str) -> A
 
 
 def usual(**options: Any) -> Any:
-    """The decoder of most tests: Luong's, with everything fed back, with random weights."""
+    """The decoder of most tests: Luong's, with input feeding and random weights."""
     options = {
         "attention": ka.LuongAttention("general"),
         "attention_layer": keras.layers.Dense(L, activation="tanh"),

@@ -1,4 +1,4 @@
-"""The decoder's loop in training: its own gradient, beside that of the plain formulation."""
+"""The decoder's loop in training: its custom gradient equals that of the plain formulation."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def decoder(
 
 
 def gradients(decoder: ka.AttentionDecoder, **options: Any) -> list[Any]:
-    """A number that all results enter; its gradient by inputs, memory, first states and weights."""
+    """A scalar of all results, and its gradient for inputs, memory, initial states and weights."""
     inputs, memory = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
     states = [tf.ones((B, n)) / 3 for sizes in decoder.state_sizes for n in sizes]
     weights = [weight.value for weight in decoder.trainable_variables]
@@ -132,7 +132,7 @@ def assert_equal(own: list[Any], plain: list[Any], tolerance: float = 1e-5) -> N
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From where this is called on, loops are differentiated by TensorFlow."""
+    """Return a function that makes TensorFlow differentiate loops by its own means."""
 
     def formulation(step: Any, carry: Any, xs: Any, constants: Any) -> Any:
         return backend.scan(lambda carry, x: step(carry, x, constants), carry, xs)
@@ -199,7 +199,7 @@ def test_gradients_where_no_length_is_known(score: str) -> None:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_attention_over_whole_sequences(score: str, plain: Callable[[], None]) -> None:
-    """Where nothing is fed back, what waits for the step before has a loop of its own."""
+    """If nothing is fed back, only what depends on the previous step runs in a loop of its own."""
     made = ka.AttentionDecoder(keras.layers.LSTMCell(U), SCORES[score](), input_feeding=False)
     made.build((B, T, D), (B, S, M))
     randomize(made, seed=1)
@@ -310,7 +310,7 @@ def test_a_second_derivative_is_refused() -> None:
 
 
 def test_a_matrix_gets_its_gradient_once_for_all_steps() -> None:
-    """Not in the loop, where there would be one product of this shape for each step."""
+    """The product is outside the loop, which would compute one of this shape at every step."""
     layer = decoder("lstm", "bahdanau")
     graph = tf.function(lambda: gradients(layer)).get_concrete_function().graph
     outside = [tuple(op.outputs[0].shape) for op in graph.get_operations() if op.type == "MatMul"]

@@ -1,4 +1,4 @@
-"""The encoders: what a padded batch gives is what each sentence alone gives."""
+"""The encoders: a padded batch gives the same results as each sentence alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def built(kind: str, **options: Any) -> keras.layers.Layer:
 
 
 def padded(side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (B, S, D) with wild values in the padding, and their mask."""
+    """Inputs (B, S, D) with extreme values in the padding, and their mask."""
     mask = length_mask(LENGTHS, S)
     mask = mask if side == "right" else mask[:, ::-1]
     inputs = uniform(B, S, D, seed=3)

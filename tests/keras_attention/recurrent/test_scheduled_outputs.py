@@ -1,4 +1,4 @@
-"""Outputs that are read instead of inputs: step by step, and which steps do so."""
+"""Steps that read the previous output instead of the input: their results, and their choice."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_steps_are_drawn_by_the_schedule_which_counts_calls_in_training() -> Non
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_model_of_frames_learns_with_it(jit_compile: bool) -> None:
-    """Each frame is half of the one before: what it is fed teaches the same as what is true."""
+    """Each frame is half of the previous one: fed outputs teach the same as true frames."""
     frames, memory = keras.Input((None, D)), keras.Input((None, M))
     own = ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=0.02, minimum=0.1), seed=5)
     outputs = decoder()(frames, memory=memory, reads_output=own(frames))

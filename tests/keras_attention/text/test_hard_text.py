@@ -1,4 +1,4 @@
-"""Ids in Python equal ids in TensorFlow, and no text is lost: on text that is seldom tested."""
+"""Ids in Python equal ids in TensorFlow, and no text is lost, on unusual text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXTS = list(HARD_TEXT.values())
 
 @pytest.fixture(params=[None, *REAL])
 def lines(request: pytest.FixtureRequest) -> list[str]:
-    """A few sentences, and real ones where there are corpora."""
+    """A few sentences, plus real ones if there are corpora."""
     if request.param is None:
         return LEARNED
     file = request.getfixturevalue("corpora") / request.param
@@ -33,7 +33,7 @@ def lines(request: pytest.FixtureRequest) -> list[str]:
 
 
 def check(tokenizer: SentencePieceTokenizer, texts: list[str], has_bytes: bool) -> None:
-    """Ids and texts in the graph are those on the host; bytes lose nothing."""
+    """Ids and texts in the graph equal those on the host; bytes lose nothing."""
     graph, ids = tokenizer.graph(), tokenizer.encode(texts)
     assert graph.tokenize(tf.constant(texts)).to_list() == ids
     decoded = tokenizer.decode(ids)
@@ -54,7 +54,7 @@ def test_host_and_graph_are_one(lines: list[str], model_type: str, normalization
 @pytest.mark.parametrize("normalization", ["nmt_nfkc_cf", "identity"])
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_any_text_and_any_ids(model_type: str, normalization: str) -> None:
-    """Random characters, and the ids of a model that has learned nothing: torn bytes, too."""
+    """Random characters, and the ids of an untrained model, which include incomplete bytes."""
     tokenizer = SentencePieceTokenizer.train(LEARNED, 400, model_type, normalization)
     generator = random.Random(11)
     known = sorted(set("".join([*TEXTS, *LEARNED]))) + ["▁", " "] * 17
@@ -70,7 +70,7 @@ def test_any_text_and_any_ids(model_type: str, normalization: str) -> None:
 
 
 def nfkc(text: str) -> str:
-    """By Python; SentencePiece writes spaces as "▁", and never reorders marks."""
+    """Normalize in Python; SentencePiece writes spaces as "▁" and never reorders marks."""
     return re.sub(" +", " ", unicodedata.normalize("NFKC", text)).strip(" ")
 
 
@@ -117,7 +117,7 @@ def test_case_is_folded_on_real_german(corpora: Path) -> None:
     ids=["long", "reserved", "nul", "long word"],
 )
 def test_no_line_is_left_out_of_what_is_learned(model_type: str, line: str) -> None:
-    """The trainer alone leaves out lines of over 4,192 bytes, and those with its own symbols."""
+    """Only the trainer skips lines of over 4,192 bytes and those with its own symbols."""
     tokenizer = SentencePieceTokenizer.train([line, *LEARNED], 400, model_type)
     ids = tokenizer.encode(["Ω"])[0]
     assert len(ids) < 3

@@ -12,7 +12,7 @@ NEEDED = ("config.yaml", "source.model", "target.model", "model.keras", "held_ou
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
-    """All files by name, with nothing in them."""
+    """All files of a run by name, empty."""
     for name in NEEDED:
         (tmp_path / name).touch()
     return RunDirectory(str(tmp_path))

@@ -26,7 +26,7 @@ def tokenizer() -> ka.SentencePieceTokenizer:
 
 
 def make(tokenizer: ka.SentencePieceTokenizer, end_bias: float, **changes: Any) -> ka.Translator:
-    """A translator with random weights; the bias says how soon it ends."""
+    """A translator with random weights; the bias controls how soon outputs end."""
     sizes: dict[str, Any] = {"embedding_size": 7, "encoder_units": 5, "decoder_units": 11}
     vocabulary = tokenizer.vocabulary_size
     config = ka.Seq2SeqConfig(vocabulary, vocabulary, attention_units=6, **{**sizes, **changes})

@@ -1,4 +1,4 @@
-"""Real lines in files of every kind are the same corpus, and the real entry point trains on it."""
+"""Files of every layout give the same corpus, and the real entry point trains on it."""
 
 from __future__ import annotations
 
@@ -90,14 +90,14 @@ def test_a_training_from_every_layout_at_once(
 ) -> None:
     """Trained on packed parts, validated on a packed TSV, tested on columns."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(DATA_VARIABLE, "")  # put back what `--data` sets
+    monkeypatch.setenv(DATA_VARIABLE, "")  # restore what `--data` sets
     use = {"train": "parts", "dev": "tsv", "held_out": "columns"}
     files = [f"data.{part}.{value}" for part, name in use.items() for value in LAYOUTS[name]]
     command = ["--recipe", "corpus", "--data", str(folder), "--out", "run", *files, *SMALL]
     assert train.main(command) == 0
     run = RunDirectory("run").require_complete()
     assert run.held_out() == pairs
-    assert run.config()["data"]["train"]["source"] == ["set/*.de.gz"]  # no name of this machine
+    assert run.config()["data"]["train"]["source"] == ["set/*.de.gz"]  # no path of this machine
     source = SentencePieceTokenizer.train([pair[0] for pair in pairs], 800)
     assert run.source_model.read_bytes() == source.model
     assert str(folder) not in run.config_file.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from training.train import main
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty current directory; the variable is put back afterwards, whoever sets it."""
+    """An empty current directory; the variable is restored afterwards, whoever sets it."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv(DATA_VARIABLE, "")
@@ -31,7 +31,7 @@ def test_a_relative_name_is_looked_for_here_and_then_in_the_data_folder(
     write(Path("data/set/train.tsv"), "in\tdata\n")
     assert found_files("tsv", ["set/train.tsv"]) == ["data/set/train.tsv"]
 
-    there = tmp_path / "corpora [1]"  # a folder's name is not a pattern
+    there = tmp_path / "corpora [1]"  # a folder name is not a pattern
     write(there / "set/train.tsv", "in\tthe folder\n")
     write(there / "set/more/2.tsv")
     write(there / "set/more/1.tsv")
@@ -80,7 +80,7 @@ def test_a_data_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
 def test_the_program_takes_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without training: the corpus is found, and too small for what is held out of it."""
+    """Without training: the corpus is found but too small for the held-out pairs."""
     write(tmp_path / "corpora/set/train.tsv")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "other"))
     command = ["--recipe", "corpus", "--out", "run", "data.train.tsv=[set/train.tsv]"]

@@ -20,12 +20,12 @@ BOM = b"\xef\xbb\xbf"
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative names, so that messages can be typed out."""
+    """Relative paths, so that messages can be typed out."""
     monkeypatch.chdir(tmp_path)
 
 
 def write(name: str, data: bytes) -> str:
-    """A file of these bytes, packed if its name says so."""
+    """Write these bytes to a file, compressed if its name says so."""
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return name
@@ -87,7 +87,7 @@ def test_aligned_files_and_globs_are_read_in_order() -> None:
     ],
 )
 def test_columns_are_chosen(options: dict[str, Any], pair: Pair) -> None:
-    data = b"a\tb\tc\t\xff\r\n"  # what is not asked for is not looked at
+    data = b"a\tb\tc\t\xff\r\n"  # columns that are not selected are not checked
     assert read_corpus(tsv(data, **options)).pairs == [pair]
     assert read_corpus(tsv(b"a\tb\n", swap=True)).pairs == [("b", "a")]
 
@@ -249,7 +249,7 @@ def test_files_are_read_from_a_recipe_and_written_to_one() -> None:
 
 
 def test_the_places_of_pairs() -> None:
-    files = aligned(b"a\n\nc\na\n", b"A\nB\nC\nA\n")  # the second line is no pair
+    files = aligned(b"a\n\nc\na\n", b"A\nB\nC\nA\n")  # the second line is not a pair
     assert places(files, [("a", "A"), ("c", "C"), ("c", "D")]) == {
         ("a", "A"): [("a.de:1", "a.en:1"), ("a.de:4", "a.en:4")],
         ("c", "C"): [("a.de:3", "a.en:3")],

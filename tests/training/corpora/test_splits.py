@@ -10,7 +10,7 @@ from training.program import CorpusError
 
 
 def repeated(sources: int, pairs: int) -> list[Pair]:
-    """Pairs of which several share a source."""
+    """Pairs, several of which share a source."""
     return [(f"Source {n % sources}", f"target {n}") for n in range(pairs)]
 
 

@@ -1,4 +1,4 @@
-"""The statistics behind a comparison, against sacreBLEU on sentences that were really resampled."""
+"""The statistics of a comparison, checked against sacreBLEU on resampled sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "The", "dog", "ran", "hom
 
 
 def sentences(count: int, seed: int, noise: float) -> tuple[list[str], list[list[str]]]:
-    """Outputs that differ from their references by a share of the words."""
+    """Outputs that differ from their references in a fraction of the words."""
     pick = random.Random(seed)
     references = [pick.choices(WORDS, k=pick.randint(1, 17)) for _ in range(count)]
     outputs = [
@@ -77,7 +77,7 @@ def test_an_interval_is_of_percentiles() -> None:
 
 
 def made_up(count: int = 240) -> tuple[list[list[str]], dict[str, list[str]]]:
-    """A system that is right, and one whose second half of a sentence goes wrong beyond 8 words."""
+    """A system that is right, and one that gets the second half of sentences over 8 words wrong."""
     pick = random.Random(11)
     targets, right, forgetful = {}, [], []
     for n in range(count):
@@ -148,7 +148,7 @@ def test_the_seed_gives_the_resamples() -> None:
 
 
 def test_buckets_of_equal_size_draw_independently() -> None:
-    """Else the interval of the difference of differences would come out too narrow."""
+    """Otherwise, the interval of the difference of differences would be too narrow."""
     short = {f"{n} b c d e f": [f"{n} b c d e f"] for n in range(50)}
     targets = {**short, **{f"{text} g": [f"{text} g"] for text in short}}
     mixed = [text if n % 2 else text.replace("d", "x") for n, text in enumerate(targets)]

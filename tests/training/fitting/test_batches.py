@@ -17,7 +17,7 @@ def lengths_of(count: int, seed: int = 0) -> list[Lengths]:
 
 
 def test_a_plan_typed_out() -> None:
-    """Eight tokens a batch: two pairs of width 4, or one of width 8."""
+    """Eight tokens per batch: two pairs of width 4, or one of width 8."""
     lengths = [(3, 2), (7, 8), (4, 4), (1, 3), (2, 6)]
     batches = plan_pass(lengths, Budget(tokens=8), "1")
     assert sorted(len(batch.pairs) for batch in batches) == [1, 1, 1, 2]

@@ -226,14 +226,14 @@ def test_what_is_dropped_is_named_where_it_stands(tmp_path: Path) -> None:
 
 
 class Killed(BaseException):
-    """As sudden as a signal."""
+    """Stops as suddenly as a signal."""
 
 
 @pytest.mark.thorough
 def test_all_that_draws_random_numbers_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every dropout, AdamW, the average of the weights, token batches; and changed data do not."""
+    """With every dropout, AdamW, averaged weights and token batches; not with changed data."""
     data = write_pairs(tmp_path / "pairs.tsv", 300)
     dropouts = ("dropout", "embedding_dropout", "word_dropout", "attention_dropout")
     options = [*SMALL_CORPUS, f"data.train.tsv={data}", "model.encoder_layers=2"]
@@ -278,7 +278,7 @@ def test_all_that_draws_random_numbers_resumes(
 
 
 def test_the_recipe_for_gpus_at_toy_size(tmp_path: Path) -> None:
-    """A shared vocabulary, embeddings tied on all sides, XLA and half precision."""
+    """A shared vocabulary, fully tied embeddings, XLA and half precision."""
     data = write_pairs(tmp_path / "pairs.tsv", 120)
     run = RunDirectory(tmp_path / "run")
     sizes = [option for option in SMALL_CORPUS if option.split(".")[0] != "training"]

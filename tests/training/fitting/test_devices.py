@@ -16,7 +16,7 @@ from training.fitting.pipeline import Passes, training_batches
 from training.recipes.config import OptimizationConfig
 from training.recipes.reading import load_config
 
-# Before TensorFlow starts, the processor is made to look like two.
+# Before TensorFlow starts, make the CPU look like two devices.
 TWO_DEVICES = """
 import sys
 import tensorflow as tf
@@ -40,7 +40,7 @@ def train_on_two(out: Path, *overrides: str) -> subprocess.CompletedProcess[str]
 
 
 def test_two_devices_learn_what_one_learns(train_toy: Train, tmp_path: Path) -> None:
-    """Every date has as many characters: each device's share has as many tokens."""
+    """All dates have the same length, so all devices get the same number of tokens."""
     dropped = ("model.dropout=0", "model.word_dropout=0", "model.recurrent_dropout=0")
     assert train_toy(tmp_path / "one", *SHORT, *dropped) == 0
     done = train_on_two(tmp_path / "two", *dropped)

@@ -1,4 +1,4 @@
-"""Guided alignment as the documentation has it: dates, whose digits have a known place."""
+"""Guided alignment as documented: dates, whose digits have known positions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "training.md"
 
 
 def example(**changes: str) -> dict[str, Any]:
-    """What the documented code leaves, run with some of it changed."""
+    """The namespace after running the documented code with some changes."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.DOTALL | re.M)
     for old, new in changes.items():
         assert re.search(rf"{old}(=|\": )[\d.]+", code)
@@ -33,7 +33,7 @@ def example(**changes: str) -> dict[str, Any]:
 
 
 def aligned(left: dict[str, Any]) -> float:
-    """The fraction of the digits of other dates that look into their field."""
+    """The fraction of digits in new dates that look at their field."""
     examples = list(generate("dev", 200, seed=2))
     source = left["encoded"]([one.source for one in examples], source_characters())
     found = left["model"].generate(source, max_length=10)
@@ -65,7 +65,7 @@ def test_attention_that_is_so_aligned_hits_always() -> None:
 
 
 def test_the_documented_training_looks_where_it_is_told() -> None:
-    """And after the same steps without guidance the model does not know yet where to look."""
+    """After the same steps without guidance, the model does not yet know where to look."""
     keras.utils.set_random_seed(1)
     guided = aligned(example())
     keras.utils.set_random_seed(1)

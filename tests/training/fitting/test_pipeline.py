@@ -44,7 +44,7 @@ def first_batches(
 
 
 def without_padding(row: np.ndarray) -> list[int]:
-    """The ids of a row; padding stands nowhere but on the right."""
+    """The ids of a row; padding is only on the right."""
     ids = row[: np.count_nonzero(row)]
     assert PADDING_ID not in ids
     return [int(i) for i in ids]

@@ -1,4 +1,4 @@
-"""Scheduled sampling by the training program: its configuration, its run, and how it resumes."""
+"""Scheduled sampling in the training program: configuration, run and resumption."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_what_makes_no_schedule_is_refused(options: list[str], message: str) -> 
 def test_a_killed_training_goes_on_with_its_schedule_and_its_draws(
     train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed at the second checkpoint; what it leaves for use is a plain model."""
+    """Killed at the second checkpoint; the model that it leaves is a plain one."""
 
     def killed(model: keras.Model, path: Path) -> None:
         if path.name == "epoch-0002.keras":

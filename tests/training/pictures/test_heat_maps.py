@@ -89,7 +89,7 @@ def test_models_stand_side_by_side_and_texts_below_each_other() -> None:
 
 
 def test_large_weights_are_dark_and_the_first_token_is_on_top(tmp_path: Path) -> None:
-    """One weight of one in the upper right corner: that part of the picture is the darkest."""
+    """A single weight of one in the upper right corner: that part of the picture is darkest."""
     attention = np.zeros((5, 7), "float32")
     attention[0, 6] = 1.0
     result = Translation("abcd", -1.0, list("abcd⏎"), list("tuvwxy⏎"), attention, is_complete=True)
@@ -113,7 +113,7 @@ def test_formats(tmp_path: Path, name: str, start: bytes) -> None:
 
 
 def test_characters_that_no_font_has_are_told_and_drawn_as_boxes(tmp_path: Path) -> None:
-    """The last letter of Linear B's block is in no font; CJK depends on the machine."""
+    """No font has the last code point of the Linear B block; CJK depends on the machine."""
     unknown = plot([translation("1979", "1979年5月3日\U000100fa")], tmp_path / "cjk.png")
     assert set("\U000100fa") <= set(unknown) <= set("年月日\U000100fa")
     assert (tmp_path / "cjk.png").stat().st_size > 1000
