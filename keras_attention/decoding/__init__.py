@@ -1,10 +1,10 @@
-"""Searches and forced decoding: they know a step function, and no model.
+"""Searches and forced decoding: everything here works on a step function, not on a model.
 
-`greedy` and `sampling` follow one hypothesis for each row in `single_loop`. `beam` begins a search,
-`beam_loop` runs it, `extensions` are the ways to go on, `ranking` has the length penalty and takes
-the best; `constraints` say what may follow, `options` which search a run asks for. `forced`
-scores given targets, `scheduled` mixes them with tokens that `sampling` draws, `margin` measures
-how clearly a search decided. `types` is what all of them share.
+`greedy` and `sampling` follow one hypothesis per row in `single_loop`. `beam` sets up a beam
+search, `beam_loop` runs it, `extensions` finds the best extended hypotheses, and `ranking` scores
+them. `constraints` restrict the next token; `options` builds a search from plain numbers. `forced`
+scores given targets, `scheduled` mixes them with tokens drawn by `sampling`, and `margin` measures
+how clear-cut a search was. `types` holds what they share.
 """
 
 from __future__ import annotations

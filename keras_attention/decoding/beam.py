@@ -1,4 +1,4 @@
-"""Beam search: the K best hypotheses side by side."""
+"""Beam search: keep the K best hypotheses at every step."""
 
 from __future__ import annotations
 
@@ -33,24 +33,39 @@ from keras_attention.types import Nest, Tensor
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """Keep the best hypotheses at every step; see `beam_search`.
+    """Keep the K best hypotheses at every step; see `beam_search`.
 
     Args:
-        width: How many hypotheses are kept for each row, K.
+        width: Number of hypotheses kept per row, K.
         length_penalty: Exponent of GNMT's length normalization; 0 ranks by plain log-probability.
-        coverage_penalty: Factor of GNMT's coverage penalty, which needs attention; 0 for none.
-        groups: How many groups the hypotheses are kept in, G; 1 is plain beam search.
-        diversity: What a token costs a group for each hypothesis of an earlier one that takes it.
-        constraints: Which tokens may follow, for instance `(MinLength(3), NoRepeatedNgram(3))`.
+        coverage_penalty: Factor of GNMT's coverage penalty, which needs attention; 0 disables it.
+        groups: Number of groups the hypotheses are split into, G; 1 is plain beam search.
+        diversity: Penalty on a token for each hypothesis of an earlier group that takes it.
+        constraints: Limits on the next token, for example `(MinLength(3), NoRepeatedNgram(3))`.
         imitate_tfa_lengths: Count the end token as `tfa.seq2seq.BeamSearchDecoder` does.
 
-    In a graph `width` and `length_penalty` may be scalar tensors, inputs of it: they are not
-    checked then.
+    In a graph, `width` and `length_penalty` may be scalar input tensors; they are not checked then.
 
     Raises:
-        ValueError: If `width` or `groups` is not positive, `width` is no multiple of `groups`, or
-            `length_penalty`, `coverage_penalty` or `diversity` is negative.
-        TypeError: If `constraints` is no tuple of hashable functions.
+        ValueError: If `width` or `groups` is not positive, `width` is not a multiple of `groups`,
+            or `length_penalty`, `coverage_penalty` or `diversity` is negative.
+        TypeError: If `constraints` is not a tuple of hashable functions.
+
+    Example:
+        A bigram model of padding, start, end, "a" and "b" (ids 0 to 4). Greedy search would take
+        the likelier "a" and find "a", of probability 0.6 * 0.5; the beam finds "b", 0.4 * 0.9:
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> search = ka.BeamSearch(width=2, length_penalty=0.0)
+        >>> found = search(step, (), np.array([1]), end_id=2, max_length=3)
+        >>> np.array(found.ids).tolist()
+        [[[4, 2, 0], [3, 2, 0]]]
     """
 
     width: int | Tensor = 5
@@ -81,7 +96,7 @@ class BeamSearch:
         constraints: Sequence[Constraint] = (),
         **options: Any,
     ) -> Hypotheses:
-        """Search; arguments and results as in `beam_search`, constraints are added to its own."""
+        """Run `beam_search` with these options, and `constraints` in addition to its own."""
         options |= {field.name: getattr(self, field.name) for field in fields(self)}
         options["constraints"] = (*self.constraints, *constraints)
         return beam_search(step, state, start_tokens, **options)
@@ -104,47 +119,63 @@ def beam_search(
     attention_length: int | Tensor | None = None,
     attention_mask: Tensor | None = None,
 ) -> Hypotheses:
-    """Extend the K best hypotheses of each row by every token, and keep the K best of these.
+    """Extend the K best hypotheses of each row by every token, and keep the K best results.
 
     Hypotheses are ranked by `s = log P / lp + cp`, where `lp = ((5 + length) / 6) **
-    length_penalty`, the end token counted, and `cp = coverage_penalty * sum_j log(min(sum_t a_tj,
-    1))` over the places j of the source: what was read little costs much. (Weights that sum to
-    less than 1e-6 count as that.) A hypothesis that has ended keeps its score, but better ones can
-    push it out. The search stops when all have ended. Among equal scores the hypothesis whose
-    parent was ranked better comes first, then the one with the lower token id. No row depends on
-    the others.
+    length_penalty`, counting the end token, and `cp = coverage_penalty * sum_j log(min(sum_t a_tj,
+    1))` over source positions j, which penalizes positions that got little attention. (A sum of
+    weights below 1e-6 counts as 1e-6.) A finished hypothesis keeps its score, but better ones can
+    push it out. The search stops when all hypotheses have ended. Ties go to the hypothesis with the
+    better-ranked parent, then to the lower token id. Rows are independent.
 
-    With G groups, each is a beam of K / G hypotheses, and they choose one after the other at each
-    step: for the choice alone, a token costs a group `diversity` times the number of hypotheses of
-    earlier groups that take it in this step (Hamming diversity). Scores have no such cost.
+    With G groups, each group is a beam of K / G hypotheses, and at each step the groups choose one
+    after another: `diversity` times the number of hypotheses of earlier groups that took a token in
+    this step is subtracted from its log-probability (Hamming diversity). This affects only the
+    choice, not the scores.
 
     Args:
         step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
-            state)`; the K hypotheses of a row are neighbors.
-        state: Nest of tensors with B rows; they are repeated here.
-        start_tokens: (B,) int32, the tokens before the first.
+            state)`; the K hypotheses of a row are adjacent.
+        state: Nest of tensors with B rows, repeated here to B * K.
+        start_tokens: (B,) int32, the tokens that the first step reads.
         end_id: The token that ends a hypothesis.
-        max_length: The most tokens of a hypothesis, the end token counted. One that is cut there
-            has no end token.
-        width: How many hypotheses are kept, K.
-        length_penalty: The exponent above.
-        coverage_penalty: The factor above.
-        groups: G, of which K is a multiple.
-        diversity: The cost above.
-        constraints: Which tokens may follow. A hypothesis for which they leave nothing is dropped.
-        imitate_tfa_lengths: Count the end token as `tfa.seq2seq.BeamSearchDecoder` does: not yet in
-            the step that writes it, so a hypothesis of a finished row gets another score while
-            other rows of its batch still run.
-        attention_length: S, where `step` gives weights that are to be kept; None for no attention.
-        attention_mask: Boolean (B, S), True where the source has a token, for the coverage; None
-            for everywhere.
+        max_length: Maximum tokens per hypothesis, including the end token, which truncated
+            hypotheses lack.
+        width: Number of hypotheses kept per row, K.
+        length_penalty: Exponent in `lp`.
+        coverage_penalty: Factor in `cp`.
+        groups: Number of groups, G; K must be a multiple of it.
+        diversity: Factor of the Hamming diversity.
+        constraints: Limits on the next token. A hypothesis with no token left is dropped.
+        imitate_tfa_lengths: Count the end token as `tfa.seq2seq.BeamSearchDecoder` does: not in the
+            step that writes it, so the score of a hypothesis in a finished row still changes while
+            other rows of the batch run.
+        attention_length: S, to record the weights that `step` returns; None for no attention.
+        attention_mask: Boolean (B, S), True at source tokens, for the coverage; None if all are.
 
     Returns:
         Hypotheses, best first; T is `max_length`.
 
     Raises:
-        ValueError: If `width`, `max_length` or `groups` is not positive, `width` is no multiple of
-            `groups`, or there is a coverage penalty without attention.
+        ValueError: If `width`, `max_length` or `groups` is not positive, `width` is not a multiple
+            of `groups`, or there is a coverage penalty without attention.
+
+    Example:
+        A bigram model of padding, start, end, "a" and "b" (ids 0 to 4):
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> options = {"end_id": 2, "max_length": 3, "width": 3, "length_penalty": 0.0}
+        >>> found = ka.decoding.beam_search(step, (), np.array([1]), **options)
+        >>> np.array(found.ids).tolist()  # "b", "a" and "ab", each with its end token
+        [[[4, 2, 0], [3, 2, 0], [3, 4, 2]]]
+        >>> np.exp(np.array(found.scores)).round(3)  # 0.4 * 0.9, 0.6 * 0.5, 0.6 * 0.4 * 0.9
+        array([[0.36 , 0.3  , 0.216]], dtype=float32)
 
     Reference: Wu et al. 2016 (GNMT), section 7, equation 14; Vijayakumar et al. 2018 (groups).
     """
@@ -170,7 +201,7 @@ def _check_groups(width: int | Tensor, groups: int) -> None:
     check_positive("groups", groups)
     if groups > 1 and (ops.is_tensor(width) or width % groups):
         raise ValueError(
-            "Argument `width` must be a multiple of `groups`, and known beforehand. "
+            "Argument `width` must be a Python integer and a multiple of `groups`. "
             f"Received: width={width}, groups={groups}"
         )
 

@@ -1,4 +1,4 @@
-"""What beam search carries from step to step."""
+"""The loop state of beam search, and how a step updates it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from keras_attention.types import Nest, Tensor
 
 
 class BeamLoop(NamedTuple):
-    """The K hypotheses of each row, and where the model stands in each of them.
+    """The K hypotheses of each row, each with the model's state.
 
     Attributes:
-        time: Scalar int32, steps done.
-        tokens: (B * K,) int32, the last ones.
+        time: Scalar int32, number of steps done.
+        tokens: (B * K,) int32, the last token of each hypothesis.
         state: Nest of tensors with B * K rows.
         ended: (B, K) boolean.
         log_prob: (B, K) float32; -inf where there is no hypothesis.
-        lengths: (B, K) int32, the end token counted.
+        lengths: (B, K) int32, including the end token.
         ids: (B * K, T) int32.
-        attention: The buffer (B * K, T, S), in a tuple that is empty without attention.
+        attention: A tuple of the buffer (B * K, T, S); empty without attention.
     """
 
     time: Tensor
@@ -53,7 +53,7 @@ def first_beams(
     max_length: int | Tensor,
     attention_length: int | Tensor | None,
 ) -> BeamLoop:
-    """One empty hypothesis for each group of each row."""
+    """Start with one empty hypothesis per group and row."""
     rows = ops.shape(start_tokens)[0]
     flat = rows * width
     place = ops.arange(width) if groups == 1 else ops.arange(width) % (width // groups)
@@ -78,15 +78,15 @@ def extend(
     ranking: Ranking,
     choose: Callable[[Beams, Tensor], Extensions],
 ) -> BeamLoop:
-    """The loop after one more token, with all that belongs to a hypothesis taken from its parent.
+    """Add one token; each new hypothesis inherits everything else from its parent.
 
     Args:
-        loop: The loop before.
-        log_probs: (B * K, V) float32, of the next token.
+        loop: The loop before the step.
+        log_probs: (B * K, V) float32, log-probabilities of the next token.
         weights: (B * K, S), or None without attention.
-        state: The model's, after the step.
-        ranking: How hypotheses are ranked.
-        choose: Which extensions are kept.
+        state: The model's state after the step.
+        ranking: Scores the hypotheses.
+        choose: Selects the extensions to keep.
     """
     rows, width = ops.shape(loop.ended)
     flat = rows * width
@@ -122,7 +122,7 @@ def extend(
 
 
 def hypotheses(end: BeamLoop, ranking: Ranking) -> Hypotheses:
-    """What the loop has found, in its order."""
+    """The hypotheses of a finished loop, in its order."""
     rows, width = ops.shape(end.ended)
     just_ended = ops.logical_and(end.ended, ops.equal(end.lengths, end.time))
     scores = ranking.score(end.log_prob, end.lengths, just_ended)
@@ -138,7 +138,7 @@ def hypotheses(end: BeamLoop, ranking: Ranking) -> Hypotheses:
 
 
 def _coverage(loop: BeamLoop, weights: Tensor | None, ranking: Ranking) -> Tensor | None:
-    """The coverage penalty (B, K) with this step's weights, which come before its token."""
+    """The coverage penalty (B, K), including this step's weights, which precede its token."""
     if not ranking.coverage_penalty:
         return None
     live = ops.logical_not(ops.reshape(loop.ended, (-1, 1)))

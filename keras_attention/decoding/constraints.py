@@ -1,10 +1,10 @@
-"""Constraints: which tokens may follow what a hypothesis has written.
+"""Constraints: which tokens may follow what a hypothesis has written so far.
 
-A constraint is a function `constraint(allowed, written) -> allowed` of booleans (N, V), True where
-a token may follow. A search applies its constraints in their order, each to what those before it
-allow, and gives all other tokens the log-probability -inf; those that are left keep theirs, so
-scores are the model's own. Where nothing is left a hypothesis does not exist: no result breaks a
-constraint. What has ended is not asked again.
+A constraint is a function `constraint(allowed, written) -> allowed` on booleans (N, V), True where
+a token may follow. A search applies its constraints in order, each to the result of the one before,
+and sets the log-probability of every other token to -inf. Allowed tokens keep theirs, so scores are
+the model's own. A hypothesis with no allowed token is dropped, so no result violates a constraint.
+Finished hypotheses are not checked again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Written(NamedTuple):
     """What hypotheses have written so far.
 
     Attributes:
-        ids: (N, T) int32, padded with 0. Where a search keeps K hypotheses of each of B rows, N is
-            B * K, and those of a row are neighbors.
-        time: Scalar int32, how many tokens that is.
+        ids: (N, T) int32, padded with 0. When a search keeps K hypotheses for each of B rows, N is
+            B * K, and the hypotheses of a row are adjacent.
+        time: Scalar int32, the number of tokens written.
         end_id: The token that ends a hypothesis.
     """
 
@@ -36,11 +36,11 @@ class Written(NamedTuple):
 
 
 Constraint = Callable[[Tensor, Written], Tensor]
-"""`constraint(allowed, written) -> allowed`: booleans (N, V), True for what may follow."""
+"""`constraint(allowed, written) -> allowed`: booleans (N, V), True where a token may follow."""
 
 
 def constrained(log_probs: Tensor, written: Written, constraints: Iterable[Constraint]) -> Tensor:
-    """Log-probabilities (N, V) as float32, with -inf where the constraints allow no token."""
+    """Log-probabilities (N, V) as float32, -inf for tokens that the constraints exclude."""
     log_probs = ops.cast(log_probs, "float32")
     allowed = None
     for constraint in constraints:
@@ -50,7 +50,7 @@ def constrained(log_probs: Tensor, written: Written, constraints: Iterable[Const
 
 
 def check_constraints(constraints: Any) -> None:
-    """Raise `TypeError` unless they are a tuple of functions that can be told from others."""
+    """Raise `TypeError` unless `constraints` is a tuple of hashable functions."""
     fine = isinstance(constraints, tuple) and all(callable(one) for one in constraints)
     try:
         hash(constraints)
@@ -58,23 +58,36 @@ def check_constraints(constraints: Any) -> None:
         fine = False
     if not fine:
         raise TypeError(
-            "Argument `constraints` must be a tuple of hashable functions, for instance "
-            "(MinLength(3),); arrays that differ by row are arguments of `generate`: `prefix` and "
+            "Argument `constraints` must be a tuple of hashable functions, for example "
+            "(MinLength(3),); pass arrays that differ by row to `generate` as `prefix` or "
             f"`allowed`. Received: constraints={constraints!r}"
         )
 
 
 @dataclass(frozen=True)
 class MinLength:
-    """No end token before a hypothesis has a length, the end token counted.
+    """Forbid the end token until a hypothesis has a minimum length, including the end token.
 
-    One that is cut at the search's maximum length may be shorter.
+    A search whose `max_length` is smaller truncates hypotheses before that.
 
     Args:
-        length: The least number of tokens.
+        length: The minimum number of tokens.
 
     Raises:
         ValueError: If `length` is not positive.
+
+    Example:
+        The model would end at once; it has to write two tokens first:
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> def step(tokens, state):  # probabilities of padding, start, end, "a", "b"
+        ...     return ops.log([[0, 0, 0.6, 0.3, 0.1]]), None, state
+        >>> search = ka.GreedySearch((ka.decoding.MinLength(3),))
+        >>> found = search(step, (), np.array([1]), end_id=2, max_length=5)
+        >>> np.array(found.ids).tolist()
+        [[[3, 3, 2, 0, 0]]]
     """
 
     length: int
@@ -83,7 +96,7 @@ class MinLength:
         check_positive("length", self.length)
 
     def __call__(self, allowed: Tensor, written: Written) -> Tensor:
-        """All but the end token, if it came too early."""
+        """Exclude the end token while the hypothesis is too short."""
         is_end = ops.equal(ops.arange(allowed.shape[-1]), written.end_id)
         may_end = written.time + 1 >= self.length
         return ops.logical_and(allowed, ops.logical_or(may_end, ops.logical_not(is_end)))
@@ -91,15 +104,29 @@ class MinLength:
 
 @dataclass(frozen=True)
 class NoRepeatedNgram:
-    """No n consecutive tokens twice in a hypothesis: `y_{t-n+1..t} != y_{i-n+1..i}` for all i < t.
+    """Forbid any n-gram from occurring twice: `y_{t-n+1..t} != y_{i-n+1..i}` for all i < t.
 
-    The end token is never kept from following.
+    The end token is always allowed.
 
     Args:
-        size: n; 1 allows every token once.
+        size: n; with 1, every token may occur once.
 
     Raises:
         ValueError: If `size` is not positive.
+
+    Example:
+        The model would write "aaaaaa". After "aa" the next token cannot be "a", and after "aaba"
+        neither "a" nor "b", since "aa" and "ab" have occurred:
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> def step(tokens, state):  # probabilities of padding, start, end, "a", "b"
+        ...     return ops.log([[0, 0, 0.1, 0.6, 0.3]]), None, state
+        >>> search = ka.GreedySearch((ka.decoding.NoRepeatedNgram(2),))
+        >>> found = search(step, (), np.array([1]), end_id=2, max_length=6)
+        >>> np.array(found.ids).tolist()
+        [[[3, 3, 4, 3, 2, 0]]]
 
     Reference: Paulus, Xiong and Socher 2018, section 2.5 (trigrams).
     """
@@ -110,18 +137,18 @@ class NoRepeatedNgram:
         check_positive("size", self.size)
 
     def __call__(self, allowed: Tensor, written: Written) -> Tensor:
-        """All but those tokens that followed the last n - 1 tokens before."""
+        """Exclude each token that has already followed the last n - 1 tokens."""
         ids, time, vocabulary = written.ids, written.time, allowed.shape[-1]
         if ids.shape[1] is not None and ids.shape[1] < self.size:
             return allowed
         rows, length = ops.shape(ids)
         last = self.size - 1
-        repeated = ops.arange(last, length) < time  # (P,): places that n - 1 tokens precede
+        repeated = ops.arange(last, length) < time  # (P,): positions after n - 1 tokens
         for back in range(1, self.size):
             now = ops.where(ops.equal(ops.arange(length), time - back), ids, 0)
             now = ops.sum(now, axis=1, keepdims=True)
             repeated = ops.logical_and(repeated, ops.equal(ids[:, last - back : -back], now))
-        places = ops.where(repeated, ids[:, last:], vocabulary)  # one more column takes the others
+        places = ops.where(repeated, ids[:, last:], vocabulary)  # an extra column takes the rest
         places += ops.expand_dims(ops.arange(rows), 1) * (vocabulary + 1)
         marked = ops.scatter(
             ops.reshape(places, (-1, 1)),
@@ -134,32 +161,62 @@ class NoRepeatedNgram:
 
 @dataclass(frozen=True)
 class AllowedTokens:
-    """Only the tokens of a vocabulary of each row's own.
+    """Restrict each row to its own subset of the vocabulary.
 
     Args:
-        mask: Boolean (B, V), True where a token may be written. Without the end token, hypotheses
-            go on to the maximum length.
+        mask: Boolean (B, V), True for allowed tokens. If the end token is not among them,
+            hypotheses run to the maximum length.
+
+    Example:
+        Both rows prefer "a", but the second may not write it:
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> def step(tokens, state):  # probabilities of padding, start, end, "a", "b"
+        ...     return ops.log([[0, 0, 0.1, 0.6, 0.3]] * 2), None, state
+        >>> allowed = ka.decoding.AllowedTokens(
+        ...     np.array([[1, 1, 1, 1, 1], [0, 0, 1, 0, 1]], "bool")
+        ... )
+        >>> options = {"end_id": 2, "max_length": 3, "constraints": [allowed]}
+        >>> found = ka.decoding.greedy_search(step, (), np.array([1, 1]), **options)
+        >>> np.array(found.ids).tolist()
+        [[[3, 3, 3]], [[4, 4, 4]]]
     """
 
     mask: Tensor
 
     def __call__(self, allowed: Tensor, written: Written) -> Tensor:
-        """Those of the mask."""
+        """Exclude tokens outside the row's mask."""
         return ops.logical_and(allowed, _for_each_hypothesis(self.mask, allowed))
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """First a given prefix, whatever other constraints say of it, then freely.
+    """Force each hypothesis to begin with a given prefix; it overrides earlier constraints.
 
     Args:
-        ids: (B, P) int32, without the start token, padded with 0 where a row's is shorter.
+        ids: (B, P) int32, without the start token, padded with 0 on the right.
+
+    Example:
+        The model prefers "a" but has to begin with "bb":
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> def step(tokens, state):  # probabilities of padding, start, end, "a", "b"
+        ...     return ops.log([[0, 0, 0.1, 0.6, 0.3]]), None, state
+        >>> prefix = ka.decoding.Prefix(np.array([[4, 4]]))
+        >>> options = {"end_id": 2, "max_length": 4, "constraints": [prefix]}
+        >>> found = ka.decoding.greedy_search(step, (), np.array([1]), **options)
+        >>> np.array(found.ids).tolist()
+        [[[4, 4, 3, 3]]]
     """
 
     ids: Tensor
 
     def __call__(self, allowed: Tensor, written: Written) -> Tensor:
-        """The token of the prefix alone, where there is one."""
+        """Allow only the prefix's token, as long as there is one."""
         ids = ops.cast(self.ids, "int32")
         here = ops.equal(ops.arange(ops.shape(ids)[1]), written.time)
         token = ops.sum(ops.where(here, ids, 0), axis=1, keepdims=True)
@@ -169,5 +226,5 @@ class Prefix:
 
 
 def _for_each_hypothesis(x: Tensor, allowed: Tensor) -> Tensor:
-    """Repeat the rows (B, ...) of a batch for its hypotheses, (N, ...)."""
+    """Repeat the rows (B, ...) of a batch for each of its hypotheses, (N, ...)."""
     return repeat_rows(x, ops.shape(allowed)[0] // ops.shape(x)[0])

@@ -1,4 +1,4 @@
-"""One step of a beam: the best of all hypotheses extended by all tokens."""
+"""One step of beam search: extend every hypothesis by every token and keep the best."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keras_attention.types import Tensor
 
 
 class Beams(NamedTuple):
-    """Hypotheses that are to be extended.
+    """Hypotheses to extend.
 
     Attributes:
         log_prob: (B, K) float32.
         ended: (B, K) boolean.
-        lengths: (B, K) int32, with the token that is to come; of those that have ended, theirs.
-        coverage: (B, K) float32, likewise, added to scores; None for nothing.
+        lengths: (B, K) int32, including the next token unless the hypothesis has ended.
+        coverage: (B, K) float32, likewise, added to scores; None for no coverage penalty.
     """
 
     log_prob: Tensor
@@ -28,11 +28,11 @@ class Beams(NamedTuple):
 
 
 class Extensions(NamedTuple):
-    """Hypotheses extended by a token, the best first.
+    """Hypotheses extended by a token, best first.
 
     Attributes:
-        parents: (B, K) int32, which hypotheses were extended.
-        tokens: (B, K) int32, by what; -1 for nothing, where a hypothesis had ended.
+        parents: (B, K) int32, index of the hypothesis that was extended.
+        tokens: (B, K) int32, the new token; -1 if the hypothesis had already ended.
         log_prob: (B, K) float32.
     """
 
@@ -44,14 +44,14 @@ class Extensions(NamedTuple):
 def best_of_groups(
     beams: Beams, log_probs: Tensor, ranking: Ranking, groups: int, diversity: float
 ) -> Extensions:
-    """Each group's best, one group after the other; see `beam_search`.
+    """Choose each group's best extensions, one group after another; see `beam_search`.
 
     Args:
-        beams: The hypotheses; those of a group are neighbors.
-        log_probs: (B * K, V) float32, of the next token.
-        ranking: By what extended hypotheses are ranked.
-        groups: G; each has K / G hypotheses.
-        diversity: What a token costs for each hypothesis of an earlier group that takes it now.
+        beams: The hypotheses; those of a group are adjacent.
+        log_probs: (B * K, V) float32, log-probabilities of the next token.
+        ranking: Scores the extended hypotheses.
+        groups: Number of groups, G, of K / G hypotheses each.
+        diversity: Penalty on a token for each hypothesis of an earlier group that takes it now.
     """
     if groups == 1:
         return best_extensions(beams, log_probs, ranking)
@@ -73,13 +73,13 @@ def best_of_groups(
 def best_extensions(
     beams: Beams, log_probs: Tensor, ranking: Ranking, cost: Tensor | None = None
 ) -> Extensions:
-    """The K best of all hypotheses extended by all tokens.
+    """Extend every hypothesis by every token and keep the K best.
 
     Args:
         beams: The hypotheses.
-        log_probs: (B * K, V) float32, of the next token.
-        ranking: By what extended hypotheses are ranked.
-        cost: (B, V), taken off log-probabilities for the ranking alone; None for nothing.
+        log_probs: (B * K, V) float32, log-probabilities of the next token.
+        ranking: Scores the extended hypotheses.
+        cost: (B, V), subtracted from log-probabilities for the ranking only; None for no cost.
     """
     extended, tokens = _candidates(beams, log_probs, cost)
     ended, lengths = (ops.expand_dims(x, 2) for x in (beams.ended, beams.lengths))
@@ -96,13 +96,13 @@ def best_extensions(
 
 
 def _candidates(beams: Beams, log_probs: Tensor, cost: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The best extensions of each hypothesis, of which no more than K can be among the K best.
+    """The best extensions of each hypothesis: at most K of them can be among the K best overall.
 
-    One that has ended is extended at no cost by nothing, -1.
+    A finished hypothesis has one extension, the token -1 at no cost.
 
     Returns:
-        Log-probabilities of the extended hypotheses, without the cost, and their tokens, (B, K, C)
-        with C of K, or of the vocabulary where that is smaller.
+        Log-probabilities of the extended hypotheses, `cost` subtracted, and their tokens, both
+        (B, K, C) with C = min(K, V).
     """
     rows, width = ops.shape(beams.ended)
     vocabulary = log_probs.shape[-1]
@@ -132,7 +132,7 @@ def _best(ranked: Tensor, log_prob: Tensor, tokens: Tensor) -> Extensions:
 
 
 def _counts(found: Extensions, vocabulary: int) -> Tensor:
-    """How many of the extended hypotheses took each token (B, V); only those that exist count."""
+    """How many of the extended hypotheses took each token (B, V), ignoring those of score -inf."""
     taken = ops.where(found.log_prob > -float("inf"), found.tokens, -1)
     taken = ops.equal(ops.expand_dims(taken, 2), ops.arange(vocabulary))
     return ops.sum(ops.cast(taken, "float32"), axis=1)

@@ -1,4 +1,4 @@
-"""Forced decoding: how likely given targets are, and where the model looks for them."""
+"""Forced decoding: the probability of given targets, and the attention for them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keras_attention.types import Nest, Tensor
 
 
 class TargetScores(NamedTuple):
-    """What a model says of given targets.
+    """A model's scores of given targets.
 
     Attributes:
-        log_probs: (B, T) float32, `log p(y_t | y_<t, x)` in nats, zero in the padding. The sum over
-            T is what a search calls a hypothesis's log-probability.
-        attention: (B, T, S) float32, zero in the padding, or None without attention.
+        log_probs: (B, T) float32, `log p(y_t | y_<t, x)` in nats, zero at padding. The sum over T
+            is the log-probability of a hypothesis in a search.
+        attention: (B, T, S) float32, zero at padding, or None without attention.
     """
 
     log_probs: Tensor
@@ -28,20 +28,36 @@ class TargetScores(NamedTuple):
 def forced_decoding(
     step: StepFunction, state: Nest, start_tokens: Tensor, targets: Tensor
 ) -> TargetScores:
-    """Let the model write given targets, and note how likely it finds each of their tokens.
+    """Feed given targets to the model and record the log-probability of each token.
 
-    `log p(y | x) = sum_t log p(y_t | y_<t, x)`: each step is given the token before, whatever the
-    model itself would have chosen. No row depends on the others.
+    `log p(y | x) = sum_t log p(y_t | y_<t, x)`: each step reads the previous target token,
+    whatever the model itself would have chosen. Rows are independent.
 
     Args:
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
         state: Nest of tensors with B rows.
-        start_tokens: (B,) int32, the tokens before the first.
-        targets: (B, T) int32, without the start token, padded with 0. The end token counts where it
-            is given; without it a target is the beginning of one.
+        start_tokens: (B,) int32, the tokens that the first step reads.
+        targets: (B, T) int32, without the start token, padded with 0. Include the end token to
+            score a complete target; without it, the score is that of a prefix.
 
     Returns:
-        Log-probabilities and attention of the targets' tokens.
+        Log-probabilities and attention of the target tokens.
+
+    Example:
+        "ab" and "b" in a bigram model of padding, start, end, "a" and "b" (ids 0 to 4):
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> targets = np.array([[3, 4, 2], [4, 2, 0]])
+        >>> scores = ka.decoding.forced_decoding(step, (), np.array([1, 1]), targets)
+        >>> np.exp(np.array(scores.log_probs)).round(2)  # 1 at padding, where log p is 0
+        array([[0.6, 0.4, 0.9],
+               [0.4, 0.9, 1. ]], dtype=float32)
     """
     targets = ops.cast(targets, "int32")
     start_tokens = ops.expand_dims(ops.cast(start_tokens, "int32"), 1)

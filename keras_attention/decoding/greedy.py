@@ -1,4 +1,4 @@
-"""Greedy search: the likeliest token at every step."""
+"""Greedy search: take the likeliest token at every step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,27 @@ class GreedySearch:
     """Take the likeliest token at every step; see `greedy_search`.
 
     Args:
-        constraints: Which tokens may follow, for instance `(MinLength(3), NoRepeatedNgram(3))`.
+        constraints: Limits on the next token, for example `(MinLength(3), NoRepeatedNgram(3))`.
 
     Raises:
-        TypeError: If `constraints` is no tuple of hashable functions.
+        TypeError: If `constraints` is not a tuple of hashable functions.
+
+    Example:
+        A bigram model of padding, start, end, "a" and "b" (ids 0 to 4), with and without a minimum
+        length:
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> for search in ka.GreedySearch(), ka.GreedySearch((ka.decoding.MinLength(3),)):
+        ...     found = search(step, (), np.array([1]), end_id=2, max_length=4)
+        ...     print(np.array(found.ids))
+        [[[3 2 0 0]]]
+        [[[3 4 2 0]]]
     """
 
     constraints: tuple[Constraint, ...] = ()
@@ -35,7 +52,7 @@ class GreedySearch:
 
     @property
     def width(self) -> int:
-        """Hypotheses for each row: one."""
+        """Number of hypotheses per row: one."""
         return 1
 
     def __call__(
@@ -47,7 +64,7 @@ class GreedySearch:
         constraints: Sequence[Constraint] = (),
         **options: Any,
     ) -> Hypotheses:
-        """Search; arguments and results as in `greedy_search`, constraints are added to its own."""
+        """Run `greedy_search` with `constraints` in addition to its own."""
         constraints = (*self.constraints, *constraints)
         return greedy_search(step, state, start_tokens, constraints=constraints, **options)
 
@@ -62,25 +79,40 @@ def greedy_search(
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
 ) -> Hypotheses:
-    """Follow the likeliest token at every step, until each row has ended.
+    """Take the likeliest token at every step until every row has ended.
 
-    Among tokens that are equally likely the lowest id is taken. No row depends on the others.
+    Ties go to the lower token id. Rows are independent.
 
     Args:
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
         state: Nest of tensors with B rows.
-        start_tokens: (B,) int32, the tokens before the first.
+        start_tokens: (B,) int32, the tokens that the first step reads.
         end_id: The token that ends a hypothesis.
-        max_length: The most tokens of a hypothesis, the end token counted. One that is cut there
-            has no end token.
-        constraints: Which tokens may follow. A row for which they leave nothing has no hypothesis.
-        attention_length: S, where `step` gives weights that are to be kept; None for no attention.
+        max_length: Maximum tokens per hypothesis, including the end token, which truncated
+            hypotheses lack.
+        constraints: Limits on the next token. A row with no token left has no hypothesis.
+        attention_length: S, to record the weights that `step` returns; None for no attention.
 
     Returns:
         Hypotheses with K = 1; scores are plain log-probabilities, T is `max_length`.
 
     Raises:
         ValueError: If `max_length` is not positive.
+
+    Example:
+        A bigram model of padding, start, end, "a" and "b" (ids 0 to 4): "a" is the likeliest start
+        (0.6), and the end its likeliest successor (0.5):
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> found = ka.decoding.greedy_search(step, (), np.array([1]), end_id=2, max_length=4)
+        >>> np.array(found.ids).tolist(), np.exp(np.array(found.scores)).round(2)
+        ([[[3, 2, 0, 0]]], array([[0.3]], dtype=float32))
     """
 
     def likeliest(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

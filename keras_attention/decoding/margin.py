@@ -1,4 +1,4 @@
-"""How close a beam search was to finding something else."""
+"""How close a beam search was to a different result."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from keras_attention.types import Nest, Tensor
 
 @dataclass(frozen=True)
 class SearchMargin:
-    """The margin of a beam search, instead of that search.
+    """Runs a beam search and returns its margin instead of its hypotheses.
 
-    The margin of a row is the smallest difference of two scores on which its result hung: in each
-    step of the worst hypothesis that was kept and the best that was not, at last of those that are
-    neighbors in the result. Scores that are off by less than half of it find the same.
+    The margin of a row is the smallest score difference that decided its result: at each step
+    between the worst hypothesis kept and the best one dropped, and at the end between adjacent
+    results. Score errors below half the margin cannot change the result.
 
-    It is the same search with one hypothesis more, which does not live to the next step.
+    The search tracks one extra hypothesis, which is discarded after each step.
 
     Args:
-        kept: How many hypotheses the search keeps, K; 1 for greedy search.
-        length_penalty: Exponent of its length normalization.
+        kept: Number of hypotheses the search keeps, K; 1 for greedy search.
+        length_penalty: Exponent of the length normalization.
     """
 
     kept: int = 1
@@ -34,7 +34,7 @@ class SearchMargin:
 
     @property
     def width(self) -> int:
-        """Hypotheses for each row, as a model prepares for them."""
+        """Number of hypotheses per row, including the extra one."""
         return self.kept + 1
 
     def __call__(
@@ -47,7 +47,7 @@ class SearchMargin:
         max_length: int,
         **_: Any,
     ) -> Tensor:
-        """The margin (B,) of each row, infinite where there was nothing else; see `beam_search`."""
+        """The margin (B,), infinite where there was no alternative; see `beam_search`."""
         ranking = Ranking(self.length_penalty, 0.0, None, end_id, imitate_tfa_lengths=False)
         is_kept = ops.arange(self.width) < self.kept
 
@@ -76,6 +76,6 @@ class SearchMargin:
 
 
 def _gaps(scores: Tensor) -> Tensor:
-    """From each score to the next lower one, infinite where that is none."""
+    """Differences between adjacent scores, infinite where the lower one is -inf."""
     lower = scores[:, 1:]
     return ops.where(lower > -float("inf"), scores[:, :-1] - lower, float("inf"))

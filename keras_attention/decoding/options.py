@@ -1,4 +1,4 @@
-"""The search that numbers in a file, or options of a program, ask for."""
+"""Build a search from the numbers in a configuration file or on a command line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ def search_from(
     min_length: int | None = None,
     no_repeat_ngram: int | None = None,
 ) -> GreedySearch | BeamSearch:
-    """The search of these options: a beam of one is greedy.
+    """Build a search from plain numbers; a beam width of 1 is greedy search.
 
     Args:
-        beam_width: How many hypotheses are kept, K.
-        length_penalty: Of the beam.
-        coverage_penalty: Of the beam.
-        min_length: The least number of tokens, or None for any.
-        no_repeat_ngram: How many consecutive tokens may not come twice, or None.
+        beam_width: Number of hypotheses kept per row, K.
+        length_penalty: As in `BeamSearch`.
+        coverage_penalty: As in `BeamSearch`.
+        min_length: Minimum number of tokens; None for no minimum.
+        no_repeat_ngram: n of the n-grams that must not repeat; None to allow repetition.
 
     Raises:
-        ValueError: If one of them cannot be.
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> ka.decoding.search_from(beam_width=1, length_penalty=0.6)
+        GreedySearch()
+        >>> ka.decoding.search_from(beam_width=5, length_penalty=0.6, min_length=3)
+        BeamSearch(width=5, length_penalty=0.6, constraints=(MinLength(length=3),))
     """
     constraints: tuple[Constraint, ...] = ()
     if min_length is not None:

@@ -1,4 +1,4 @@
-"""SamplingSearch: tokens drawn from what the model finds likely."""
+"""Sampling: draw tokens from the model's distribution."""
 
 from __future__ import annotations
 
@@ -29,16 +29,31 @@ class SamplingSearch:
 
     Args:
         temperature: Above 1 flattens the distribution, below 1 sharpens it.
-        top_k: How many of the likeliest tokens to draw from; None for all.
-        top_p: Only the nucleus is drawn; None for all tokens.
-        seed: The same samples for the same sources at every call; None for others each time.
-        num_samples: Hypotheses for each row, K, drawn independently; they may be equal.
-        constraints: Which tokens may follow, for instance `(MinLength(3), NoRepeatedNgram(3))`.
+        top_k: Draw only from the k likeliest tokens; None for all.
+        top_p: Draw only from the nucleus of this probability mass; None for all tokens.
+        seed: Makes every call draw the same samples for the same sources; None for new ones.
+        num_samples: Hypotheses per row, K, drawn independently; they may coincide.
+        constraints: Limits on the next token, for example `(MinLength(3), NoRepeatedNgram(3))`.
 
     Raises:
         ValueError: If `temperature`, `top_k` or `num_samples` is not positive, or `top_p` is not
             above 0 and at most 1.
-        TypeError: If `constraints` is no tuple of hashable functions.
+        TypeError: If `constraints` is not a tuple of hashable functions.
+
+    Example:
+        A thousand samples of one token. With `top_k=2` only "a" (0.6) and "b" (0.3) remain, so
+        about two thirds are "a":
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> def step(tokens, state):  # probabilities of padding, start, end, "a", "b"
+        ...     return ops.log([[0, 0, 0.1, 0.6, 0.3]] * 1000), None, state
+        >>> search = ka.SamplingSearch(top_k=2, num_samples=1000, seed=1)
+        >>> uniform = search.draw(rows=1, max_length=1)
+        >>> found = search(step, (), np.array([1]), end_id=2, max_length=1, uniform=uniform)
+        >>> np.bincount(np.array(found.ids).ravel())
+        array([  0,   0,   0, 664, 336])
     """
 
     temperature: float = 1.0
@@ -58,13 +73,13 @@ class SamplingSearch:
 
     @property
     def width(self) -> int:
-        """Hypotheses for each row."""
+        """Number of hypotheses per row."""
         return self.num_samples
 
     def draw(self, rows: int, max_length: int) -> np.ndarray:
-        """Random numbers (B, K, T) for `sample`; those of a row do not change with the rows after.
+        """Random numbers (B, K, T) for `sample`; a row's do not depend on the rows after it.
 
-        NumPy draws them, so a seed means the same on every backend and device.
+        NumPy draws them, so a seed gives the same numbers on every backend and device.
         """
         shape = (rows, self.num_samples, max_length)
         return np.random.default_rng(self.seed).random(shape, dtype="float32")
@@ -78,7 +93,7 @@ class SamplingSearch:
         constraints: Sequence[Constraint] = (),
         **options: Any,
     ) -> Hypotheses:
-        """Sample; arguments and results as in `sample`, constraints are added to its own."""
+        """Run `sample` with these options, and `constraints` in addition to its own."""
         given = {name: getattr(self, name) for name in ("temperature", "top_k", "top_p")}
         constraints = (*self.constraints, *constraints)
         return sample(step, state, start_tokens, constraints=constraints, **given, **options)
@@ -98,36 +113,53 @@ def sample(
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
 ) -> Hypotheses:
-    """Draw every token from `q ~ p(y_t | y_<t, x) ** (1 / temperature)`, cut to its likeliest part.
+    """Draw every token from `q ~ p(y_t | y_<t, x) ** (1 / temperature)`, truncated to its top.
 
-    Of the `top_k` likeliest tokens (of all for None) those are kept that make up the nucleus, the
-    smallest set of likeliest tokens whose probabilities under q sum to at least `top_p` (Holtzman
-    et al. 2020, section 3.1), and one of these is drawn in proportion to q. No row depends on the
-    others. There are no random numbers in the graph: they are an argument.
+    From the `top_k` likeliest tokens (or all, if None), keep the nucleus: the smallest set of the
+    likeliest tokens whose probabilities under q sum to at least `top_p` (Holtzman et al. 2020,
+    section 3.1). Then draw one of them in proportion to q. Rows are independent. The graph draws no
+    random numbers; they are an argument.
 
     Args:
         step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
-            state)`; the K hypotheses of a row are neighbors.
-        state: Nest of tensors with B rows; they are repeated here.
-        start_tokens: (B,) int32, the tokens before the first.
-        uniform: (B, K, T) float32, at least 0 and below 1, one for each token.
+            state)`; the K hypotheses of a row are adjacent.
+        state: Nest of tensors with B rows, repeated here to B * K.
+        start_tokens: (B,) int32, the tokens that the first step reads.
+        uniform: (B, K, T) float32 in [0, 1), one number per token.
         end_id: The token that ends a hypothesis.
-        max_length: T, the most tokens of a hypothesis, the end token counted. One that is cut there
-            has no end token.
+        max_length: T, maximum tokens per hypothesis, including the end token, which truncated
+            hypotheses lack.
         temperature: Above 1 flattens the distribution, below 1 sharpens it.
-        top_k: How many of the likeliest tokens may be drawn; None for all.
-        top_p: The mass of the nucleus; None for all tokens.
-        constraints: Which tokens may follow. A hypothesis for which they leave nothing does not
-            exist.
-        attention_length: S, where `step` gives weights that are to be kept; None for no attention.
+        top_k: Draw only from the k likeliest tokens; None for all.
+        top_p: Probability mass of the nucleus; None for all tokens.
+        constraints: Limits on the next token. A hypothesis with no token left is dropped.
+        attention_length: S, to record the weights that `step` returns; None for no attention.
 
     Returns:
-        Hypotheses, best first. Scores are plain log-probabilities under the model, without
-        temperature, `top_k`, `top_p` and constraints: those that `Seq2Seq.score` gives.
+        Hypotheses, best first. Scores are the model's plain log-probabilities, as `Seq2Seq.score`
+        returns them, unaffected by temperature, `top_k`, `top_p` and constraints.
 
     Raises:
         ValueError: If `temperature` or `top_k` is not positive, or `top_p` is not above 0 and at
             most 1.
+
+    Example:
+        Two samples from a bigram model of padding, start, end, "a" and "b" (ids 0 to 4). The
+        cumulative probabilities are 0.6 ("a") and 1.0 ("b") at first, so 0.5 draws "a" and 0.8 "b";
+        after "a" they are 0.5 (end), 0.9 ("b") and 1.0 ("a"), so 0.7 draws "b":
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> uniform = np.array([[[0.5, 0.7], [0.8, 0.1]]])
+        >>> options = {"end_id": 2, "max_length": 2, "uniform": uniform}
+        >>> found = ka.decoding.sample(step, (), np.array([1]), **options)
+        >>> np.array(found.ids).tolist()  # best first
+        [[[4, 2], [3, 4]]]
 
     Reference: Holtzman, Buys, Du, Forbes and Choi 2020.
     """
@@ -167,14 +199,14 @@ def sample(
 
 
 def draw(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
-    """Places drawn by given random numbers, which makes it a function: no state, no surprise.
+    """Draw indices with given random numbers, so that the result is deterministic.
 
     Formula: the first v with `u < sum_{w <= v} p_w`, where `p = softmax(log_probs / temperature)`.
 
     Args:
-        log_probs: (N, V), -inf for what is never drawn.
-        uniform: u, (N,), at least 0 and below 1.
-        temperature: Not negative; below 1 sharpens, and 0 takes the likeliest.
+        log_probs: (N, V), -inf for tokens that must not be drawn.
+        uniform: u, (N,), in [0, 1).
+        temperature: At least 0; below 1 sharpens, and 0 takes the likeliest.
 
     Returns:
         v, (N,) int32.
@@ -183,15 +215,15 @@ def draw(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor
     best, place = ops.top_k(log_probs, 1)
     if temperature == 0.0:
         return ops.cast(place[:, 0], "int32")
-    best = ops.maximum(best, -1e9)  # -inf where constraints leave nothing
+    best = ops.maximum(best, -1e9)  # -inf if constraints leave no token
     below = ops.cumsum(ops.exp((log_probs - best) / temperature), axis=1)
     reached = ops.cast(ops.expand_dims(uniform, 1), "float32") * below[:, -1:]
     place = ops.sum(ops.cast(below <= reached, "int32"), axis=1)
-    return ops.minimum(place, log_probs.shape[-1] - 1)  # where nothing is left, or rounding
+    return ops.minimum(place, log_probs.shape[-1] - 1)  # if no token is left, or by rounding
 
 
 def _nucleus(likeliest: Tensor, temperature: float, top_p: float) -> Tensor:
-    """Sorted log-probabilities (N, V) with -inf behind the nucleus."""
+    """Sorted log-probabilities (N, V), -inf outside the nucleus."""
     q = ops.softmax(likeliest / temperature, axis=-1)
     return ops.where(ops.cumsum(q, axis=1) - q < top_p, likeliest, -float("inf"))
 

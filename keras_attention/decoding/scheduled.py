@@ -1,4 +1,4 @@
-"""Scheduled decoding: a target is written partly as it is given, partly as the model has it."""
+"""Scheduled decoding: read some target tokens as given, and let the model draw the others."""
 
 from __future__ import annotations
 
@@ -19,21 +19,40 @@ def scheduled_decoding(
     uniform: Tensor,
     temperature: float = 1.0,
 ) -> Tensor:
-    """The tokens that a decoder reads where some of them are the model's own.
+    """Decoder inputs in which some target tokens are replaced by the model's own.
 
-    Formula: `x_t = y_t` where it is given, else `x_t ~ p(. | x_<t) ** (1 / temperature)`, of all
-    tokens but the padding, which no target has.
+    Formula: `x_t = y_t` where `is_given`, else `x_t ~ p(. | x_<t) ** (1 / temperature)` over all
+    tokens except padding.
 
     Args:
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
         state: Nest of tensors with B rows.
-        targets: (B, T) int32, the decoder's true inputs: the start token first, padded with 0.
+        targets: (B, T) int32, the true decoder inputs: the start token first, padded with 0.
         is_given: Boolean (B, T). The first token is always given, and padding stays padding.
-        uniform: (B, T), from 0 to below 1: what the model's own tokens are drawn by.
-        temperature: Not negative; below 1 sharpens, and 0 takes the likeliest token.
+        uniform: (B, T) in [0, 1), the random numbers; those at t - 1 draw token t.
+        temperature: At least 0; below 1 sharpens, and 0 takes the likeliest token.
 
     Returns:
-        x, (B, T) int32. No gradient goes through what was drawn.
+        x, (B, T) int32. Drawn tokens carry no gradient.
+
+    Example:
+        A bigram model of padding, start, end, "a" and "b" (ids 0 to 4) replaces positions 1 and 3
+        of a target. After the start token, 0.7 draws "b" (above 0.6 for "a"); after "b", 0.95 draws
+        "a" (above 0.9 for the end):
+
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+        >>> table = ops.log([a, start, a, a, b])  # row: previous token, column: next token
+        >>> def step(tokens, state):
+        ...     return ops.take(table, tokens, axis=0), None, state
+        >>> targets = np.array([[1, 3, 4, 4]])
+        >>> is_given = np.array([[True, False, True, False]])
+        >>> uniform = np.array([[0.7, 0.0, 0.95, 0.0]])
+        >>> read = ka.decoding.scheduled_decoding(step, (), targets, is_given, uniform)
+        >>> np.array(read).tolist()
+        [[1, 4, 4, 3]]
     """
     targets = ops.cast(targets, "int32")
     is_first = ops.equal(ops.arange(ops.shape(targets)[1]), 0)

@@ -1,4 +1,4 @@
-"""The loop over one hypothesis for each row, whatever chooses its tokens."""
+"""The decoding loop with one hypothesis per row, for any way of choosing tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Choice = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class _Loop(NamedTuple):
-    """As `BeamLoop`, of one hypothesis for each of N rows."""
+    """Like `BeamLoop`, with one hypothesis for each of N rows."""
 
     time: Tensor
     tokens: Tensor
@@ -48,9 +48,9 @@ def follow(
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
 ) -> Hypotheses:
-    """Write the chosen token at every step, until each row has ended.
+    """Append the token that `choose` selects at every step until every row has ended.
 
-    Arguments are those of `greedy_search`, and what chooses.
+    The other arguments are those of `greedy_search`.
     """
     check_size("max_length", max_length)
     start_tokens = ops.cast(start_tokens, "int32")

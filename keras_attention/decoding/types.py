@@ -1,4 +1,4 @@
-"""What a search takes and gives."""
+"""Inputs and results of a search, and helpers that the searches share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
 """`step(tokens, state) -> (log_probs, weights, state)`.
 
 Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or None, and a state
-whose tensors all have N rows. All that a search knows of a model.
+whose tensors all have N rows. A search knows nothing else about a model.
 """
 
 Loop = TypeVar("Loop", bound=Any)
-"""What a search carries from step to step; `time` and `ended` are of it."""
+"""The loop state of a search; it has the fields `time` and `ended`."""
 
 
 class Hypotheses(NamedTuple):
@@ -27,10 +27,10 @@ class Hypotheses(NamedTuple):
 
     Attributes:
         ids: (B, K, T) int32, without the start token, with the end token, padded with 0.
-        lengths: (B, K) int32, counting the end token.
-        scores: (B, K) float32, by which the search ranks: log-probabilities, or what its length and
-            coverage penalties make of them. Where fewer than K hypotheses exist, the rest have
-            score -inf, length 0 and no ids.
+        lengths: (B, K) int32, including the end token.
+        scores: (B, K) float32, the ranking scores: log-probabilities, after any length and coverage
+            penalties. If fewer than K hypotheses exist, the rest have score -inf, length 0 and only
+            padding as ids.
         attention: (B, K, T, S) float32, zero after the end, or None without attention.
     """
 
@@ -41,7 +41,7 @@ class Hypotheses(NamedTuple):
 
 
 def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int | Tensor) -> Loop:
-    """Extend hypotheses step by step, until all have ended or have `max_length` tokens."""
+    """Extend hypotheses step by step until all have ended or have `max_length` tokens."""
 
     def go_on(loop: Loop) -> Tensor:
         return ops.logical_and(loop.time < max_length, ops.logical_not(ops.all(loop.ended)))
@@ -54,7 +54,7 @@ def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int
 
 
 def without_dead(found: Hypotheses) -> Hypotheses:
-    """The hypotheses, with nothing in the places of those that do not exist, of score -inf."""
+    """Set ids, lengths and attention to zero wherever the score is -inf."""
     exists = found.scores > -float("inf")
     attention = found.attention
     if attention is not None:
@@ -68,7 +68,7 @@ def without_dead(found: Hypotheses) -> Hypotheses:
 
 
 def best_first(found: Hypotheses) -> Hypotheses:
-    """The hypotheses of each row in the order of their scores; equal ones stay as they are."""
+    """Sort each row's hypotheses by descending score; the sort is stable."""
     rows, width = ops.shape(found.scores)
     _, order = ops.top_k(found.scores, width)
     first = ops.expand_dims(ops.arange(rows), 1) * width
@@ -83,7 +83,7 @@ def best_first(found: Hypotheses) -> Hypotheses:
 
 
 def described(search: Any, *always: str) -> str:
-    """A search as one would type it: what is always named, and what is not as by default."""
+    """The `repr` of a search: the fields in `always`, and all that differ from their defaults."""
     named = {field.name: (getattr(search, field.name), field.default) for field in fields(search)}
     shown = [
         f"{name}={value!r}"
@@ -94,7 +94,7 @@ def described(search: Any, *always: str) -> str:
 
 
 def check_size(name: str, value: int | Tensor) -> None:
-    """Raise `ValueError` unless a size is positive; one that only the graph knows is let pass."""
+    """Raise `ValueError` unless a size is positive; tensors are not checked."""
     if not ops.is_tensor(value):
         check_positive(name, value)
 
@@ -107,9 +107,9 @@ def repeat_rows(x: Tensor, times: int | Tensor) -> Tensor:
 
 
 def write(buffer: Tensor, time: Tensor, value: Tensor) -> Tensor:
-    """`buffer` (N, T, ...) with `value` (N, ...) at one time.
+    """`buffer` (N, T, ...) with `value` (N, ...) written at one time step.
 
-    By a mask, not by a scatter, because every export format and runtime has that.
+    Uses a mask, not a scatter, because every export format and runtime supports it.
     """
     here = ops.equal(ops.arange(ops.shape(buffer)[1]), time)
     here = ops.reshape(here, (1, -1, *[1] * (len(buffer.shape) - 2)))
@@ -119,7 +119,7 @@ def write(buffer: Tensor, time: Tensor, value: Tensor) -> Tensor:
 def attention_buffer(
     rows: int | Tensor, max_length: int | Tensor, attention_length: int | Tensor | None
 ) -> tuple[Tensor, ...]:
-    """A buffer (N, T, S) for the weights, in a tuple that is empty without attention."""
+    """A tuple of one buffer (N, T, S) for the weights; empty without attention."""
     if attention_length is None:
         return ()
     return (ops.zeros((rows, max_length, attention_length), dtype="float32"),)
@@ -128,7 +128,7 @@ def attention_buffer(
 def record(
     buffers: tuple[Tensor, ...], time: Tensor, weights: Tensor | None, is_live: Tensor
 ) -> tuple[Tensor, ...]:
-    """The buffers with one step's weights (N, S), zeros in rows that are not live (N,)."""
+    """Write one step's weights (N, S) to the buffers, zeros in rows that are not live (N,)."""
     return tuple(
         write(
             buffer,

@@ -1,9 +1,9 @@
-"""Whole models: `Seq2Seq` of a configuration, and models around it.
+"""Complete models: `Seq2Seq`, built from a configuration, and its relatives.
 
-`config` says what can be chosen, `layers` makes the parts of it, `seq2seq` the model. `generation`
-has the base of whatever encodes and decodes step by step, which searches and scores: of `seq2seq`
-and of `ensemble`. `streaming` decodes before the source has ended, `scheduled_sampling` trains on a
-model's own tokens.
+`config` defines the options, `layers` builds the layers they describe, and `seq2seq` the model.
+`generation` is the base class of `seq2seq` and `ensemble`: it adds search and scoring to anything
+that encodes a source and decodes step by step. `streaming` decodes while the source is still coming
+in; `scheduled_sampling` trains a model on its own tokens.
 """
 
 from __future__ import annotations

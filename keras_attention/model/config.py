@@ -1,4 +1,4 @@
-"""What a sequence-to-sequence model is made of, as plain data."""
+"""The architecture of a sequence-to-sequence model, as plain data."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RENAMED = {"attention_heads": "num_heads"}
 
 
 def with_current_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `Seq2SeqConfig` in a file, which may have been written before a renaming."""
+    """Rename arguments of `Seq2SeqConfig` that were saved under an earlier name."""
     return {_RENAMED.get(name, name): value for name, value in config.items()}
 
 
@@ -52,68 +52,79 @@ class Seq2SeqConfig:
     """Architecture of a `Seq2Seq` model.
 
     Args:
-        source_vocabulary: Number of source tokens, ids 0 to 3 (padding, start, end, unknown)
-            included.
+        source_vocabulary: Number of source tokens, including ids 0 to 3 (padding, start, end,
+            unknown).
         target_vocabulary: Number of target tokens, likewise.
-        embedding_size: Features of the embedded tokens.
+        embedding_size: Size of the token embeddings.
         encoder: `"bilstm"`, or `"lstm"` for one direction.
-        encoder_units: Units of the encoder's LSTMs, of each direction.
-        encoder_layers: How many are stacked.
+        encoder_units: Units of the encoder's LSTMs, per direction.
+        encoder_layers: Number of stacked encoder layers.
         decoder_cell: `"lstm"`, `"gru"`, or `"ln-lstm"` (with layer normalization).
         decoder_units: Units of the decoder's cells.
-        decoder_layers: How many are stacked.
-        residual: Whether each layer above the first, of encoder and decoder, adds its inputs to its
+        decoder_layers: Number of stacked decoder layers.
+        residual: Whether each encoder and decoder layer above the first adds its inputs to its
             outputs.
-        bridge: How the decoder's first state comes from the encoder's last: `"dense"`, `"copy"` or
-            `"zeros"`; or from the `"mean"` of all that it encoded.
+        bridge: How to compute the decoder's initial state from the encoder's final state:
+            `"dense"`, `"copy"` or `"zeros"`; or from the `"mean"` of the encoder's outputs.
         attention: `"bahdanau"`, `"luong"`, or None for a plain encoder-decoder.
-        score: The score of `"luong"`; not used otherwise.
+        score: The score function of `"luong"`; otherwise ignored.
         attention_units: Hidden units of the additive and concat scores.
         alignment: How scores become weights: `"softmax"`, `"sparsemax"`, `"hardmax"` (which does
             not train the scores), `"monotonic"`, `"mocha"` (monotonic chunkwise), `"local-m"` or
             `"local-p"`.
         alignment_options: Arguments of the alignment's class, for example `{"window": 5}`.
-        past: What of the weights so far enters the next score: `"location"`, `"coverage"`, or None.
-        past_options: Arguments of its class, for example `{"kernel_size": 11}`.
-        num_heads: How many attentions there are side by side.
-        head_size: Features of a head's query and keys; None for all that there are.
-        normalize: Weight normalization of the additive score.
-        scale: A learned scale of Luong's scores.
-        query: When attention queries: `"previous"` or `"current"` state, `"between"` two
-            transitions of the lowest layer (a conditional GRU, or LSTM), or with the `"bottom"` of
-            two or more layers (GNMT); None for the usual choice, previous for `"bahdanau"`, current
-            for `"luong"`.
-        input_feeding: Whether the attention vector joins the next input; None for the usual choice.
+        past: How past attention weights enter the next score: `"location"`, `"coverage"`, or None.
+        past_options: Arguments of the past's class, for example `{"kernel_size": 11}`.
+        num_heads: Number of attention heads.
+        head_size: Size of each head's query and keys; None to give each head the whole ones.
+        normalize: Whether the additive score uses weight normalization.
+        scale: Whether Luong's scores have a learned scale.
+        query: Which state queries the attention: the `"previous"` or `"current"` one, the one
+            `"between"` two transitions of the lowest layer (conditional GRU or LSTM), or that of
+            the `"bottom"` of two or more layers (GNMT). None for the usual choice: previous for
+            `"bahdanau"`, current for `"luong"`.
+        input_feeding: Whether the attention vector is concatenated to the next input; None for the
+            usual choice.
         attention_layer_units: Units of the tanh layer over state and context; None for no layer.
-        readout: A layer between decoder and logits that also reads the target's embedding, `"tanh"`
+        readout: A layer between decoder and logits that also reads the target embedding, `"tanh"`
             or `"maxout"` (deep output); None for no layer.
-        readout_units: Its units; None for `embedding_size`.
-        tie_embeddings: `"output"` uses the target embedding as the weights of the logits (without
-            bias), `"all"` the same matrix for the source too; what the logits are computed from,
-            the attention layer or the readout, must have `embedding_size` units then. None for
-            matrices of their own.
-        dropout: Fraction of the features that is dropped in training: of embeddings, between
-            layers, and of what the logits are computed from.
-        embedding_dropout: The fraction of embeddings' features, where it is another; None for
-            `dropout`.
-        word_dropout: Fraction of the tokens, source and target, that are dropped with all their
-            features in training, each by itself.
-        recurrent_dropout: Fraction of the recurrent states' features that is dropped in training,
-            the same ones at each step (variational dropout).
-        attention_dropout: Fraction of the attention's weights that is dropped in training.
-        start_id: The token that starts the decoder: 1, or 2 for the end token itself.
-        coverage_loss: What the coverage loss is multiplied by before it joins what the model
-            learns, see `CoverageLoss`; 0 for none.
+        readout_units: Units of the readout; None for `embedding_size`.
+        tie_embeddings: `"output"` reuses the target embedding as the weights of the logits (without
+            bias), `"all"` also shares it with the source. The layer before the logits (attention
+            layer or readout) must then have `embedding_size` units. None for separate matrices.
+        dropout: Dropout rate of embeddings, between layers, and before the logits.
+        embedding_dropout: Dropout rate of embeddings, if different; None for `dropout`.
+        word_dropout: Rate at which whole source and target tokens are dropped, independently of
+            each other.
+        recurrent_dropout: Dropout rate of recurrent states, with one mask for all steps
+            (variational dropout).
+        attention_dropout: Dropout rate of attention weights.
+        start_id: The decoder's first input: 1, or 2 for the end token.
+        coverage_loss: Weight of the coverage loss that is added to the training loss, see
+            `CoverageLoss`; 0 for none.
 
     Raises:
-        ValueError: If a value is out of range or not one of those allowed, or tied embeddings are
-            asked for where the sizes differ.
+        ValueError: If a value is out of range or not one of those allowed, or embeddings are tied
+            but sizes differ.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> import keras_attention as ka
+        >>> config = ka.Seq2SeqConfig(source_vocabulary=8000, target_vocabulary=6000)
+        >>> config.attention, config.alignment, config.decoder_units
+        ('bahdanau', 'softmax', 512)
+        >>> luong = replace(config, attention="luong", score="dot", alignment="local-p")
+        >>> luong.attention, luong.score, luong.alignment
+        ('luong', 'dot', 'local-p')
+        >>> replace(config, encoder="gru")
+        Traceback (most recent call last):
+        ValueError: Argument `encoder` must be one of ('bilstm', 'lstm'). Received: encoder='gru'
 
     Reference: Sennrich et al. 2017 and Wu et al. 2016 (`query`, `residual`); Ba, Kiros and Hinton
     2016 (`"ln-lstm"`); Pascanu et al. 2014 and Bahdanau, Cho and Bengio 2015, appendix A.2.2
     (`readout`); Press and Wolf 2017 (tied embeddings); Gal and Ghahramani 2016 (variational
-    dropout; their dropout of words drops a word wherever it occurs); Sennrich and Zhang 2019 (what
-    small corpora need).
+    dropout; their word dropout drops all occurrences of a word); Sennrich and Zhang 2019 (settings
+    for small corpora).
     """
 
     source_vocabulary: int
@@ -180,7 +191,7 @@ class Seq2SeqConfig:
                 )
 
     def _check_options(self, name: str, kind: type | None) -> None:
-        """Check the options of a class that is chosen by its name, by making one."""
+        """Check the options of a class selected by name, by creating an instance."""
         options = getattr(self, f"{name}_options")
         known = [] if kind is None else list(signature(kind).parameters)
         unknown = [option for option in options if option not in known or option == "kwargs"]
@@ -191,13 +202,13 @@ class Seq2SeqConfig:
                 f"Received: {name}={getattr(self, name)!r}, {name}_options={options}"
             )
         if kind is not None:
-            kind(**options)  # which says what is wrong with them
+            kind(**options)  # raises if an option is invalid
 
     def _check_coverage_loss(self) -> None:
         check_not_negative("coverage_loss", self.coverage_loss)
         if self.coverage_loss and self.attention is None:
             raise ValueError(
-                "Argument `coverage_loss` needs an attention. "
+                "Argument `coverage_loss` needs an attention layer. "
                 f"Received: coverage_loss={self.coverage_loss}, attention=None"
             )
 
@@ -209,7 +220,7 @@ class Seq2SeqConfig:
             )
         if self.residual and self.encoder_layers == self.decoder_layers == 1:
             raise ValueError(
-                "Argument `residual=True` needs a layer above the first. "
+                "Argument `residual=True` needs at least two encoder or decoder layers. "
                 "Received: encoder_layers=1, decoder_layers=1"
             )
         if self.query is not None:
@@ -218,11 +229,12 @@ class Seq2SeqConfig:
     def _check_query(self, time: QueryTime) -> None:
         if time.fewest_cells > 1 and self.attention is None:
             raise ValueError(
-                f"Argument `query={self.query!r}` needs an attention. Received: attention=None"
+                f"Argument `query={self.query!r}` needs an attention layer. "
+                "Received: attention=None"
             )
         if self.decoder_layers - 1 + time.transitions < time.fewest_cells:
             raise ValueError(
-                f"Argument `query={self.query!r}` needs a layer above the one that queries. "
+                f"Argument `query={self.query!r}` needs at least two decoder layers. "
                 f"Received: decoder_layers={self.decoder_layers}"
             )
 
@@ -233,14 +245,14 @@ class Seq2SeqConfig:
             units = self.embedding_size
         if self.tie_embeddings and units != self.embedding_size:
             raise ValueError(
-                f"Argument `{name}` must be `embedding_size` where `tie_embeddings` "
-                "is given: the logits are products with embeddings. "
+                f"Argument `{name}` must equal `embedding_size` when `tie_embeddings` is set: "
+                "the embeddings are the weights of the logits. "
                 f"Received: {name}={units}, "
                 f"embedding_size={self.embedding_size}, tie_embeddings={self.tie_embeddings!r}"
             )
         if self.tie_embeddings == "all" and self.source_vocabulary != self.target_vocabulary:
             raise ValueError(
-                "Argument `tie_embeddings='all'` needs one vocabulary for both sides. "
+                "Argument `tie_embeddings='all'` needs one vocabulary for source and target. "
                 f"Received: source_vocabulary={self.source_vocabulary}, "
                 f"target_vocabulary={self.target_vocabulary}"
             )

@@ -1,4 +1,4 @@
-"""Several models that write one target together."""
+"""An ensemble of models that decode together."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Memories = tuple[Memory | None, ...]
 
 
 class Ensemble(StepModel):
-    """Models that decide on every token together; it searches and scores as a `Seq2Seq` does.
+    """Averages the predictions of several models at every step; searches and scores like `Seq2Seq`.
 
     `p(y_t | y_<t, x) = 1/M sum_m p_m(y_t | y_<t, x)`, or with `mean="log_probabilities"` the
-    softmax of `1/M sum_m log p_m(y_t | y_<t, x)`, in which a token must be likely for every model.
+    softmax of `1/M sum_m log p_m(y_t | y_<t, x)`, which favors tokens that all models find likely.
     Attention is the mean over the models that have it.
 
     Args:
-        models: Two or more trained models. Their vocabularies must be the same, id by id, which
-            only the tokenizers know; sizes and architectures may differ.
-        mean: Of what the mean is taken.
+        models: Two or more trained models. They must share their vocabularies, id by id, which only
+            the tokenizers can confirm; sizes and architectures may differ.
+        mean: What to average: `"probabilities"` or `"log_probabilities"`.
 
     Attributes:
-        config: That of the first model with attention, or of the first where none has; vocabularies
-            and start id are those of all.
+        config: The configuration of the first model with attention, or of the first model if none
+            has it. Vocabulary sizes and start id are the same for all.
 
     Raises:
-        TypeError: If one of the models is no `Seq2Seq`.
+        TypeError: If one of the models is not a `Seq2Seq`.
         ValueError: If there are fewer than two models, their vocabularies have different sizes or
             their start ids differ, or `mean` is unknown.
 
@@ -66,8 +66,8 @@ class Ensemble(StepModel):
         """Read the source with every model; see `Seq2Seq.encode`.
 
         Returns:
-            What each attends to (None for those without attention, or for all where none has it),
-            and their states before the first step.
+            The memory of each model (None without attention; a single None if no model has it),
+            and the initial state of each.
         """
         encoded = [model.encode(source, is_padded) for model in self.models]
         memories = tuple(memory for memory, _ in encoded)
@@ -80,7 +80,7 @@ class Ensemble(StepModel):
         """Decode one step with every model; see `Seq2Seq.decode_step`.
 
         Returns:
-            Log-probabilities (B, V) of the next token, weights (B, S) or None, next states.
+            Log-probabilities (B, V) of the next token, weights (B, S) or None, and the next states.
         """
         memories = memory or (None,) * len(self.models)
         steps = [
@@ -93,7 +93,7 @@ class Ensemble(StepModel):
         return self._mean(ops.stack(log_probs)), mean_weights, list(states)
 
     def _mean(self, log_probs: Tensor) -> Tensor:
-        """Log-probabilities (B, V) of those of the models (M, B, V)."""
+        """Average the models' log-probabilities (M, B, V) to (B, V)."""
         if self.mean == "probabilities":
             return ops.logsumexp(log_probs, axis=0) - math.log(len(self.models))
         return ops.log_softmax(ops.mean(log_probs, axis=0), axis=-1)
@@ -101,9 +101,7 @@ class Ensemble(StepModel):
 
 def _check(models: Sequence[Seq2Seq]) -> None:
     if len(models) < 2:
-        raise ValueError(
-            f"Argument `models` must hold two models or more. Received: {len(models)} of them"
-        )
+        raise ValueError(f"Argument `models` must hold two models or more. Received: {len(models)}")
     for model in models:
         if not isinstance(model, Seq2Seq):
             raise TypeError(
@@ -113,5 +111,5 @@ def _check(models: Sequence[Seq2Seq]) -> None:
         values = [getattr(model.config, name) for model in models]
         if len(set(values)) > 1:
             raise ValueError(
-                f"Argument `models` must hold models of one `{name}`. Received: {name}={values}"
+                f"Argument `models` must hold models with one `{name}`. Received: {name}={values}"
             )

@@ -1,4 +1,4 @@
-"""Searches and scores over whatever encodes a source and decodes step by step."""
+"""Search and scoring for any model that encodes a source and decodes step by step."""
 
 from __future__ import annotations
 
@@ -32,41 +32,42 @@ Search: TypeAlias = GreedySearch | BeamSearch | SamplingSearch
 
 
 class CompiledFunctions:
-    """Functions that were compiled, searches by search and maximum length.
+    """A cache of compiled functions; a search is keyed by its options and maximum length.
 
-    An object of its own, since exporters save every dictionary that is an attribute of a model.
+    This is an object, not a dictionary, because exporters save every dictionary attribute of a
+    model.
     """
 
     def __init__(self) -> None:
         self.by_key: dict[Hashable, Callable[..., Any]] = {}
 
     def get(self, key: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of this key, compiled at its first call."""
+        """The function cached under `key`, compiled at its first call."""
         return self.by_key.setdefault(key, compiled(function))
 
 
 class StepModel:
-    """Base of models that encode a source and decode step by step: it searches and scores.
+    """Base class that adds search and scoring to models that encode and decode step by step.
 
-    It keeps nothing itself: a model has the two attributes and the methods `encode` and
+    It has no state of its own: subclasses set the two attributes and implement `encode` and
     `decode_step`, as `Seq2Seq` does.
 
     Attributes:
-        config: Sizes of the vocabularies, and the start token.
-        compiled_functions: What was compiled for this model.
+        config: Provides the vocabulary sizes and the start token.
+        compiled_functions: Functions compiled for this model.
     """
 
     config: Seq2SeqConfig
     compiled_functions: CompiledFunctions
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Nest, Nest]:
-        """What is attended to (None for nothing), and the state before the first step."""
+        """The memory (None without attention) and the initial decoder state."""
         raise NotImplementedError
 
     def decode_step(
         self, tokens: Tensor, state: Any, memory: Any
     ) -> tuple[Tensor, Tensor | None, Nest]:
-        """Log-probabilities of the next token, weights or None, next state."""
+        """Log-probabilities of the next token, attention weights or None, and the next state."""
         raise NotImplementedError
 
     def search(
@@ -80,22 +81,22 @@ class StepModel:
         allowed: Tensor | None = None,
         uniform: Tensor | None = None,
     ) -> Hypotheses:
-        """Search for the best targets, in the graph; `generate` is the same for arrays.
+        """Search for the best targets inside a graph; `generate` does the same for arrays.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`.
-            max_length: T, the most tokens of a hypothesis, the end token counted.
-            is_padded: Whether the source may have padding.
+            max_length: T, maximum tokens per hypothesis, including the end token.
+            is_padded: Whether the source may contain padding.
             prefix: As in `generate`.
             allowed: As in `generate`, (B, V).
-            uniform: Random numbers (B, K, T) for `SamplingSearch`, at least 0 and below 1.
+            uniform: Random numbers (B, K, T) in [0, 1) for `SamplingSearch`.
 
         Returns:
             Hypotheses of T tokens, best first.
 
         Raises:
-            ValueError: If the search is a sampling and has no random numbers.
+            ValueError: If `search` is a `SamplingSearch` and `uniform` is None.
         """
         memory, state = self.encode(source, is_padded)
         options: dict[str, Any] = {"constraints": _of_rows(prefix, allowed)}
@@ -109,8 +110,8 @@ class StepModel:
         if isinstance(search, SamplingSearch):
             if uniform is None:
                 raise ValueError(
-                    "A graph that samples needs its random numbers (B, K, T) as the argument "
-                    f"`uniform`; no artefact of an export has them. Received: search={search}"
+                    "Argument `uniform` must hold random numbers (B, K, T) for sampling in a "
+                    f"graph; exported models cannot sample. Received: search={search}, uniform=None"
                 )
             options["uniform"] = uniform
         return search(
@@ -133,27 +134,27 @@ class StepModel:
     ) -> Hypotheses:
         """Search for the best targets of a batch of sources.
 
-        On TensorFlow a search is compiled once for all batches and lengths; on JAX each call
-        compiles its loop anew.
+        On TensorFlow, a search is compiled once for all batch sizes and lengths; on JAX, every call
+        recompiles the loop.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`; None for greedy.
-            max_length: The most tokens of a hypothesis, the end token counted. One that is cut
-                there has no end token.
-            prefix: Ids (B, P) that each row's hypotheses begin with, whatever other constraints say
-                of them, padded with 0 on the right; None for none.
-            allowed: Boolean (V,) or (B, V), True where a token may be written, the end token too;
-                None for everywhere.
+            max_length: Maximum tokens per hypothesis, including the end token, which truncated
+                hypotheses lack.
+            prefix: Ids (B, P) with which each row's hypotheses must begin, overriding the other
+                constraints, padded with 0 on the right; None for no prefix.
+            allowed: Boolean (V,) or (B, V), True for allowed tokens, including the end token; None
+                to allow all.
 
         Returns:
-            Hypotheses as NumPy arrays, best first; T is the longest of them. A row for which the
-            constraints leave nothing has none: score -inf, length 0.
+            Hypotheses as NumPy arrays, best first; T is the length of the longest. A row with no
+            token left by the constraints has none: score -inf, length 0.
 
         Raises:
-            ValueError: If ids are not integers (B, S), lie out of the vocabulary, or have padding
-                anywhere but on the right; if `prefix` or `allowed` has another shape; or if the
-                model's own numbers are not finite.
+            ValueError: If ids are not integers (B, S), lie outside the vocabulary, or have padding
+                anywhere but on the right; if `prefix` or `allowed` has the wrong shape; or if the
+                model's outputs are not finite.
             TypeError: If `search` is not a search.
         """
         check_positive("max_length", max_length)
@@ -168,7 +169,7 @@ class StepModel:
         is_constrained = bool(given or search.constraints)
         if isinstance(search, SamplingSearch):
             given["uniform"] = search.draw(len(source), max_length)
-            search = replace(search, seed=None)  # nothing is compiled anew for another seed
+            search = replace(search, seed=None)  # another seed needs no recompilation
         names = tuple(given)
         run = self.compiled_functions.get(
             (search, max_length, names),
@@ -180,19 +181,19 @@ class StepModel:
         return _as_arrays(found, is_constrained)
 
     def score(self, source: Any, target: Any) -> TargetScores:
-        """How likely given targets are, token by token; compiled as `generate` is.
+        """Score given targets, token by token; compiled like `generate`.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            target: Ids (B, T) without the start token, padded with 0 on the right. The end token
-                counts where it is given.
+            target: Ids (B, T) without the start token, padded with 0 on the right. The end token is
+                scored if present.
 
         Returns:
-            Log-probabilities and attention of the targets' tokens as NumPy arrays.
+            Log-probabilities and attention of the target tokens as NumPy arrays.
 
         Raises:
-            ValueError: If ids are not as in `generate`, or there are not as many targets as
-                sources; or if the model's own numbers are not finite.
+            ValueError: If ids are invalid (see `generate`), the numbers of sources and targets
+                differ, or the model's outputs are not finite.
         """
         source = checked_ids(source, self.config.source_vocabulary)
         target = checked_ids(target, self.config.target_vocabulary, "target")
@@ -225,7 +226,7 @@ class StepModel:
 
 
 def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint, ...]:
-    """Constraints that differ by row; the prefix last, so that it wins over the others."""
+    """Constraints that differ by row; the prefix comes last, so that it overrides the others."""
     vocabulary = () if allowed is None else (AllowedTokens(allowed),)
     return vocabulary if prefix is None else (*vocabulary, Prefix(prefix))
 
@@ -233,7 +234,7 @@ def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint,
 def _checked_constraints(
     rows: int, vocabulary: int, prefix: Any, allowed: Any
 ) -> dict[str, np.ndarray]:
-    """The arrays that are given, as `search` takes them, or the error that says what is wrong."""
+    """Validate `prefix` and `allowed` and return those given, in the form `search` takes."""
     given = {}
     if prefix is not None:
         given["prefix"] = checked_ids(prefix, vocabulary, "prefix")
@@ -255,9 +256,9 @@ def _checked_constraints(
 
 
 def _as_arrays(found: Hypotheses, is_constrained: bool) -> Hypotheses:
-    """NumPy arrays as long as the longest hypothesis.
+    """NumPy arrays trimmed to the longest hypothesis.
 
-    A row without hypotheses is a model's fault, unless constraints left nothing.
+    A row without hypotheses means that the model is broken, unless there are constraints.
     """
     ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
     check_finite(scores if is_constrained else np.where(lengths[:, :1] > 0, scores, np.nan))

@@ -1,4 +1,4 @@
-"""The layers of a model, as its configuration describes them."""
+"""Build a model's layers from its configuration."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CELLS: dict[DecoderCell, type[keras.layers.Layer]] = {
 
 
 def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
-    """The source's and the target's, one layer if they share their matrix.
+    """The source and target embeddings; one layer if they are tied.
 
-    They start as N(0, 0.1^2): Keras's own start is three times smaller, from which the encoder
-    reads next to nothing for hundreds of steps.
+    They are initialized from N(0, 0.1^2). Keras's default is three times smaller, and the encoder
+    would learn next to nothing for hundreds of steps.
     """
 
     def embedding(name: str, vocabulary: int, tied: bool) -> keras.layers.Layer:
@@ -53,7 +53,7 @@ def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
 
 
 def dropped(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
-    """Embeddings (B, L, D) without some features and, where asked for, without some words."""
+    """Embeddings (B, L, D) after word dropout, if any, and feature dropout."""
     rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
     if config.word_dropout:
         words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
@@ -62,7 +62,7 @@ def dropped(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
 
 
 def project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:
-    """Logits in float32, by a dense layer or by the embeddings themselves."""
+    """Logits in float32, from a dense layer or from tied embeddings."""
     tied = {"reverse": True} if isinstance(layer, keras.layers.ReversibleEmbedding) else {}
     return ops.cast(layer(outputs, **tied), "float32")
 
@@ -82,7 +82,7 @@ def encoder_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer:
 
 
 def decoder_of(config: Seq2SeqConfig, policy: Any) -> AttentionDecoder:
-    """The decoder, with its attention inside."""
+    """The decoder, including its attention."""
     layer = None
     if config.attention_layer_units is not None:
         layer = keras.layers.Dense(
@@ -108,9 +108,9 @@ def _query(config: Seq2SeqConfig) -> Query:
 
 
 def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
-    """The decoder's cells, one for each layer, or two for the lowest with attention between them.
+    """The decoder's cells: one per layer, or two for the lowest if attention is between them.
 
-    There is dropout between layers; the first reads embeddings, which have their own.
+    Dropout applies between layers; the first layer reads embeddings, which have their own.
     """
     kind = CELLS[config.decoder_cell]
     transitions = QUERY_TIMES[_query(config)].transitions
@@ -130,7 +130,7 @@ def _cells(config: Seq2SeqConfig, policy: Any) -> list[keras.layers.Layer]:
 
 
 def readout_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer | None:
-    """The layer between decoder and logits, if there is one."""
+    """The layer between decoder and logits, or None."""
     units = config.readout_units or config.embedding_size
     if config.readout == "maxout":
         return Maxout(units, dtype=policy, name="readout")
@@ -140,7 +140,7 @@ def readout_of(config: Seq2SeqConfig, policy: Any) -> keras.layers.Layer | None:
 
 
 def read_out(outputs: Tensor, embedded: Tensor, layer: keras.layers.Layer | None) -> Tensor:
-    """Deep output: what a layer makes of the decoder's outputs beside the targets' embeddings."""
+    """Deep output: apply a layer to the decoder outputs concatenated with target embeddings."""
     return outputs if layer is None else layer(ops.concatenate([outputs, embedded], axis=-1))
 
 
@@ -169,7 +169,7 @@ def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:
 
 
 def _score(config: Seq2SeqConfig, policy: Any, **options: Any) -> Attention:
-    """An attention layer with the score that is asked for."""
+    """An attention layer with the configured score."""
     options["dtype"] = policy
     if config.attention == "bahdanau":
         return BahdanauAttention(config.attention_units, normalize=config.normalize, **options)

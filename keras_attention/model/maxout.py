@@ -1,4 +1,4 @@
-"""A layer of units that are the largest of several linear ones."""
+"""The maxout layer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from keras_attention.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class Maxout(keras.layers.Layer):
-    """Units that are each the largest of several linear ones.
+    """A dense layer in which each unit is the maximum of several linear units.
 
     Formula, for U units and pools of n: `y_u = max_k (x W + b)_{k U + u}`, k from 0 to n - 1.
 
     Args:
-        units: Size U of the output.
-        pool_size: n, how many linear units each is the largest of.
+        units: U, size of the output.
+        pool_size: n, number of linear units in each maximum.
 
     Call arguments:
         inputs: (..., D).
@@ -41,8 +41,8 @@ class Maxout(keras.layers.Layer):
         >>> tuple(ka.model.Maxout(5)(np.ones((2, 3, 7), "float32")).shape)
         (2, 3, 5)
 
-    Reference: Goodfellow et al. 2013, section 3; as the last layer before the logits Bahdanau, Cho
-    and Bengio 2015, appendix A.2.2.
+    Reference: Goodfellow et al. 2013, section 3; before the logits, Bahdanau, Cho and Bengio 2015,
+    appendix A.2.2.
     """
 
     def __init__(self, units: int, pool_size: int = 2, **kwargs: Any) -> None:
@@ -53,19 +53,19 @@ class Maxout(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape: Shape) -> None:
-        """Make the weights for inputs (..., D)."""
+        """Create the weights for inputs (..., D)."""
         columns = self.units * self.pool_size
         self.kernel = self.add_weight(name="kernel", shape=(inputs_shape[-1], columns))
         self.bias = self.add_weight(name="bias", shape=(columns,), initializer="zeros")
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The largest of each pool; see the class."""
+        """Return the maximum of each pool; see the class."""
         linear = ops.matmul(inputs, self.kernel) + self.bias
         return reduce(ops.maximum, ops.split(linear, self.pool_size, axis=-1))
 
     def compute_output_shape(self, inputs_shape: Shape) -> Shape:
-        """The shape of the inputs, of U features."""
+        """The shape of the inputs, with U features."""
         return (*inputs_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Scheduled sampling: a model that learns from its own tokens what to do after a mistake."""
+"""Scheduled sampling: train a model on its own tokens, so that it learns to recover from errors."""
 
 from __future__ import annotations
 
@@ -17,32 +17,31 @@ from keras_attention.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledSampling")
 class ScheduledSamplingModel(Seq2Seq):
-    """A `Seq2Seq` that in training reads its own tokens instead of some of the true ones.
+    """A `Seq2Seq` that reads some of its own tokens instead of the true ones during training.
 
-    Formula: the decoder's input `x_t = y_t` with probability `epsilon_i`, else
-    `x_t ~ softmax(log p(. | x_<t) / temperature)`, each token by itself, where i counts the steps
-    of the optimizer. The loss is that of the true tokens.
+    Formula: the decoder input `x_t = y_t` with probability `epsilon_i`, else
+    `x_t ~ softmax(log p(. | x_<t) / temperature)`, independently for each token, where i is the
+    optimizer step. The loss is computed on the true tokens.
 
-    A training step writes the target first, one token after the other, without dropout and without
-    a gradient; then it is a step of teacher forcing with what was read. That is the gradient of
-    scheduled sampling, in which none goes through a choice, and the decoder's loop is the one that
-    every model has. With a probability of 1 the numbers are those of `Seq2Seq`.
+    A training step first draws the decoder inputs one token at a time, without dropout or
+    gradients, and then runs teacher forcing on them. This gives the gradient of scheduled sampling,
+    which does not flow through the choices, and reuses the decoder loop of `Seq2Seq`. With
+    probability 1 the results equal those of `Seq2Seq`.
 
     Outside of training it is a `Seq2Seq` with the same weights in the same order:
     `plain.set_weights(model.get_weights())`.
 
     Args:
         config: The architecture.
-        schedule: `epsilon` as a function of i, one of `keras_attention.schedules`.
-        temperature: Below 1 sharpens the distribution that is drawn from; 0 takes the likeliest
-            token.
-        seed: Seed of what is drawn, or None.
+        schedule: `epsilon` as a function of i, from `keras_attention.schedules`.
+        temperature: Below 1 sharpens the sampling distribution; 0 takes the likeliest token.
+        seed: Random seed, or None.
         dtype: As in `Seq2Seq`.
 
     Raises:
         TypeError: If `schedule` is not a schedule.
-        ValueError: If `temperature` is negative; in training, if the model is not compiled, because
-            its optimizer counts the steps, or the backend is JAX, where a step does not see them.
+        ValueError: If `temperature` is negative; in training, if the model is not compiled, since
+            the optimizer counts the steps, or on JAX, where a training step cannot see that count.
 
     Example:
         >>> import numpy as np
@@ -82,7 +81,7 @@ class ScheduledSamplingModel(Seq2Seq):
         mask: Any = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Logits (B, T, V); in training of what `read` gives."""
+        """Logits (B, T, V); in training, for the decoder inputs from `read`."""
         if training:
             self._check_counts()
             source, target = inputs["source"], inputs["target"]
@@ -92,13 +91,14 @@ class ScheduledSamplingModel(Seq2Seq):
         return super().call(inputs, training=training, mask=mask, **kwargs)
 
     def read(self, source: Tensor, target: Tensor, given: Tensor, drawn: Tensor) -> Tensor:
-        """What the decoder reads at the optimizer's step.
+        """The decoder inputs at the current optimizer step.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
             target: Ids (B, T), the start token first, padded with 0 on the right.
-            given: (B, T), from 0 to below 1: a token is given where it is below epsilon.
-            drawn: (B, T), likewise: what the others are drawn by.
+            given: Random numbers (B, T) in [0, 1): the true token is read where they are below
+                epsilon.
+            drawn: Random numbers (B, T) in [0, 1) that draw the other tokens.
 
         Returns:
             Ids (B, T); the first token is always given, and padding stays padding.
@@ -114,14 +114,14 @@ class ScheduledSamplingModel(Seq2Seq):
         )
 
     def _check_counts(self) -> None:
-        if keras.backend.backend() == "jax":  # it would be the first step for ever
+        if keras.backend.backend() == "jax":  # the step count would stay at its first value
             raise ValueError(
-                "Scheduled sampling is trained on TensorFlow or PyTorch: on JAX a step does "
-                "not see how many the optimizer has made. Received: backend='jax'"
+                "Scheduled sampling can only be trained on TensorFlow or PyTorch: on JAX, a "
+                "training step cannot see the optimizer's step count. Received: backend='jax'"
             )
         if getattr(self, "optimizer", None) is None:
             raise ValueError(
-                "Scheduled sampling counts the steps of the optimizer: call "
+                "Scheduled sampling reads the optimizer's step count: call "
                 "`compile(optimizer, ...)` before training. Received: optimizer=None"
             )
 
@@ -138,7 +138,7 @@ class ScheduledSamplingModel(Seq2Seq):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> ScheduledSamplingModel:
-        """A model like the one that `get_config` described."""
+        """Create a model from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         own = Seq2SeqConfig(**with_current_names(config["config"]))
         return cls(**{**config, "config": own, "schedule": schedule})

@@ -1,4 +1,4 @@
-"""The whole model: source ids in, target logits out."""
+"""The complete model: source ids in, target logits out."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from keras_attention.types import Tensor
 class Seq2Seq(StepModel, keras.Model):
     """A recurrent encoder-decoder with attention, as a functional Keras model.
 
-    `{"source": (B, S), "target": (B, T)}` ids to logits (B, T, V), float32. The source ends with
-    the end token, the target (the decoder's input) starts with the start token; both are padded
-    with 0 on the right. Labels are the target without start and with end token.
+    It maps ids `{"source": (B, S), "target": (B, T)}` to logits (B, T, V), float32. The source ends
+    with the end token, and the target (the decoder input) starts with the start token; both are
+    padded with 0 on the right. Labels are the target without the start and with the end token.
 
     Args:
         config: The architecture.
-        dtype: Keras's dtype policy of all layers, or its name; None for the global one. Logits are
-            float32 under each.
+        dtype: Dtype policy of all layers, or its name; None for the global one. Logits are always
+            float32.
 
     Example:
         >>> import numpy as np
@@ -92,7 +92,7 @@ class Seq2Seq(StepModel, keras.Model):
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
         self.config = config
-        self.policy = self.dtype_policy = policy  # by which Keras decides whether to scale the loss
+        self.policy = self.dtype_policy = policy  # Keras reads it to decide on loss scaling
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.readout = readout
@@ -101,15 +101,14 @@ class Seq2Seq(StepModel, keras.Model):
         self._attention_weights = weights
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
-        """Read the source, once for all steps.
+        """Encode the source, once for all decoding steps.
 
         Args:
             source: Ids (B, S), padded with 0 on the right.
-            is_padded: Whether it may have padding; where it has none, masks cost nothing.
+            is_padded: Whether the source may contain padding; False saves the cost of masking.
 
         Returns:
-            What the decoder attends to (None without attention), and its state before the first
-            step, a flat list.
+            The decoder's memory (None without attention) and its initial state, a flat list.
         """
         mask = ops.not_equal(source, PADDING_ID) if is_padded else None
         encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
@@ -124,12 +123,12 @@ class Seq2Seq(StepModel, keras.Model):
         """Decode one step.
 
         Args:
-            tokens: The tokens before, (B,).
-            state: From `encode` or the step before.
+            tokens: The previous tokens, (B,).
+            state: From `encode` or the previous step.
             memory: From `encode`.
 
         Returns:
-            Log-probabilities (B, V) of the next token, weights (B, S) or None, next state.
+            Log-probabilities (B, V) of the next token, weights (B, S) or None, and the next state.
         """
         embedded = self.target_embedding(tokens)
         output, weights, state = self.decoder.step(embedded, state, memory)
@@ -138,14 +137,14 @@ class Seq2Seq(StepModel, keras.Model):
         return ops.log_softmax(logits, axis=-1), weights, state
 
     def with_attention(self) -> keras.Model:
-        """The same model, all of its weights shared, with attention as a further output.
+        """The same model, sharing all weights, with the attention weights as a second output.
 
-        For losses of where it looks: training it trains this one.
+        Use it for losses on the attention weights; training it trains this model.
 
         Returns:
-            A functional Keras model with the inputs of this one, and as outputs a dictionary of
-            `"logits"` (B, T, V) and `"attention"` (B, T, S), float32, not zero where the target is
-            padding.
+            A functional Keras model with the same inputs, whose outputs are a dictionary of
+            `"logits"` (B, T, V) and `"attention"` (B, T, S), both float32. Attention at target
+            padding is not zeroed.
 
         Raises:
             ValueError: If the model has no attention.
@@ -181,5 +180,5 @@ class Seq2Seq(StepModel, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
-        """A model like the one that `get_config` described."""
+        """Create a model from the result of `get_config`."""
         return cls(**{**config, "config": Seq2SeqConfig(**with_current_names(config["config"]))})

@@ -1,4 +1,4 @@
-"""Decoding while the source is still being read, by hard monotonic attention."""
+"""Streaming: decode while the source is still being read, with hard monotonic attention."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from keras_attention.types import Tensor
 
 
 def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Iterator[int]:
-    """Greedy search for one source, each target token as soon as it is certain.
+    """Greedy search for one source that yields each target token as soon as it is known.
 
-    Hard monotonic attention stops at the first place that its score chooses, so a step needs of the
-    source no more than up to there. As long as no place that was read is chosen, one more token is
-    read. The tokens are those of `model.generate` for the whole source.
+    Hard monotonic attention stops at the first source position it selects, so a decoding step needs
+    no source beyond it. Source tokens are read one at a time until a position is selected. The
+    result equals that of `model.generate` on the whole source.
 
     Args:
-        model: A model with `encoder="lstm"`, `bridge="zeros"` and an alignment `"monotonic"` or
-            `"mocha"` with `mode="hard"`: nothing in it waits for the end of the source.
-        source: Source ids, one after the other, the end token last. It is read no further than
+        model: A model with `encoder="lstm"`, `bridge="zeros"` and the alignment `"monotonic"` or
+            `"mocha"` with `mode="hard"`, so that no part of it needs the whole source.
+        source: Iterable of source ids, ending with the end token. It is read no further than
             needed.
-        max_length: The most target tokens, the end token counted.
+        max_length: Maximum number of target tokens, including the end token.
 
     Yields:
-        Target ids, the end token last unless `max_length` cuts it off.
+        Target ids, ending with the end token unless truncated by `max_length`.
 
     Raises:
-        ValueError: If the model waits for the end of the source, or an id is out of its vocabulary.
+        ValueError: If the model needs the whole source, or an id is outside its vocabulary.
 
     Example:
         >>> import keras_attention as ka
@@ -68,7 +68,7 @@ def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Itera
     token = ops.full((1,), model.config.start_id, dtype="int32")
     for _ in range(max_length):
         log_probs, weights, after = model.decode_step(token, state, memory)
-        while not np.any(ops.convert_to_numpy(weights)):  # no place that was read is chosen
+        while not np.any(ops.convert_to_numpy(weights)):  # no position selected yet
             longer = next(memories, None)
             if longer is None:
                 break
@@ -84,14 +84,14 @@ def stream(model: Seq2Seq, source: Iterable[int], max_length: int = 60) -> Itera
 
 
 def _memories(model: Seq2Seq, attention: Attention, source: Iterable[int]) -> Iterator[Memory]:
-    """What was read so far, after each token of the source, of which no more is read than asked."""
+    """Lazily read the source and yield the memory after each token."""
     cells = [layer["forward"].cell for layer in model.encoder.layers]
     states, _ = split_states(cells, zero_states(cells, 1, model.encoder.compute_dtype))
     memory = None
     for token in chain(source, [END_ID]):
         checked_ids(np.array([[token]]), model.config.source_vocabulary)
         embedded = model.source_embedding(ops.full((1,), token, dtype="int32"))
-        padding = ops.zeros_like(embedded[:, :1])  # there is none: see `encoders`
+        padding = ops.zeros_like(embedded[:, :1])  # nothing is padded: see `encoders`
         value, states = run_stack(cell_steps(cells), [embedded], states, beside=[padding])
         place = attention.prepare(ops.expand_dims(value, 1))
         memory = place if memory is None else _joined(memory, place)
@@ -101,7 +101,7 @@ def _memories(model: Seq2Seq, attention: Attention, source: Iterable[int]) -> It
 
 
 def _joined(before: Memory, new: Memory) -> Memory:
-    """A memory with one place more."""
+    """Append one position to a memory."""
     return keras.tree.map_structure(
         lambda *both: ops.concatenate(both, axis=1),
         before._replace(mask=()),
@@ -110,14 +110,14 @@ def _joined(before: Memory, new: Memory) -> Memory:
 
 
 def _widened(state: Sequence[Tensor], memory: Memory) -> list[Tensor]:
-    """The decoder's state, its last weights with zeros for the places that were read since."""
+    """Pad the attention weights in the decoder state with zeros for newly read positions."""
     *others, weights = state
     missing = memory.values.shape[1] - weights.shape[1]
     return [*others, ops.pad(weights, [[0, 0], [0, missing]])]
 
 
 def _streamable_attention(model: Seq2Seq) -> Attention:
-    """The model's attention, or the error that says what waits for the end of the source."""
+    """The model's attention; raises `ValueError` if a part of the model needs the whole source."""
     attention = model.decoder.attention
     alignment = attention.alignment if isinstance(attention, Attention) else None
     waits = [
@@ -135,7 +135,7 @@ def _streamable_attention(model: Seq2Seq) -> Attention:
     ]
     if waits or not isinstance(attention, Attention):
         raise ValueError(
-            "Argument `model` must not wait for the end of the source, nor be residual. "
+            "Argument `model` must not need the whole source nor have a residual encoder. "
             f"Received: a model with {', '.join(waits)}"
         )
     return attention

@@ -231,7 +231,7 @@ def test_a_saved_one_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_without_an_optimizer_there_is_no_step_to_count() -> None:
     made = ka.model.ScheduledSamplingModel(config(), schedules.Linear(c=0.1))
-    with pytest.raises(ValueError, match="counts the steps of the optimizer: call `compile"):
+    with pytest.raises(ValueError, match=r"reads the optimizer.s step count: call `compile"):
         made(INPUTS, training=True)
 
 

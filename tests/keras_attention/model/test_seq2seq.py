@@ -262,11 +262,11 @@ def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: st
         ({"tie_embeddings": "source"}, r"`tie_embeddings`.*Received: tie_embeddings='source'"),
         (
             {"tie_embeddings": "output", "attention_layer_units": 5},
-            r"`attention_layer_units` must be `embedding_size`.*units=5, embedding_size=256",
+            r"`attention_layer_units` must equal `embedding_size`.*units=5, embedding_size=256",
         ),
         (
             {"tie_embeddings": "output", "readout": "tanh", "readout_units": 5},
-            r"`readout_units` must be `embedding_size`.*units=5, embedding_size=256",
+            r"`readout_units` must equal `embedding_size`.*units=5, embedding_size=256",
         ),
         (
             {"tie_embeddings": "all", "attention_layer_units": 256},
