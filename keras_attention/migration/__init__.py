@@ -1,4 +1,4 @@
-"""From `tfa.seq2seq`: `weights` copies weights into a decoder, by the `names` they have there."""
+"""Migration from `tfa.seq2seq`: `weights` loads a decoder's weights, matching them by `names`."""
 
 from __future__ import annotations
 

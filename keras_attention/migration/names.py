@@ -1,4 +1,4 @@
-"""What `tfa.seq2seq` called its weights: which of many arrays are those of a decoder."""
+"""The weight names of `tfa.seq2seq`: find a decoder's weights among many arrays."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _NAMES_OF_ATTENTION = {
     "bias": (r"attention_b",),
     "score_bias": (r"attention_score_bias",),
 }
-"""What ends the names of TensorFlow Addons' attention, the surest first."""
+"""Name endings of TensorFlow Addons' attention weights, most specific first."""
 _PLACES_OF_CELLS = (rf"_cell(?:/.+)?|{_WRAPPER}/(?:[^/]+/)?[^/]+", r".+")
 _PLACES_OF_LAYER = (r"_attention_layers/0|attention_layer", rf"{_WRAPPER}/[^/]+")
 
 
 class Wanted(NamedTuple):
-    """What must be found together.
+    """Weights that must be found together.
 
     Attributes:
-        label: What errors call it.
+        label: Their name in error messages.
         variables: The weights.
-        options: Names that may be theirs, each option one for each weight.
+        options: Candidate names; each option has one name per weight.
         expected: How TensorFlow Addons names them.
     """
 
@@ -43,33 +43,33 @@ class Wanted(NamedTuple):
     expected: str
 
     def fitting(self, arrays: Arrays) -> list[tuple[str, ...]]:
-        """The options that have the shapes."""
+        """The options whose shapes match."""
         shapes = [tuple(variable.shape) for variable in self.variables]
         return [o for o in self.options if [arrays[name].shape for name in o] == shapes]
 
     def chosen(self, arrays: Arrays) -> tuple[str, ...]:
-        """The only option that fits, or nothing."""
+        """The only option that fits; empty if there is none or more than one."""
         fitting = self.fitting(arrays)
         return fitting[0] if len(fitting) == 1 else ()
 
     def problem(self, arrays: Arrays) -> str:
-        """Why there is no such option, or nothing."""
+        """Why there is no single fitting option; empty if there is one."""
         if self.chosen(arrays):
             return ""
         shapes = {variable.name: tuple(variable.shape) for variable in self.variables}
         what = f"{self.label} {shapes}"
         if fitting := self.fitting(arrays):
-            return f"{what} could be any of {fitting}: rename or leave out what is not meant"
+            return f"{what} could be any of {fitting}: rename or leave out the others"
         if self.options:
             found = [{name: arrays[name].shape for name in option} for option in self.options]
             return f"{what} has other shapes than {found}"
         alike = [n for n, array in arrays.items() if array.shape in shapes.values()]
-        there = f"; rename what is meant, if it is one of {alike}" if alike else ""
+        there = f"; rename the right one, if it is one of {alike}" if alike else ""
         return f"{what} is missing: expected {self.expected}{there}"
 
 
 def wanted_of(decoder: AttentionDecoder, arrays: Arrays) -> list[Wanted]:
-    """All weights of a decoder, and which arrays may be theirs."""
+    """All weights of a decoder, with the candidate arrays for each."""
     return [
         *_of_cells(decoder.cells, arrays),
         *_of_attention(decoder.attention, arrays),
@@ -78,7 +78,7 @@ def wanted_of(decoder: AttentionDecoder, arrays: Arrays) -> list[Wanted]:
 
 
 def _ending(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """The names that end with the first of the patterns that any of them ends with."""
+    """The names that end with the first pattern that matches any of them."""
     names = list(names)
     for pattern in patterns:
         if found := [n for n in names if re.fullmatch(rf"(?:.*/)?(?:{pattern})", n)]:
@@ -89,7 +89,7 @@ def _ending(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
 def _options(
     layer: keras.layers.Layer, patterns: Iterable[str], arrays: Arrays
 ) -> list[tuple[str, ...]]:
-    """The names of a layer's weights at each place that holds all of them, and no others."""
+    """The names of a layer's weights under each path that holds exactly these weights."""
     own = [variable.name for variable in layer.weights]
     places: dict[str, list[str]] = {}
     for place, _, name in (full.rpartition("/") for full in arrays):
@@ -114,10 +114,10 @@ def _of_cells(cells: Sequence[Any], arrays: Arrays) -> list[Wanted]:
 
 
 def _by_number(options: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Options in the order of the numbers that they differ in, or nothing if that is not clear.
+    """Sort options by the number in which they differ; empty if the order is ambiguous.
 
-    `cells/0` and `cells/1` of a checkpoint are in order; names like `lstm_cell` and `lstm_cell_1`
-    are, if they are also given in this order.
+    The indices of `cells/0` and `cells/1` in a checkpoint give the order; names like `lstm_cell`
+    and `lstm_cell_1` do so only if they are also listed in this order.
     """
     places = [option[0].rpartition("/")[0] for option in options]
     parts = [re.fullmatch(r"(.*?)(?:([_/])(\d+))?", place) for place in places]

@@ -1,4 +1,4 @@
-"""The weights of `tfa.seq2seq`'s decoder in one of ours; see docs/migration.md."""
+"""Load the weights of a `tfa.seq2seq` decoder into an `AttentionDecoder`; see docs/migration.md."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _BOOKKEEPING = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".OPTIMIZER_SLOT/")
 def load_tfa_weights(
     decoder: AttentionDecoder, weights: Mapping[str, Any], partial: bool = False
 ) -> dict[str, np.ndarray]:
-    """Copy the weights of a `tfa.seq2seq.AttentionWrapper` into a decoder that is built like it.
+    """Copy the weights of a `tfa.seq2seq.AttentionWrapper` into a decoder of the same architecture.
 
-    They are found by the ends of their names: `_cell/kernel`, `memory_layer/kernel`, `attention_v`
-    and so on. Where several names end alike, the shape decides; where that does not decide either,
-    nothing is loaded. A cell, or the layer over cell output and context, is taken where all of its
-    weights lie, and no others. Nothing is assigned before everything was found.
+    Weights are matched by the endings of their names: `_cell/kernel`, `memory_layer/kernel`,
+    `attention_v` and so on. If several names match, the shape decides; if that is ambiguous too,
+    nothing is loaded. A cell, or the layer over cell output and context, is matched to a path that
+    holds exactly its weights. Nothing is assigned until every weight has been found.
 
     Args:
-        decoder: With a cell like the wrapped one, `query="current"`, and an attention layer where
-            the wrapper had one; built, by a call or by `build(inputs_shape, memory_shape)`.
-        weights: Arrays by name: of a checkpoint (`tf.train.load_checkpoint`), or of
-            `layer.weights`. A checkpoint's object graph and optimizer slots are passed over.
-        partial: Whether there may be more than the decoder takes, as in the checkpoint of a whole
-            model.
+        decoder: A built decoder with a cell like the wrapped one, `query="current"`, and an
+            attention layer if the wrapper had one. Build it by a call or by
+            `build(inputs_shape, memory_shape)`.
+        weights: Arrays by name, from a checkpoint (`tf.train.load_checkpoint`) or `layer.weights`.
+            A checkpoint's object graph and optimizer slots are ignored.
+        partial: Whether there may be further weights, as in the checkpoint of a whole model.
 
     Returns:
-        The arrays that the decoder did not take, by name, without TensorFlow's endings
-        (`/.ATTRIBUTES/VARIABLE_VALUE`, `:0`).
+        The unused arrays by name, without TensorFlow's suffixes (`/.ATTRIBUTES/VARIABLE_VALUE`,
+        `:0`).
 
     Raises:
-        ValueError: If a weight is missing, has another shape, or could be one of several; if
-            something is left over and `partial` is False; if the decoder is not built, or queries
-            with the previous state, which TensorFlow Addons' never does.
+        ValueError: If a weight is missing, has another shape, or is ambiguous; if arrays are left
+            over and `partial` is False; if the decoder is not built, or queries with the previous
+            state, which TensorFlow Addons never does.
 
     Example:
         >>> import keras, numpy as np
@@ -64,11 +64,11 @@ def load_tfa_weights(
     wanted = wanted_of(decoder, arrays)
     problems = [problem for want in wanted if (problem := want.problem(arrays))]
     taken = Counter(name for want in wanted for name in want.chosen(arrays))
-    problems += [f"{name!r} could be more than one of these" for name, n in taken.items() if n > 1]
+    problems += [f"{name!r} matches more than one weight" for name, n in taken.items() if n > 1]
     rest = {name: array for name, array in arrays.items() if name not in taken}
     if rest and not partial and not problems:
-        problems = [f"nothing takes {name!r}, {array.shape}" for name, array in rest.items()]
-        problems += ["partial=True allows that, and returns them"]
+        problems = [f"no weight matches {name!r}, {array.shape}" for name, array in rest.items()]
+        problems += ["partial=True allows unused arrays, and returns them"]
     if problems:
         raise ValueError(
             "Argument `weights` must hold what the decoder needs:\n- "
@@ -95,7 +95,7 @@ def _check_decoder(decoder: AttentionDecoder) -> None:
 
 
 def _arrays(weights: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays under names without TensorFlow's endings."""
+    """The arrays by name, without TensorFlow's suffixes."""
     arrays: dict[str, np.ndarray] = {}
     for name, array in weights.items():
         if any(part in name for part in _BOOKKEEPING):

@@ -1,8 +1,8 @@
-"""From strings to strings: the tokenizer, a run directory, and what translates with both.
+"""From strings to strings: the tokenizer, the run directory, and a translator that uses both.
 
-`runs` is a run directory, the contract between programs; `translator` translates and scores texts
-in Python, `translation` is what it returns; `serving` traces the functions that an export offers,
-and `litert_workspace` says how much memory those need in LiteRT.
+`runs` is the run directory, the interface between programs. `translator` translates and scores
+texts in Python; `translation` holds its results. `serving` traces the functions of an export, and
+`litert_workspace` estimates the memory they need in LiteRT.
 """
 
 from __future__ import annotations

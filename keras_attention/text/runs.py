@@ -1,4 +1,4 @@
-"""A run directory: what training leaves, and all that the other programs read."""
+"""The run directory: training writes it, and all other programs read it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,31 @@ if TYPE_CHECKING:
 
 
 class RunDirectory:
-    """The files of a run, by name.
+    r"""The paths and contents of a run's files.
 
     Args:
-        path: The directory; need not exist.
+        path: The directory; it need not exist.
 
     Attributes:
-        config_file: `config.yaml`, everything about the run, resolved.
+        config_file: `config.yaml`, the complete, resolved configuration of the run.
         source_model, target_model: The tokenizers, `source.model` and `target.model`.
-        model_file: `model.keras`, the best on the validation pairs.
+        model_file: `model.keras`, the best model on the validation pairs.
         held_out_file: `held_out.tsv`, pairs that training never saw: source TAB target.
-        dropped_file: `dropped.txt`, where lines of a corpus were dropped: which, and why.
-        checkpoints: What an interrupted training resumes from.
-        state_file: Where the training stands, in `checkpoints`.
-        metrics_file: `metrics.jsonl`, a line for each epoch.
-        logs: TensorBoard's files.
+        dropped_file: `dropped.txt`, the dropped corpus lines and why, if any.
+        checkpoints: Directory from which an interrupted training resumes.
+        state_file: The progress of the training, in `checkpoints`.
+        metrics_file: `metrics.jsonl`, one line per epoch.
+        logs: Directory of TensorBoard's files.
         environment_file: `environment.json`, versions, seed and commit.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import keras_attention as ka
+        >>> with TemporaryDirectory() as path:
+        ...     run = ka.RunDirectory(path)
+        ...     _ = run.held_out_file.write_text("ein Haus\ta house\n", encoding="utf-8")
+        ...     run.held_out_file.name, run.held_out(), run.model_file.exists()
+        ('held_out.tsv', [('ein Haus', 'a house')], False)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,10 +54,10 @@ class RunDirectory:
         self.environment_file = self.path / "environment.json"
 
     def require_complete(self) -> RunDirectory:
-        """This directory, if it holds all that a finished run needs.
+        """Return this directory, after checking that it has all files of a finished run.
 
         Raises:
-            FileNotFoundError: If the directory or some of its files are missing.
+            FileNotFoundError: If the directory or one of its files is missing.
         """
         if not self.path.is_dir():
             raise FileNotFoundError(
@@ -62,24 +71,24 @@ class RunDirectory:
         if missing:
             raise FileNotFoundError(
                 f"The run directory {self.path} is incomplete: {', '.join(missing)} missing. Wait "
-                "for its training's first validation; the command that began it resumes it."
+                "for the first validation; to resume the training, repeat its command."
             )
         return self
 
     def unfinished(self) -> str | None:
-        """A line that says how far the training is, if it has not come to its end."""
-        if not self.state_file.exists():  # only the results were copied here
+        """A message on the progress of the training, or None if it has finished."""
+        if not self.state_file.exists():  # the results were copied without the checkpoints
             return None
         state = json.loads(self.state_file.read_text(encoding="utf-8"))
         if state["is_finished"]:
             return None
         return (
-            f"The training of {self.path} has not finished: this is the best model after "
-            f"{state['epoch']} of its epochs. The command that began it resumes it."
+            f"The training of {self.path} has not finished: this is the best model up to "
+            f"epoch {state['epoch']}. To resume the training, repeat its command."
         )
 
     def config(self) -> dict[str, Any]:
-        """What `config.yaml` says."""
+        """The contents of `config.yaml`."""
         import yaml
 
         try:
@@ -96,7 +105,7 @@ class RunDirectory:
         return content
 
     def tokenizers(self) -> tuple[SentencePieceTokenizer, SentencePieceTokenizer]:
-        """The source's and the target's tokenizer."""
+        """The source and target tokenizers."""
         from keras_attention.text.tokenizer import SentencePieceTokenizer
 
         def load(file: Path) -> SentencePieceTokenizer:
@@ -108,7 +117,7 @@ class RunDirectory:
         return load(self.source_model), load(self.target_model)
 
     def model(self) -> Seq2Seq:
-        """The trained model, in float32 whatever it was trained in."""
+        """The trained model, in float32 whatever its dtype in training."""
         import keras
 
         from keras_attention.model.seq2seq import Seq2Seq
@@ -129,7 +138,7 @@ class RunDirectory:
         return exact
 
     def held_out(self) -> list[tuple[str, str]]:
-        """Pairs of source and target that training never saw."""
-        # Only "\n" ends a line: sources may hold what else Python takes for a line's end.
+        """Pairs (source, target) that training never saw."""
+        # Only "\n" ends a line: sources may contain other characters that `splitlines` splits at.
         lines = self.held_out_file.read_bytes().decode("utf-8").split("\n")
         return [(line.split("\t")[0], line.split("\t")[1]) for line in lines if line]

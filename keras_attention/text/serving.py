@@ -1,9 +1,8 @@
-"""The exportable translator: fixed signatures over a Seq2Seq, for TensorFlow.
+"""The exportable translator: a Seq2Seq with fixed signatures, for TensorFlow.
 
-A SavedModel of a Keras model object works in Python, but not where a session loads it (as
-TensorFlow Serving does), and not in a converter. So what is saved is a plain `tf.Module` with the
-raw variables and the tokenizers; the Keras model lives only in the functions, which are traced
-before saving.
+A SavedModel of a Keras model object works in Python, but not in a session (as in TensorFlow
+Serving) or a converter. Exports therefore save a plain `tf.Module` with the raw variables and the
+tokenizers; the Keras model is used only in the functions, which are traced before saving.
 """
 
 from __future__ import annotations
@@ -33,45 +32,45 @@ TEXT_SIGNATURES = ("translate", "translate_search")
 
 
 class ServingModule:
-    """Traces the functions that an export offers, with the same names in every format.
+    """Traces the functions of an export, which have the same names in every format.
 
     - `greedy`, `beam`: `source` (B, S) int32 to `ids` (B, K, T) int32, `lengths` (B, K) int32,
       `scores` (B, K) and `attention` (B, K, T, S).
     - `encode`: `source` to `memory` (B, S, M), `keys` (B, S, U), `memory_mask` (B, S) as float32,
-      what some mechanisms need besides, `prepared_0`, ... (B, S, ...), and the first state,
+      further tensors of some mechanisms, `prepared_0`, ... (B, S, ...), and the initial state,
       `state_0`, `state_1`, ...
-    - `decode_step`: `tokens` (B,) int32 and all that `encode` gives to `log_probs` (B, V),
+    - `decode_step`: `tokens` (B,) int32 and all outputs of `encode` to `log_probs` (B, V),
       `weights` (B, S) and the next state, `next_state_0`, `next_state_1`, ...
     - `translate`: `text` (B,) strings to `text` (B, K), `scores` (B, K) and `attention`
       (B, K, T, S).
-    - `search`, `translate_search`: beam search on ids, and on strings, with its options as further
-      inputs: `beam_width` () int32, which is K; `length_penalty` () float32; `max_length` () int32,
-      which is T. The defaults, for a server that knows of defaults, are those of `beam` and of
-      `translate`; a width of 1 with a penalty of 0 is greedy search.
+    - `search`, `translate_search`: beam search on ids and on strings, with options as further
+      inputs: `beam_width` () int32, K; `length_penalty` () float32; `max_length` () int32, T. Their
+      defaults, for servers that support them, are the options of `beam` and of `translate`; width 1
+      with penalty 0 is greedy search.
 
     The source is padded with 0 on the right and ends with the end token. K is 1 for `greedy`; the
-    best hypothesis comes first. A model without attention has neither `memory`, `keys` and
-    `memory_mask` nor `weights` and `attention`.
+    best hypothesis comes first. Models without attention lack `memory`, `keys`, `memory_mask`,
+    `weights` and `attention`.
 
     Args:
         model: The model, on the TensorFlow backend.
-        max_length: T, the most tokens of a hypothesis, the end token counted.
+        max_length: T, maximum tokens per hypothesis, including the end token.
         beam: The search of `beam`.
         search: The search of `translate`; None for greedy.
-        tokenizers: The source's and the target's, for `translate`.
-        max_source_length: The most source tokens that `translate` takes, the end token counted; it
-            refuses longer texts. None for no limit.
-        batch_size: B, where a runtime needs to know it; None for any. With 1, which is what TFLite
-            takes, padding is not read, and LiteRT's workspace has room for twice as many tokens as
-            `max_source_length` says (128 without a limit) from the first call on.
+        tokenizers: The source and target tokenizers, for `translate`.
+        max_source_length: Maximum number of source tokens, including the end token; `translate`
+            rejects longer texts. None for no limit.
+        batch_size: B, if the runtime needs a fixed one; None for any. With 1, as TFLite requires,
+            padding is skipped, and LiteRT's workspace has room for twice `max_source_length` tokens
+            (128 if None) from the first call on.
         source_length: S, likewise.
 
     Attributes:
-        weights: The model's variables, as TensorFlow knows them.
+        weights: The model's TensorFlow variables.
 
     Raises:
         ValueError: If Keras runs on another backend, the model's dtype policy is not float32, a
-            size is not positive, or a tokenizer has another number of tokens than the model.
+            size is not positive, or a tokenizer's vocabulary size differs from the model's.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class ServingModule:
         if model.policy.name != "float32":
             raise ValueError(
                 "Argument `model` must compute in float32, as `RunDirectory(...).model()` does. "
-                f"Received: a model of the dtype policy {model.policy.name!r}"
+                f"Received: a model with dtype policy {model.policy.name!r}"
             )
         check_positive("max_length", max_length)
         for name, size in (("batch_size", batch_size), ("source_length", source_length)):
@@ -144,7 +143,7 @@ class ServingModule:
         return outputs
 
     def _memory_of(self, encoded: Outputs) -> Memory | None:
-        """The memory that the outputs of `encode` are of."""
+        """Rebuild the memory from the outputs of `encode`."""
         spec = self._memory_spec
         if spec is None:
             return None
@@ -159,7 +158,7 @@ class ServingModule:
         )
 
     def _translated(self, text: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
-        """Strings in and out; as in Python's `Translator`, an empty text gives an empty one."""
+        """Translate strings; as in `Translator`, an empty text has an empty translation."""
         import tensorflow as tf
 
         source_tokenizer, target_tokenizer = self._tokenizers
@@ -192,17 +191,17 @@ class ServingModule:
         return tf.debugging.Assert(
             longest <= self.max_source_length,
             [
-                f"A text must have at most {self.max_source_length} tokens, its end token counted. "
-                "Received a text whose number of tokens is:",
+                f"A text must have at most {self.max_source_length} tokens, including the "
+                "end token. Received a text with this many tokens:",
                 longest,
             ],
         )
 
     def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
-        """A single source without its padding, and how much that was; more than one as they are.
+        """Remove the padding of a single source, and return its amount; leave batches unchanged.
 
-        A model that need not know of padding computes nothing for it, and has no numbers for it
-        that are too large to be quantized.
+        Without padding the model needs no mask, wastes no computation, and has no large mask values
+        that would spoil quantization.
         """
         import tensorflow as tf
 
@@ -215,7 +214,7 @@ class ServingModule:
 
     @cached_property
     def _memory_spec(self) -> Memory | None:
-        """The tensors that the model attends to, as specs, without a mask; None if to none."""
+        """The specs of the model's memory, without a mask; None without attention."""
         import tensorflow as tf
 
         encode = tf.function(partial(self.model.encode, is_padded=False), autograph=False)
@@ -236,13 +235,13 @@ class ServingModule:
         )
 
     def functions(self, names: Sequence[str] = ID_SIGNATURES) -> dict[str, Any]:
-        """Functions by name, each traced once; all but those with defaults are concrete.
+        """Functions by name, each traced once; all except those with defaults are concrete.
 
         Args:
-            names: Which; those on strings need tokenizers.
+            names: The functions to trace; those on strings need tokenizers.
 
         Raises:
-            ValueError: If a name is unknown, or one on strings is asked for without tokenizers.
+            ValueError: If a name is unknown, or a function on strings lacks tokenizers.
         """
         source, text = {"source": self._source_spec()}, {"text": self._text_spec()}
         searched = partial(self._searched, max_length=self.max_length)
@@ -258,7 +257,7 @@ class ServingModule:
         }
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise ValueError(f"Argument `names` must be of {tuple(known)}. Received: {unknown}")
+            raise ValueError(f"Argument `names` must be among {tuple(known)}. Received: {unknown}")
         on_strings = [name for name in names if name in TEXT_SIGNATURES]
         if on_strings and not self._tokenizers:
             raise ValueError(
@@ -271,7 +270,7 @@ class ServingModule:
         return {name: self._traced[name] for name in names}
 
     def module(self, names: Sequence[str] = ID_SIGNATURES) -> Any:
-        """The `tf.Module` to save with the functions `names`: variables and tokenizers alone."""
+        """The `tf.Module` to save with the functions `names`: only variables and tokenizers."""
         import tensorflow as tf
 
         module = tf.Module(name="translator")
@@ -280,12 +279,12 @@ class ServingModule:
         return module
 
     def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
-        """A function of beam search whose options are inputs, with those of another as defaults.
+        """A beam search whose options are inputs, with the options of `search` as defaults.
 
         Args:
-            searched: The function of what is given, a search and a maximum length.
-            search: Has the default options.
-            **given: The spec of what is given.
+            searched: A function of the input, a search and a maximum length.
+            search: The search that provides the defaults.
+            **given: The name and spec of the input.
         """
         import tensorflow as tf
 
@@ -339,7 +338,7 @@ class ServingModule:
 
 
 def _trace(function: Callable[..., Outputs], **specs: Any) -> Any:
-    """A concrete function of named arguments."""
+    """A concrete function with named arguments."""
     import tensorflow as tf
 
     traced = tf.function(lambda **given: function(**given), autograph=False)
@@ -354,13 +353,13 @@ def _check_vocabularies(
     if received and received != expected:
         raise ValueError(
             f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
-            f"tokens, as the model has. Received: vocabulary sizes {received}"
+            f"tokens, like the model. Received: vocabulary sizes {received}"
         )
 
 
 @contextmanager
 def without_cudnn(model: Seq2Seq) -> Iterator[None]:
-    """On a machine with a GPU, Keras would trace cuDNN's recurrence, which runs nowhere else."""
+    """Disable cuDNN's recurrence, which Keras traces on a GPU and which runs nowhere else."""
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
     before = [layer.use_cudnn for layer in layers]
     try:
@@ -373,9 +372,9 @@ def without_cudnn(model: Seq2Seq) -> Iterator[None]:
 
 
 def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
-    """A tensor with zeros for the padding that was not read, if the axis is along the source.
+    """Append zeros for the skipped padding if `axis` is along the source.
 
-    That is so where its size is unknown before there is a source.
+    It is along the source if its size is unknown at tracing time.
     """
     import tensorflow as tf
 

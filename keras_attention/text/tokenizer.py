@@ -1,4 +1,4 @@
-"""Text to ids and back, by SentencePiece.
+"""Text to ids and back, with SentencePiece.
 
 The `sentencepiece` package trains and runs on the host; `tensorflow_text` runs the same model in a
 TensorFlow graph. Both are imported only when used.
@@ -20,18 +20,27 @@ Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"
 MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 _SPACE = "▁"
-_RESERVED = "▅"  # SentencePiece's trainer leaves out every line that has one
-_MAX_BYTES = 2**30  # of a line to learn from, the trainer's own bound; by default it skips 5 kB
+_RESERVED = "▅"  # SentencePiece's trainer skips every line that contains it
+_MAX_BYTES = 2**30  # per line, the trainer's upper bound; by default it skips lines above 4 kB
 
 
 class SentencePieceTokenizer:
     """A SentencePiece model with this package's ids: 0 padding, 1 start, 2 end, 3 unknown.
 
     Args:
-        model: The serialized model, what a `.model` file holds.
+        model: The serialized model, as stored in a `.model` file.
 
     Raises:
-        ValueError: If the bytes are not a SentencePiece model, or its special ids are others.
+        ValueError: If the bytes are not a SentencePiece model, or it has other special ids.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> tokenizer = ka.SentencePieceTokenizer.train(["to see a cat"], 16, "word")
+        >>> ids = tokenizer.encode(["a cat", "a dog to see"])
+        >>> [tokenizer.pieces(row) for row in ids]  # "dog" is unknown
+        [['␣a', '␣cat'], ['␣a', '�', '␣to', '␣see']]
+        >>> tokenizer.decode(ids)[0]
+        'a cat'
     """
 
     def __init__(self, model: bytes) -> None:
@@ -44,13 +53,13 @@ class SentencePieceTokenizer:
         except RuntimeError as error:
             raise ValueError(
                 "Argument `model` must be a serialized SentencePiece model. "
-                f"Received: {len(model)} bytes that do not load ({error})"
+                f"Received: {len(model)} bytes that cannot be loaded ({error})"
             ) from error
         processor = self._processor
         ids = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
         if ids != (PADDING_ID, START_ID, END_ID, UNKNOWN_ID):
             raise ValueError(
-                "Argument `model` must have the ids padding 0, start 1, end 2, unknown 3. "
+                "Argument `model` must use the ids padding 0, start 1, end 2, unknown 3. "
                 f"Received: a model with padding, start, end, unknown = {ids}"
             )
 
@@ -65,30 +74,30 @@ class SentencePieceTokenizer:
         """Train a model.
 
         Args:
-            sentences: Text to learn from, all of it, however long a sentence is. The same text
-                gives the same model.
-            vocabulary_size: The most tokens, special ones included.
+            sentences: The training text; all of it is used, however long a sentence is. The same
+                text always gives the same model.
+            vocabulary_size: Maximum number of tokens, including special ones.
             model_type: `"char"`, `"unigram"`, `"bpe"` or `"word"`. Unigram and bpe keep every
-                character they saw and fall back to bytes for those they did not; char and word
-                keep the most frequent characters and words. What does not fit is unknown, and a
-                run of such characters or words is one unknown token.
+                character in the training text and fall back to bytes for others; char and word keep
+                the most frequent characters and words. All others are unknown, and a run of unknown
+                characters or words is one unknown token.
             normalization: SentencePiece's rule. `"nfkc"` is Unicode's: "ﬁ" becomes "fi", "１" and
-                "①" "1", a letter and the combining mark behind it one character. `"nmt_nfkc"` also
-                makes spaces of tabs, line ends, direction marks, the zero-width space and
-                non-joiner, and drops control characters. `"nfkc_cf"` and `"nmt_nfkc_cf"` also fold
-                case; of a target too, so that the model's output is lower-cased. "ẞ" becomes "ß",
-                which stays, and "ς" "σ". They know no language: Turkish "I" becomes "i", and "İ"
-                stays. `"identity"` changes no character. With every rule, spaces at the ends go
-                and several become one; `normalize` shows what is left of a text.
+                "①" become "1", and letters are composed with combining marks. `"nmt_nfkc"` also
+                turns tabs, line breaks, direction marks, the zero-width space and non-joiner into
+                spaces, and drops control characters. `"nfkc_cf"` and `"nmt_nfkc_cf"` also fold
+                case, so a target tokenizer makes the model's output lower-case. "ẞ" becomes "ß",
+                which stays, and "ς" becomes "σ". Folding ignores the language: Turkish "I" becomes
+                "i", and "İ" stays. `"identity"` changes no character. Every rule strips spaces at
+                the ends and collapses repeated ones; `normalize` shows the result for a text.
 
         Returns:
             The tokenizer.
 
         Raises:
-            ValueError: If `model_type` or `normalization` is unknown, or SentencePiece cannot train
-                with these arguments: there is no text, or `vocabulary_size` is too small for it;
-                or a sentence has a lone surrogate, which no text can have.
-            TypeError: If `sentences` is a string, or holds something else.
+            ValueError: If `model_type` or `normalization` is unknown, SentencePiece cannot train
+                with these arguments (there is no text, or `vocabulary_size` is too small for it),
+                or a sentence contains a lone surrogate, which is not valid Unicode text.
+            TypeError: If `sentences` is a string, or an item is not a string.
         """
         import sentencepiece
 
@@ -117,15 +126,15 @@ class SentencePieceTokenizer:
             )
         except RuntimeError as error:
             raise ValueError(
-                "Argument `vocabulary_size` must hold the special tokens and, for unigram and bpe, "
-                "every character and byte, and there must be text. "
+                "Argument `vocabulary_size` must leave room for the special tokens and, for "
+                "unigram and bpe, every character and byte, and there must be text. "
                 f"Received: vocabulary_size={vocabulary_size}, model_type={model_type!r} ({error})"
             ) from error
         return cls(model.getvalue())
 
     @classmethod
     def from_file(cls, path: str | Path) -> SentencePieceTokenizer:
-        """The tokenizer in a `.model` file."""
+        """Load the tokenizer from a `.model` file."""
         return cls(Path(path).read_bytes())
 
     def save(self, path: str | Path) -> None:
@@ -134,23 +143,23 @@ class SentencePieceTokenizer:
 
     @property
     def vocabulary_size(self) -> int:
-        """Number of tokens, special ones included."""
+        """Number of tokens, including special ones."""
         return int(self._processor.get_piece_size())
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, without start and end.
 
         Raises:
-            TypeError: If `texts` is a string, or holds something else.
-            ValueError: If a text has a lone surrogate; the message gives its place in the list.
+            TypeError: If `texts` is a string, or an item is not a string.
+            ValueError: If a text contains a lone surrogate; the message gives the text's number.
         """
         return [list(ids) for ids in self._processor.encode(list(_checked("texts", texts)))]
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
-        r"""What the model reads of each text; errors as in `encode`.
+        r"""Normalize each text as the model does; errors as in `encode`.
 
-        A model with byte fallback, unigram or bpe, loses nothing more: it is what `decode` gives
-        of the ids of the text.
+        With byte fallback (unigram or bpe) nothing else is lost: `decode` restores exactly this
+        text from the ids.
 
         Example:
             >>> tokenizer = SentencePieceTokenizer.train(["abc"], 300, "bpe", "nmt_nfkc_cf")
@@ -161,14 +170,14 @@ class SentencePieceTokenizer:
         return [text.replace(_SPACE, " ").lstrip(" ") for text in normalized]
 
     def surfaces(self, texts: Sequence[str]) -> list[list[str]]:
-        """What each token of each text is in the normalized text, unknown ones as they are written.
+        """Split each normalized text into token strings; unknown tokens stay as written.
 
         A space is "▁"; errors as in `encode`.
         """
         return self._processor.encode(list(_checked("texts", texts)), out_type=str)
 
     def decode_with(self, ids: Sequence[int], unknown: Sequence[str]) -> str:
-        """Text of ids, in which the unknown tokens are, in their order, what `unknown` says.
+        """Decode ids, replacing the unknown tokens by the strings in `unknown`, in order.
 
         Example:
             >>> tokenizer = SentencePieceTokenizer.train(["to see a cat"], 16, "word")
@@ -185,9 +194,9 @@ class SentencePieceTokenizer:
         return self._processor.decode(pieces).replace(_SPACE, " ").lstrip(" ")
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """Text of each list of ids; special tokens are left out.
+        """Decode each list of ids; special tokens are skipped.
 
-        An unknown token becomes " ⁇ ", bytes that are no UTF-8 become "\ufffd".
+        An unknown token becomes " ⁇ ", and bytes that are not UTF-8 become "\ufffd".
         """
         skipped = (PADDING_ID, START_ID, END_ID)
         return [
@@ -195,7 +204,7 @@ class SentencePieceTokenizer:
         ]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """What each id stands for, as one reads it: a space is "␣", the end "⏎"."""
+        """Readable tokens for ids: a space is "␣", and the end token is "⏎"."""
         names = {END_ID: "⏎", UNKNOWN_ID: "�"}
         return [
             names.get(int(i)) or self._processor.id_to_piece(int(i)).replace(_SPACE, "␣")
@@ -203,10 +212,10 @@ class SentencePieceTokenizer:
         ]
 
     def graph(self) -> Any:
-        """The same tokenizer for TensorFlow graphs; a module that wants to save it must track it.
+        """The same tokenizer for TensorFlow graphs; a module must track it in order to save it.
 
-        It is named after its content, because TensorFlow takes two tokenizers of a loaded model
-        for one where their names are equal.
+        Its name is a hash of its content, because in a loaded model TensorFlow would merge two
+        tokenizers of the same name.
 
         Returns:
             A `tensorflow_text.SentencepieceTokenizer`; ids are int32, without start and end.
@@ -219,20 +228,20 @@ class SentencePieceTokenizer:
 
 
 def _checked(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """The texts, if they are strings that UTF-8 can write."""
+    """Yield the texts after checking that they are strings that UTF-8 can encode."""
     if isinstance(texts, str | bytes):
         raise TypeError(f"Argument `{name}` must be a list of strings. Received: {name}={texts!r}")
     for number, text in enumerate(texts, start=1):
         if not isinstance(text, str):
             raise TypeError(
-                f"Argument `{name}` must be a list of strings. Received: number {number}, {text!r}"
+                f"Argument `{name}` must be a list of strings. Received: item {number}, {text!r}"
             )
         try:
             text.encode()
         except UnicodeEncodeError as error:
             around = text[max(error.start - 20, 0) : error.end + 20]
             raise ValueError(
-                f"Argument `{name}` must hold no lone surrogates, which UTF-8 cannot write. "
-                f"Received: number {number}, with one at character {error.start}: {around!r}"
+                f"Argument `{name}` must not contain lone surrogates, which UTF-8 cannot encode. "
+                f"Received: item {number}, with one at character {error.start}: {around!r}"
             ) from error
         yield text

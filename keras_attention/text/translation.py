@@ -1,4 +1,4 @@
-"""What a translator gives: hypotheses for texts, and scores of given translations."""
+"""The results of a translator: translations of texts, and scores of given translations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Translation:
     Attributes:
         text: The translation.
         score: `log-probability / ((5 + length) / 6) ** length_penalty`, in nats.
-        tokens: Target tokens as one reads them, the end token last.
+        tokens: Readable target tokens, ending with the end token.
         source_tokens: Source tokens, likewise.
-        attention: Weights (T, S), a row for each target token, or None without attention.
-        is_complete: Whether the end token was reached before the maximum length.
+        attention: Weights (T, S), one row per target token, or None without attention.
+        is_complete: Whether the end token was reached within the maximum length.
         others: The other hypotheses of a beam, best first.
     """
 
@@ -32,14 +32,14 @@ class Translation:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPair:
-    """What a model says of a given translation.
+    """A model's score of a given translation.
 
     Attributes:
-        log_probability: `log p(target | source)` in nats, the end token included.
-        log_probabilities: (T,), the same for each target token given those before it.
-        tokens: Target tokens as one reads them, the end token last.
+        log_probability: `log p(target | source)` in nats, including the end token.
+        log_probabilities: (T,), the same for each target token given its predecessors.
+        tokens: Readable target tokens, ending with the end token.
         source_tokens: Source tokens, likewise.
-        attention: Weights (T, S), a row for each target token, or None without attention.
+        attention: Weights (T, S), one row per target token, or None without attention.
     """
 
     log_probability: float

@@ -1,4 +1,4 @@
-"""Strings in, strings out, in Python."""
+"""Translate strings in Python."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.text.translation import ScoredPair, Translation
 
 BATCH_SIZE = 64
-"""Texts at once. A search goes on until the last hypothesis of its batch has ended, and on a CPU a
-step of a larger batch costs no less per text: 256 took 1.6 times as long, with a beam of 5."""
+"""Texts per batch. A search runs until the last hypothesis of its batch has ended, and on a CPU,
+steps of larger batches are no cheaper per text: 256 took 1.6 times as long, with a beam of 5."""
 
 
 class Translator:
@@ -29,28 +29,43 @@ class Translator:
 
     Args:
         model: The model, or an ensemble.
-        source_tokenizer: Text to source ids.
-        target_tokenizer: Target ids to text.
-        max_source_length: The most source tokens, the end token counted.
-        max_length: The most target tokens, the end token counted.
-        search: The search that is used where a call names none.
-        replace_unknown: Whether each unknown token of a translation becomes, in its text, the
-            source token with the largest attention weight, as it is written: names and numbers
-            that the model does not know are copied (Luong et al. 2015, section 2; Jean et al. 2015,
-            section 3.3). Without it, it is " ⁇ ".
+        source_tokenizer: Converts text to source ids.
+        target_tokenizer: Converts target ids to text.
+        max_source_length: Maximum number of source tokens, including the end token.
+        max_length: Maximum number of target tokens, including the end token.
+        search: The default search; None for greedy.
+        replace_unknown: Whether to replace each unknown token in a translation by the source token
+            with the largest attention weight, as written in the source. This copies names and
+            numbers that the model does not know (Luong et al. 2015, section 2; Jean et al. 2015,
+            section 3.3). Otherwise, unknown tokens are " ⁇ ".
 
     Call arguments:
-        texts: Strings. An empty one has an empty translation.
+        texts: Strings. An empty text has an empty translation.
         search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`, or None for the
             translator's own.
-        batch_size: How many texts, of similar length, are translated at once.
+        batch_size: Number of texts, of similar length, to translate at once.
 
     Returns:
         A `Translation` for each text, in the order of the texts.
 
     Raises:
-        ValueError: If a text is too long; the message gives its place in the list. Or, when it is
-            made, if unknown tokens are to be replaced and the model has no attention.
+        ValueError: If a text is too long (the message gives its number), or, in the constructor, if
+            `replace_unknown` is True and the model has no attention.
+
+    Example:
+        A small untrained model; `Translator.from_run` loads a trained one:
+
+        >>> import keras_attention as ka
+        >>> letters = ka.SentencePieceTokenizer.train(["abc"], 16, "char")
+        >>> size = letters.vocabulary_size
+        >>> config = ka.Seq2SeqConfig(size, size, encoder="lstm", encoder_units=3, decoder_units=4)
+        >>> model = ka.Seq2Seq(config)
+        >>> translator = ka.Translator(model, letters, letters, max_source_length=8, max_length=5)
+        >>> (translation,) = translator(["cab"])
+        >>> translation.source_tokens
+        ['c', 'a', 'b', '⏎']
+        >>> translation.attention.shape == (len(translation.tokens), 4)
+        True
     """
 
     def __init__(
@@ -66,7 +81,7 @@ class Translator:
         if replace_unknown and model.config.attention is None:
             raise ValueError(
                 "Argument `replace_unknown` needs a model with attention. "
-                "Received: replace_unknown=True, a model without"
+                "Received: replace_unknown=True and a model without attention"
             )
         self.model: Any = model
         self.source_tokenizer = source_tokenizer
@@ -80,16 +95,17 @@ class Translator:
     def from_run(
         cls, path: str | Path, *others: str | Path, replace_unknown: bool = False
     ) -> Translator:
-        """The translator that a training left in a run directory.
+        """Load a translator from a run directory.
 
         Args:
-            path: The run directory; lengths and search are its own.
-            *others: Further runs with the same tokenizers: an `Ensemble` of all models translates.
+            path: The run directory, which also determines the maximum lengths and the search.
+            *others: Further runs with the same tokenizers, to translate with an `Ensemble` of all
+                models.
             replace_unknown: As in the class.
 
         Raises:
             FileNotFoundError: If a directory is incomplete.
-            ValueError: If runs differ in their tokenizers.
+            ValueError: If the runs have different tokenizers.
         """
         runs = [RunDirectory(run).require_complete() for run in (path, *others)]
         tokenizers = runs[0].tokenizers()
@@ -129,30 +145,30 @@ class Translator:
     def score(
         self, sources: Sequence[str], targets: Sequence[str], batch_size: int = BATCH_SIZE
     ) -> list[ScoredPair]:
-        """How likely given translations are, by forced decoding.
+        """Score given translations by forced decoding.
 
-        An empty text is its end token alone, and the model is asked as for any other. A translation
-        that the model writes itself has the log-probability with which its search found it, as far
-        as tokenizing its text gives the tokens that were written: where a text can be cut into
-        tokens in several ways, the model may have taken another.
+        An empty text consists of its end token and is scored like any other. The model's own
+        translations get the log-probability that the search found, provided that tokenizing the
+        text restores the tokens that were written: a text may have several tokenizations, and the
+        model may have chosen another one.
 
         Args:
             sources: Source texts.
-            targets: A translation of each.
-            batch_size: Pairs that are scored at once.
+            targets: One translation of each.
+            batch_size: Number of pairs to score at once.
 
         Returns:
-            What the model says of each pair, in their order.
+            A `ScoredPair` for each pair, in order.
 
         Raises:
-            ValueError: If there are not as many targets as sources, or a text is too long; the
-                message gives its place in the list.
+            ValueError: If the numbers of sources and targets differ, or a text is too long; the
+                message gives its number.
         """
         source_ids = _encode(self.source_tokenizer, sources, self.max_source_length, "source")
         target_ids = _encode(self.target_tokenizer, targets, self.max_length, "target")
         if len(source_ids) != len(target_ids):
             raise ValueError(
-                "There must be as many targets as sources. "
+                "Arguments `sources` and `targets` must have the same length. "
                 f"Received: {len(source_ids)} sources, {len(target_ids)} targets"
             )
         done: dict[int, ScoredPair] = {}
@@ -165,7 +181,7 @@ class Translator:
         return [done[i] for i in range(len(lengths))]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Source ids of each text with the end token."""
+        """Source ids of each text, including the end token."""
         return _encode(self.source_tokenizer, texts, self.max_source_length, "text")
 
     def _scored(
@@ -183,7 +199,7 @@ class Translator:
     def _hypotheses(
         self, found: Hypotheses, row: int, source: list[int], text: str
     ) -> list[Translation]:
-        """What was found for a row, or nothing where constraints leave nothing."""
+        """The translations of a row; an empty one of score -inf if no hypothesis exists."""
         lengths = [int(n) for n in found.lengths[row]]
         hypotheses = [
             self._translation(found, row, k, n, source, text)
@@ -211,7 +227,7 @@ class Translator:
         if not (self.replace_unknown and UNKNOWN_ID in ids):
             return self.target_tokenizer.decode([ids])[0]
         (surfaces,) = self.source_tokenizer.surfaces([source])
-        read = attention[:, : len(surfaces)].argmax(axis=1)  # the end token is nothing to copy
+        read = attention[:, : len(surfaces)].argmax(axis=1)  # never copy the end token
         unknown = [surfaces[read[t]] for t, i in enumerate(ids) if i == UNKNOWN_ID]
         return self.target_tokenizer.decode_with(ids, unknown)
 
@@ -222,14 +238,14 @@ class Translator:
 
 
 def _cut(attention: Any, row: int, target: int, source: int) -> Any:
-    """The weights of one pair without padding, and without holding on to those of its batch."""
+    """Copy the weights of one pair without padding, so that the batch can be freed."""
     return None if attention is None else attention[row, :target, :source].copy()
 
 
 def _encode(
     tokenizer: SentencePieceTokenizer, texts: Sequence[str], limit: int, name: str
 ) -> list[list[int]]:
-    """Ids of each text with the end token, or the error that says which text is too long."""
+    """Ids of each text, including the end token; raises `ValueError` if a text is too long."""
     if isinstance(texts, str | bytes):
         raise TypeError(f"Argument `{name}s` must be a list of strings. Received: {texts!r}")
     texts = list(texts)
@@ -237,7 +253,7 @@ def _encode(
     for number, row in enumerate(ids, start=1):
         if len(row) > limit:
             raise ValueError(
-                f"{name.capitalize()} {number} has {len(row)} tokens with its end token, "
+                f"{name.capitalize()} {number} has {len(row)} tokens including the end token, but "
                 f"the model takes {limit}. Received: {_shortened(texts[number - 1])!r}"
             )
     return ids
@@ -246,7 +262,7 @@ def _encode(
 def _batches(
     rows: Sequence[int], length: Callable[[int], Any], batch_size: int
 ) -> Iterator[list[int]]:
-    """The rows in batches of similar length."""
+    """Group the rows into batches of similar length."""
     check_positive("batch_size", batch_size)
     order = sorted(rows, key=length)
     for start in range(0, len(order), batch_size):
@@ -258,7 +274,7 @@ def _shortened(text: str) -> str:
 
 
 def pad(rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lists of ids as one array, padded with 0 on the right."""
+    """Stack lists of ids into one array, padded with 0 on the right."""
     batch = np.zeros((len(rows), max(len(row) for row in rows)), dtype="int32")
     for i, row in enumerate(rows):
         batch[i, : len(row)] = row

@@ -333,7 +333,7 @@ def test_the_program(
     ("arguments", "message"),
     [
         ([" "], "The text must not be empty. Received: ' '"),
-        (["a" * 13], "Text 1 has 14 tokens with its end token, the model takes 13"),
+        (["a" * 13], "Text 1 has 14 tokens including the end token, but the model takes 13"),
         (["a", "--step", "99"], r"--step must be between 1 and "),
         (["a", "--svg", "a.png"], "--svg must name a file that ends in .svg. Received: a.png"),
     ],

@@ -76,9 +76,9 @@ def test_two_columns_and_alignments(
     [
         (
             "a\tb\n" + "9" * 48 + "\tb\n",
-            "Source 2 has 49 tokens with its end token, the model takes",
+            "Source 2 has 49 tokens including the end token, but the model takes",
         ),
-        ("a\tb\na\t" + "9" * 200 + "\n", "Target 2 has 201 tokens with its end token"),
+        ("a\tb\na\t" + "9" * 200 + "\n", "Target 2 has 201 tokens including the end token"),
         ("a\tb\na\t\n", "empty (1)"),
         ("a\tb\nc\n", "wrong number of columns (1)"),
     ],

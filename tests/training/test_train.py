@@ -305,9 +305,7 @@ def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     assert "Run the same command to resume" in capsys.readouterr().err
     resumed = RunDirectory(out)
     assert [line["epoch"] for line in metrics_of(resumed)] == [1, 2]
-    assert "has not finished: this is the best model after 1 of its epochs" in str(
-        resumed.unfinished()
-    )
+    assert "has not finished: this is the best model up to epoch 1" in str(resumed.unfinished())
 
     assert train_toy(out) == 0
     assert "after epoch 1 of 3" in capsys.readouterr().out

@@ -138,7 +138,9 @@ def test_a_line_that_is_too_long_is_an_error_before_any_output(
     data = f"{sources[0]}\n\n{'9' * 48}\n{sources[1]}\n".encode()
     code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert (code, out) == (2, "")
-    assert err.startswith("error: Text 3 has 49 tokens with its end token, the model takes 48.")
+    assert err.startswith(
+        "error: Text 3 has 49 tokens including the end token, but the model takes 48."
+    )
 
 
 def test_a_line_that_is_not_utf_8_is_an_error_before_any_output(

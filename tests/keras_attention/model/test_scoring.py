@@ -156,7 +156,7 @@ def test_an_empty_text_is_its_end_token(translator: ka.Translator) -> None:
             r"Source 2 has 14 tokens .* takes 13. Received: 'aaa",
         ),
         (["a"] * 3, ["a", "a", "b" * MOST], r"Target 3 has 8 tokens .* takes 7. Received: 'bbb"),
-        (["a", "b"], ["a"], "as many targets as sources. Received: 2 sources, 1 targets"),
+        (["a", "b"], ["a"], "must have the same length. Received: 2 sources, 1 targets"),
     ],
 )
 def test_pairs_that_cannot_be_scored(

@@ -135,10 +135,10 @@ def test_the_same_text_gives_the_same_model(model_type: str) -> None:
 @pytest.mark.parametrize(
     ("texts", "error", "message"),
     [
-        (["a", "b\ud83d\udc4dc"], ValueError, r"Received: number 2, with one at character 1: 'b"),
+        (["a", "b\ud83d\udc4dc"], ValueError, r"Received: item 2, with one at character 1: 'b"),
         (["x" * 99 + "\udfff"], ValueError, r"at character 99: 'x{20}\\udfff'$"),
-        (["a", None], TypeError, "`{name}` must be a list of strings. Received: number 2, None"),
-        (["a", b"b"], TypeError, "Received: number 2, b'b'"),
+        (["a", None], TypeError, "`{name}` must be a list of strings. Received: item 2, None"),
+        (["a", b"b"], TypeError, "Received: item 2, b'b'"),
         ("abc", TypeError, "`{name}` must be a list of strings. Received: {name}='abc'"),
     ],
 )
