@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pytest
 
 
 def variants(
-    names: str, values: Iterable[Any], core: int = 1, ids: Sequence[str] | None = None
+    names: str | Sequence[str],
+    values: Iterable[Any],
+    core: int | Collection[Any] = 1,
+    ids: Any = None,
 ) -> pytest.MarkDecorator:
-    """As `pytest.mark.parametrize`, where all but the first values are marked `thorough`.
+    """As `pytest.mark.parametrize`, with the mark `thorough` on all but some values.
 
     Args:
-        names: Of the test's arguments.
+        names: The test's argument, or a tuple of several.
         values: One for each test; of several arguments tuples.
-        core: How many of them, from the first on, the core suite tests.
-        ids: Names of the values.
+        core: The values that the core suite tests, or how many of them, from the first on.
+        ids: As pytest takes them.
     """
-    several = "," in names
-    marked = [
-        pytest.param(*(value if several else [value]), marks=[pytest.mark.thorough] * (i >= core))
-        for i, value in enumerate(values)
-    ]
+    several = not isinstance(names, str)
+    marked = []
+    for i, value in enumerate(values):
+        is_core = i < core if isinstance(core, int) else value in core
+        marks = [] if is_core else [pytest.mark.thorough]
+        marked.append(pytest.param(*(value if several else [value]), marks=marks))
     return pytest.mark.parametrize(names, marked, ids=ids)

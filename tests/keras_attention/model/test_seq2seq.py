@@ -16,6 +16,7 @@ from keras_attention.backend import compiled
 from keras_attention.model.layers import dropped
 from tests import reference
 from tests.arrays import randomize, to_numpy
+from tests.variants import variants
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY, END = 11, 7, 2
 SOURCE = np.array([[4, 5, 6, 7, 2], [8, 9, 2, 0, 0], [10, 2, 0, 0, 0]])
@@ -48,7 +49,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "decoder_layers": 2,
     },
 }
-each_kind = pytest.mark.parametrize("kind", KINDS)
+each_kind = variants("kind", KINDS, core=("bahdanau", "luong", "gnmt", "without"))
 
 
 def new(kind: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 import keras_attention as ka
 from tests.arrays import randomize
+from tests.variants import variants
 
 SOURCE = [5, 8, 6, 7, 9, 4, 10, 6, 5, 2]
 
@@ -23,7 +24,7 @@ def model(seed: int = 3, **changes: Any) -> ka.Seq2Seq:
     return made
 
 
-@pytest.mark.parametrize("seed", range(4))
+@variants("seed", range(4))
 @pytest.mark.parametrize(
     "changes",
     [

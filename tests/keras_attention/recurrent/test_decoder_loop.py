@@ -17,6 +17,7 @@ from keras_attention.cells.looped import LoopedLSTMCell
 from keras_attention.recurrent import decoder_loop
 from tests import reference
 from tests.arrays import dtype_policy, length_mask, randomize, to_numpy, uniform
+from tests.variants import variants
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -164,7 +165,7 @@ def test_gradients_equal_those_of_the_plain_formulation(
     assert_equal(own, gradients(layer))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "stack", "foreign"])
+@variants("cell", ["stack", "lstm", "gru", "foreign"])
 def test_gradients_where_outputs_are_read(cell: str, plain: Callable[[], None]) -> None:
     """Of the inputs' size: through what was read they go on to the steps before."""
     layer = decoder(cell, query="previous", outputs=D)
@@ -197,7 +198,7 @@ def test_gradients_where_no_length_is_known(score: str) -> None:
     assert_equal(tf.function(by_inputs, input_signature=unknown)(*given), by_inputs(*given))
 
 
-@pytest.mark.parametrize("score", SCORES)
+@variants("score", SCORES, core=("local-p", "coverage"))
 def test_attention_over_whole_sequences(score: str, plain: Callable[[], None]) -> None:
     """If nothing is fed back, only what depends on the previous step runs in a loop of its own."""
     made = ka.AttentionDecoder(keras.layers.LSTMCell(U), SCORES[score](), input_feeding=False)
@@ -222,7 +223,7 @@ def test_noise_of_an_alignment_is_the_same_on_the_way_back(plain: Callable[[], N
     assert not np.allclose(own[0], without[0])
 
 
-@pytest.mark.parametrize("query", ["current", "previous", "between", "bottom"])
+@variants("query", ["previous", "bottom", "current", "between"], core=2)
 def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
         cells = [
