@@ -245,7 +245,7 @@ class AttentionLayer(keras.layers.Layer):
     def _attend_by_heads(
         self, query: Tensor, memory: Memory, state: State, drawn: Nest
     ) -> tuple[Tensor, Tensor, State]:
-        """As `attend`, but with the weights (B, H, T, S) of each head where there are several."""
+        """As `attend`, but with the weights (B, H, T, S) of each head if there are several."""
         return self.attend(query, memory, state, drawn)
 
     def _check_inputs(
@@ -275,8 +275,8 @@ class AttentionLayer(keras.layers.Layer):
     def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
-                f"Layer `{self.name}` has no weights yet: call it once, or call "
-                "`build(query_shape, value_shape)`, before `prepare` or `step`."
+                f"Layer `{self.name}` has no weights yet: call the layer once, or call "
+                "`build(query_shape, value_shape)` first."
             )
 
 

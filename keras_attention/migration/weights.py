@@ -84,8 +84,8 @@ def load_tfa_weights(
 def _check_decoder(decoder: AttentionDecoder) -> None:
     if not decoder.built:
         raise ValueError(
-            "Argument `decoder` must be built: call it once, or call "
-            f"`build(inputs_shape, memory_shape)`. Received: decoder={decoder}"
+            "Argument `decoder` must be built: call the layer once, or call "
+            f"`build(inputs_shape, memory_shape)` first. Received: decoder={decoder}"
         )
     if decoder.attention is not None and not isinstance(decoder.query_time, Current):
         raise ValueError(

@@ -38,62 +38,62 @@ from keras_attention.types import Shape, Tensor
 class AttentionDecoder(keras.layers.Layer):
     """Recurrent cells that attend to a memory at every step.
 
-    Formula, with x_t the step's input, s_t the cells' output, c_t the context, o_t the step's
-    output and f the attention layer (or none):
+    Formula, where x_t is a step's input, s_t the cells' output, c_t the context, o_t the step's
+    output, and f is `attention_layer`, or the identity if that is None:
 
     - `query="previous"` (Bahdanau): `c_t = attend(s_{t-1})`, `s_t = cell([x_t; c_t], s_{t-1})`
     - `query="current"` (Luong): `s_t = cell([x_t; a_{t-1}], s_{t-1})`, `c_t = attend(s_t)`, where
-      the fed-back a_t is o_t if there is an attention layer, c_t if not, and a_0 is zero
+      the fed-back a_t is o_t if there is an `attention_layer`, else c_t; a_0 is zero
     - `query="between"` (conditional GRU; Sennrich): `s'_t = cell_1(x_t, s_{t-1})`,
-      `c_t = attend(s'_t)`, `s_t = cell_2(c_t, s'_t)`: the two cells at the bottom share one state
+      `c_t = attend(s'_t)`, `s_t = cell_2(c_t, s'_t)`: the two lowest cells share one state
     - `query="bottom"` (GNMT; Wu): `y_t^1 = cell_1(x_t, .)`, `c_t = attend(y_t^1)` and
-      `y_t^n = cell_n([y_t^{n-1}; c_t], .)`: the bottom layer asks, all above read what it gets
-    - all: `o_t = f([s_t; c_t])`, or `[s_t; c_t]` without an attention layer
+      `y_t^n = cell_n([y_t^{n-1}; c_t], .)`: the bottom cell queries, all above read the context
+    - always: `o_t = f([s_t; c_t])`
 
-    Without attention it is a plain decoder: `o_t = f(s_t)`.
+    Without attention, it is a plain decoder: `o_t = f(s_t)`.
 
-    The state is a flat list of tensors: the cells' states from the bottom to the top (of two cells
-    that share a state, that one), then what is fed back (if anything is), then the alignment's
-    state (if it has one). Nothing of a batch is kept on the layer.
+    The state is a flat list of tensors: the cells' states, bottom to top (only once for two cells
+    that share it), then the fed-back vector, if there is one, then the alignment's state, if it has
+    one. The layer stores nothing about a batch.
 
     Args:
-        cell: A Keras RNN cell, or a list of them (or `StackedRNNCells`), the first at the bottom.
+        cell: A Keras RNN cell, or several, bottom to top: a list or `StackedRNNCells`.
         attention: An attention layer, or None for a decoder without attention.
-        query: `"current"` queries with the new output of the top cell, `"previous"` with the first
-            state of the top cell before the step, `"between"` and `"bottom"` with the new output of
-            the bottom cell, before the others run. Those need two cells or more; cells above the
-            two of `"between"` are a stack on top of them.
-        input_feeding: Whether the previous attention vector is concatenated to the next input. None
-            for the usual choice: True for `"current"`, False where c_t enters a cell anyway. With
-            `"previous"` only the output of an attention layer can be fed back in addition.
-        attention_layer: A layer over `[s_t; c_t]`, for example
+        query: What to query with: `"current"`, the new output of the top cell; `"previous"`, the
+            top cell's first state before the step; `"between"` or `"bottom"`, the new output of the
+            bottom cell, before the others run. The last two need at least two cells. With
+            `"between"`, further cells are stacked on top of the two.
+        input_feeding: Whether to concatenate the previous attention vector to the next input. None
+            means True for `"current"`, and False for the others, where c_t enters a cell anyway.
+            With `"previous"`, only the output of an `attention_layer` can be fed back.
+        attention_layer: A layer applied to `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
-            None. In a loop on JAX it cannot draw random numbers, as a dropout layer would.
+            None. In a loop on JAX, it cannot draw random numbers, as dropout does.
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, M), what is attended to, or a list of such for `MultiSourceAttention`; not
-            given without attention.
-        inputs_mask: Boolean (B, T). Where it is False the state stays as it is and the output and
-            the weights are zero. Keras fills it from the mask that `inputs` carries.
-        memory_mask: Boolean (B, S), True where a place may be attended, or a list of such. Keras
-            fills it from the mask that `memory` carries.
-        initial_state: The cells' states, or a full state; None for zeros.
-        reads_output: Boolean (B, T). Where it is True a step reads the output of the step before
-            instead of its input, and the gradient goes through it; the first step never does
-            (see `ScheduledSamplingMask`). Outputs need the inputs' size then.
-        return_attention_scores: Also return the weights (B, T, S).
-        return_state: Also return the state after the last step, as further results.
-        training: Whether dropout is applied.
+        memory: (B, S, M), or a list of memories for `MultiSourceAttention`; None without attention.
+        inputs_mask: Boolean (B, T), False on padding, where the state does not change, and outputs
+            and weights are zero. Keras fills it in from the mask that `inputs` carries.
+        memory_mask: Boolean (B, S), True where a position may be attended to, or a list of masks.
+            Keras fills it in from the mask that `memory` carries.
+        initial_state: The cells' states, or a full state; None means zeros.
+        reads_output: Boolean (B, T), True where a step reads the previous output instead of its
+            input; gradients flow through it. The first step always reads its input. Outputs and
+            inputs must have the same size. See `ScheduledSamplingMask`.
+        return_attention_scores: Whether to return the weights (B, T, S) as well.
+        return_state: Whether to return the tensors of the state after the last step as well.
+        training: Whether to apply dropout.
 
     Returns:
-        Outputs (B, T, .), followed by the weights and the state if asked for.
+        Outputs (B, T, .), followed by the weights and the state's tensors if requested.
 
     Raises:
-        ValueError: If arguments do not fit together: no memory for the attention, or a memory
-            without attention; weights asked for without attention; a state of another length;
-            `input_feeding=True` where there is nothing to feed back; fewer cells than `query`
-            needs, or two that cannot share a state.
+        ValueError: If there is attention without a memory, or a memory without attention; weights
+            are requested without attention; the state has the wrong length; `input_feeding` is
+            True, but there is nothing to feed back; or `query` needs more cells, or two that can
+            share a state.
+        TypeError: If `cell` is not a Keras RNN cell, or `attention` is not an attention layer.
 
     Example:
         >>> import keras, numpy as np
@@ -108,8 +108,8 @@ class AttentionDecoder(keras.layers.Layer):
 
     Reference: Bahdanau, Cho and Bengio 2015, section 3.1 and appendix A.2; Luong, Pham and Manning
     2015, sections 3 (equation 5) and 3.3 (input feeding); Sennrich et al. 2017 ("Nematus"), section
-    2 and Firat and Cho's conditional GRU that it describes; Wu et al. 2016, section 3 and figure 1
-    (there without c_t in o_t).
+    2, which describes Firat and Cho's conditional GRU; Wu et al. 2016, section 3 and figure 1
+    (where o_t does not include c_t).
     """
 
     def __init__(
@@ -134,15 +134,15 @@ class AttentionDecoder(keras.layers.Layer):
         self.supports_masking = True
         if attention is not None and not isinstance(attention, AttentionLayer):
             raise TypeError(
-                "Argument `attention` must be an attention layer of this package or None. "
-                f"Received: {attention!r}"
+                "Argument `attention` must be an attention layer, such as BahdanauAttention, or "
+                f"None. Received: attention={attention!r}"
             )
         if self._runs_over_sequence:
             self.recurrent_layers = [sequence_layer(c, dtype=c.dtype_policy) for c in self.cells]
 
     @property
     def feeds_back(self) -> bool:
-        """Whether the state holds an attention vector that joins the next input."""
+        """Whether the state holds an attention vector to concatenate to the next input."""
         if self.attention is None:
             return False
         usual = self.query_time.feeds_back
@@ -150,7 +150,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     @property
     def state_sizes(self) -> list[list[int]]:
-        """The sizes of the cells' states, cell by cell, as `Bridge` takes them."""
+        """The sizes of the cells' states, one list per cell, as `Bridge` takes them."""
         return [state_sizes(cell) for cell in self._kept_cells]
 
     @property
@@ -159,14 +159,14 @@ class AttentionDecoder(keras.layers.Layer):
 
     @property
     def _runs_over_sequence(self) -> bool:
-        """Whether no cell's state depends on attention to its own output: no loop is needed."""
+        """Whether no step waits for the attention of the one before, so that no loop is needed."""
         if self.attention is None:
             return True
         waits = self.feeds_back or self.attention.state_count
         return self.query_time.runs_at_once and not waits
 
     def build(self, inputs_shape: Shape, memory_shape: Shape | None = None) -> None:
-        """Make the weights for inputs (B, T, D) and a memory (B, S, M)."""
+        """Create the weights for inputs (B, T, D) and a memory (B, S, M)."""
         check_is_given(memory_shape, self.attention)
         self.context_size = 0
         if self.attention is not None and memory_shape is not None:
@@ -202,7 +202,7 @@ class AttentionDecoder(keras.layers.Layer):
         reads_output: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
-        """Decode a whole target at once (teacher forcing); see the class."""
+        """Decode a whole target (teacher forcing); see the class for arguments and results."""
         self._check_call(
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )
@@ -229,7 +229,7 @@ class AttentionDecoder(keras.layers.Layer):
         return results[0] if len(results) == 1 else tuple(results)
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
-        """What `step` attends to: keys projected once. None without attention."""
+        """Return the memory for `step`, its keys projected once; None without attention."""
         self._check_built()
         check_memory(memory, memory_mask, self.attention, self.context_size)
         if self.attention is None:
@@ -242,20 +242,20 @@ class AttentionDecoder(keras.layers.Layer):
         cell_states: Sequence[Tensor] | None = None,
         batch_size: int | Tensor | None = None,
     ) -> list[Tensor]:
-        """The full state before the first step.
+        """Return the full state before the first step.
 
         Args:
             memory: From `prepare`; None without attention.
-            cell_states: The cells' states from the bottom to the top (or a full state, which is
-                returned as it is); None for zeros.
-            batch_size: B, where it follows neither from `memory` nor from `cell_states`.
+            cell_states: The cells' states, bottom to top; None means zeros. A full state is
+                returned as it is.
+            batch_size: B; required only if `memory` and `cell_states` are None.
 
         Returns:
-            A flat list of tensors, each with B rows.
+            A flat list of tensors with B rows each.
 
         Raises:
-            ValueError: If the number or the shapes of the states are not what the cells (and the
-                feedback) need.
+            ValueError: If the layer is not built, the memory or the batch size is missing, or the
+                number or shapes of the states do not match the decoder.
         """
         self._check_built()
         check_is_given(memory, self.attention)
@@ -273,20 +273,20 @@ class AttentionDecoder(keras.layers.Layer):
         memory: Memory | None = None,
         drawn: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """Decode one step; the cells drop nothing.
+        """Decode one step, without dropout in the cells.
 
         Args:
             inputs: (B, D).
-            state: From `initial_state` or the step before.
+            state: From `initial_state` or the previous step.
             memory: From `prepare`; None without attention.
-            drawn: What the attention's `draw` gave for this step; None outside training.
+            drawn: The result of the attention's `draw` for this step; None outside training.
 
         Returns:
             Output (B, .), weights (B, S) or None without attention, next state.
 
         Raises:
-            ValueError: If the layer is not built, the memory is missing, or the state is not the
-                decoder's.
+            ValueError: If the layer is not built, the memory is missing, or the state does not
+                match the decoder.
         """
         self._check_built()
         check_is_given(memory, self.attention)
@@ -307,7 +307,7 @@ class AttentionDecoder(keras.layers.Layer):
         reads_output: Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
-        """Symbolic results of `call`."""
+        """Return the symbolic results of `call`."""
         self._check_call(
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )
@@ -324,7 +324,7 @@ class AttentionDecoder(keras.layers.Layer):
         return results[0] if len(results) == 1 else tuple(results)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -337,7 +337,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> AttentionDecoder:
-        """A decoder like the one that `get_config` described."""
+        """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("cell", "attention", "attention_layer")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
@@ -369,6 +369,6 @@ class AttentionDecoder(keras.layers.Layer):
     def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
-                f"Layer `{self.name}` has no weights yet: call it once, or call "
-                "`build(inputs_shape, memory_shape)`, before `prepare`, `initial_state` and `step`."
+                f"Layer `{self.name}` has no weights yet: call the layer once, or call "
+                "`build(inputs_shape, memory_shape)` first."
             )

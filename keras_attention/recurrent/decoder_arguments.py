@@ -1,4 +1,4 @@
-"""What a decoder is made and called with: its flat state's layout, checks of its arguments."""
+"""The layout of a decoder's flat state, and checks of its arguments."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from keras_attention.types import Tensor
 
 
 class StateLayout(NamedTuple):
-    """Which tensors of the flat state are what: cells, what is fed back, alignment.
+    """The order of a flat state's tensors: the cells' states, the fed-back vector, the alignment's.
 
     Attributes:
-        cells: Those whose states come first.
-        fed_back: Features of what is fed back, which follows; 0 for nothing. What then remains is
-            the alignment's.
-        dtype: Of all but the alignment's.
+        cells: The cells whose states come first.
+        fed_back: Features of the fed-back vector, which follows; 0 if there is none. All remaining
+            tensors are the alignment's.
+        dtype: Dtype of all tensors except the alignment's.
     """
 
     cells: Sequence[Any]
@@ -32,25 +32,25 @@ class StateLayout(NamedTuple):
 
     @property
     def feeds_back(self) -> bool:
-        """Whether something is fed back."""
+        """Whether a vector is fed back."""
         return self.fed_back > 0
 
     def split(self, state: Sequence[Tensor]) -> tuple[States, list[Tensor], list[Tensor]]:
-        """States cell by cell, what is fed back (one tensor or none), the alignment's state."""
+        """Split a state into the cells' states, the fed-back vector (one or none) and the rest."""
         states, rest = split_states(self.cells, state)
         return states, rest[: self.feeds_back], rest[self.feeds_back :]
 
     def check(self, state: Sequence[Tensor]) -> None:
-        """Raise `ValueError` where a state cannot be the decoder's."""
+        """Raise `ValueError` if a state has too few tensors for the decoder."""
         expected = len(stack_state_sizes(self.cells)) + self.feeds_back
         if len(state) < expected:
             raise ValueError(
-                f"Argument `state` must hold the {expected} tensors that `initial_state` gives. "
-                f"Received: {len(state)} tensors"
+                "Argument `state` must hold the tensors that `initial_state` returns, at least "
+                f"{expected}. Received: {len(state)} tensors"
             )
 
     def spec(self, batch: int | None) -> list[Tensor]:
-        """Symbolic tensors like those of the state, but for the alignment's."""
+        """Return the state's symbolic tensors, except the alignment's."""
         feed = [keras.KerasTensor((batch, self.fed_back), dtype=self.dtype)] * self.feeds_back
         return symbolic_states(self.cells, batch, self.dtype) + feed
 
@@ -60,16 +60,16 @@ class StateLayout(NamedTuple):
         alignment: Sequence[Tensor],
         given: Sequence[Tensor] | Tensor | None,
     ) -> list[Tensor]:
-        """The full state before the first step, zeros but for what is given.
+        """Return the full state before the first step: zeros, except for what is given.
 
         Args:
             batch: B.
-            alignment: The first state of the alignment.
-            given: The states of the cells (of a single one, the tensor will do), or of everything;
-                None for nothing.
+            alignment: The alignment's initial state.
+            given: The cells' states (or the tensor itself, if there is only one), or a full state;
+                None means zeros.
 
         Raises:
-            ValueError: If the number or the shapes of the states are others.
+            ValueError: If the number or shapes of the states do not match the decoder.
         """
         feed = [ops.zeros((batch, self.fed_back), self.dtype)] * self.feeds_back
         zeros = [*zero_states(self.cells, batch, self.dtype), *feed, *alignment]
@@ -82,19 +82,19 @@ class StateLayout(NamedTuple):
         if len(given) not in (of_cells, len(zeros)):
             raise ValueError(
                 f"Argument `initial_state` must hold the {of_cells} states of the cells, or all "
-                f"{len(zeros)} of the decoder. Received: {len(given)} states"
+                f"{len(zeros)} tensors of the decoder's state. Received: {len(given)} states"
             )
         given = [ops.cast(x, zero.dtype) for x, zero in zip(given, zeros, strict=False)]
         return given + zeros[len(given) :]
 
 
 def batch_size_of(memory: Memory | None, cell_states: Any) -> int | Tensor:
-    """B, or the error that says that it follows from nothing."""
+    """Return B; raise `ValueError` if neither the memory nor the states are given."""
     known = keras.tree.flatten((cell_states, None if memory is None else memory.values))
     known = [x for x in known if x is not None]
     if not known:
         raise ValueError(
-            "Argument `batch_size` must be given where neither `memory` nor `cell_states` is. "
+            "Argument `batch_size` is required if `memory` and `cell_states` are None. "
             "Received: batch_size=None"
         )
     return ops.shape(known[0])[0]
@@ -103,12 +103,12 @@ def batch_size_of(memory: Memory | None, cell_states: Any) -> int | Tensor:
 def check_inputs(
     inputs: Tensor, inputs_mask: Tensor | None, reads_output: Tensor | None, units: int
 ) -> None:
-    """Raise `ValueError` where inputs, and what there is for each of them, do not fit together.
+    """Raise `ValueError` unless `inputs`, `inputs_mask` and `reads_output` match.
 
     Args:
         inputs: (B, T, D).
         inputs_mask: (B, T), or None.
-        reads_output: (B, T) where outputs are read instead of inputs, or None.
+        reads_output: (B, T), True where a step reads the previous output, or None.
         units: Features of an output.
     """
     check_rank("inputs", inputs.shape, "(batch, length, features)")
@@ -117,21 +117,22 @@ def check_inputs(
             check_shape(name, x.shape, "inputs", inputs.shape[:2])
     if reads_output is not None and inputs.shape[-1] != units:
         raise ValueError(
-            "Argument `reads_output` needs outputs of the inputs' size. "
+            "Argument `reads_output` needs outputs of the same size as the inputs. "
             f"Received: inputs.shape={tuple(inputs.shape)}, outputs of {units} features"
         )
 
 
 def check_without_attention(return_attention_scores: bool, reads_output: Tensor | None) -> None:
-    """Raise `ValueError` where something is asked of a decoder that takes an attention."""
+    """Raise `ValueError` if an argument of `call` needs the attention layer that is missing."""
     if return_attention_scores:
         raise ValueError(
-            "Argument `return_attention_scores` needs an attention. "
+            "Argument `return_attention_scores` needs an attention layer. "
             "Received: return_attention_scores=True, attention=None"
         )
     if reads_output is not None:
         raise ValueError(
-            "Argument `reads_output` needs an attention. Received: reads_output, attention=None"
+            "Argument `reads_output` needs an attention layer. "
+            "Received: reads_output, attention=None"
         )
 
 
@@ -142,14 +143,14 @@ def check_memory(
     features: int,
     batch: int | None = None,
 ) -> None:
-    """Raise `ValueError` unless a memory is one for this attention.
+    """Raise `ValueError` unless a memory matches its mask, the attention layer and the inputs.
 
     Args:
-        memory: (B, S, M), or a list of such; None without attention.
-        memory_mask: (B, S), or a list of such, or None.
+        memory: (B, S, M), or a list of memories; None without attention.
+        memory_mask: (B, S), or a list of masks, or None.
         attention: The attention layer, or None.
-        features: Of the context that it was built for.
-        batch: B of the inputs, as far as it is known.
+        features: Features of the context that the layer was built for.
+        batch: B of the inputs; None if unknown.
     """
     check_is_given(memory, attention)
     if attention is None:
@@ -166,11 +167,11 @@ def check_memory(
 
 
 def check_is_given(memory: Any, attention: AttentionLayer | None) -> None:
-    """Raise `ValueError` unless there is a memory exactly where there is an attention."""
+    """Raise `ValueError` unless memory and attention are both given or both None."""
     if (memory is None) != (attention is None):
         expected = "must be given with" if memory is None else "cannot be used without"
         raise ValueError(
-            f"Argument `memory` {expected} an attention. "
+            f"Argument `memory` {expected} an attention layer. "
             f"Received: memory={'None' if memory is None else 'a tensor'}, "
             f"attention={attention}"
         )

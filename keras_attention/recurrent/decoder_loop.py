@@ -1,4 +1,4 @@
-"""A decoder over a whole target: all steps at once, or one after the other, and trained so."""
+"""A decoder over a whole target: all steps at once, or a loop, which can be trained as well."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def run_at_once(
     drawn: dict[str, Tensor],
     training: bool | None,
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-    """All steps of a decoder at once, where none waits for what the one before attended to.
+    """Run all steps of a decoder at once, if none waits for the attention of the one before.
 
     Args:
         step: The decoder's step.
-        layers: Keras's recurrent layers over its cells.
+        layers: Keras recurrent layers, one per cell.
         inputs: (B, T, D).
-        mask: Boolean (B, T), False where a step is padding, or None.
-        memory: What is attended to; None without attention.
+        mask: Boolean (B, T), False on padding, or None.
+        memory: From the attention's `prepare`; None without attention.
         state: The decoder's state before the first step.
-        drawn: What the attention drew, (B, T, S) each.
-        training: Whether the recurrent layers drop features.
+        drawn: The result of the attention's `draw`, (B, T, S) each.
+        training: Whether to apply the recurrent layers' dropout.
 
     Returns:
         Outputs (B, T, .), weights (B, T, S) or None, both zero on padding, and the last state.
@@ -62,21 +62,22 @@ def run_loop(
     drawn: dict[str, Tensor],
     training: bool | None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """All steps of a decoder, where a step needs what the one before attended to.
+    """Run the steps of a decoder in a loop, if each needs the attention of the one before.
 
-    What no step changes leaves the loop: products with the target's inputs, and the weights, which
-    become constants of the loop, so that their gradients are formed once for all steps.
+    What does not change from step to step moves out of the loop: products with the target inputs,
+    and the weights, which become constants, so that their gradients are computed once for all
+    steps.
 
     Args:
-        step: The decoder's step, the dropout of its cells drawn.
+        step: The decoder's step. The dropout masks of its cells must be drawn already.
         inputs: (B, T, D).
-        mask: Boolean (B, T), False where a step is padding, or None.
-        reads_output: Boolean (B, T), True where a step reads the output before instead of its
+        mask: Boolean (B, T), False on padding, or None.
+        reads_output: Boolean (B, T), True where a step reads the previous output instead of its
             input, or None.
-        memory: What is attended to.
+        memory: From the attention's `prepare`.
         state: The decoder's state before the first step.
-        drawn: What the attention drew, (B, T, S) each.
-        training: Whether the cells are called for training.
+        drawn: The result of the attention's `draw`, (B, T, S) each.
+        training: Whether to call the cells in training mode.
 
     Returns:
         Outputs (B, T, .) and weights (B, T, S), zero on padding, and the last state.
@@ -128,10 +129,10 @@ def _by_time(
     reads_output: Tensor | None,
     drawn: dict[str, Tensor],
 ) -> dict[str, Nest]:
-    """What each step is given, floating-point tensors, time first.
+    """Return the arguments of the steps as floating-point tensors, time first.
 
-    "inputs" (T, B, D) and "drawn" (T, B, S) each; "mask" (T, B), 0 where a step is padding, and
-    "own" (T, B), 1 where it reads the output before, which the first never does, only where given.
+    These are "inputs" (T, B, D), "drawn" (T, B, S) each and, if given, "mask" (T, B), 0 on padding,
+    and "own" (T, B), 1 where a step reads the previous output, which the first never does.
     """
     xs: dict[str, Nest] = {"inputs": ops.cast(inputs, dtype), "drawn": drawn}
     if mask is not None:
@@ -144,15 +145,15 @@ def _by_time(
 
 
 def _constants(layer: Any) -> list[Tensor]:
-    """The weights of a layer, cast once where that is certain to be right, not at each step."""
+    """Return a layer's weights, cast once instead of at each step if that is known to be safe."""
     is_whole = isinstance(layer, AttentionLayer) or type(layer) is keras.layers.Dense
     return constants_of(layer, layer.compute_dtype if is_whole else None)
 
 
 def _is_pure(layer: Any) -> bool:
-    """Whether a call leaves the layer as it is, which a random generator, for example, does not.
+    """Whether a call leaves the layer unchanged; drawing random numbers, for example, does not.
 
-    The dropout of Keras's cells and of attention is drawn before the loop.
+    The random numbers of Keras cells and of attention are drawn before the loop.
     """
     if isinstance(layer, AttentionLayer) or hasattr(layer, "get_dropout_mask"):
         return True

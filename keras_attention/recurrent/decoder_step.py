@@ -1,4 +1,4 @@
-"""What a decoder does at each step, whenever it queries: from its flat state to the next one."""
+"""One step of a decoder, for any query time: from one flat state to the next."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from keras_attention.types import Tensor
 
 
 class DecoderStep(NamedTuple):
-    """A step of `AttentionDecoder`, which explains the formula.
+    """One step of an `AttentionDecoder`; see there for the formula.
 
     Attributes:
-        layout: What is where in the flat state.
-        cells: From the bottom to the top.
+        layout: The order of the tensors in the flat state.
+        cells: The cells, bottom to top.
         attention: An attention layer, or None.
-        query_time: When attention is asked, with the equations of cells and attention.
+        query_time: When to query, with the equations of cells and attention.
         attention_layer: f, or None.
     """
 
@@ -36,7 +36,7 @@ class DecoderStep(NamedTuple):
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
-        """The layers that a step calls besides the cells."""
+        """The layers that a step calls, other than the cells."""
         return [x for x in (self.attention, self.attention_layer) if x is not None]
 
     def __call__(
@@ -48,18 +48,21 @@ class DecoderStep(NamedTuple):
         steps: Sequence[CellStep],
         at_once: bool = False,
     ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
-        """One step, or all at once; parts may compute in other types, the state keeps its own.
+        """Run one step, or all at once.
+
+        The state keeps its dtypes, even if the layers compute in others.
 
         Args:
-            inputs: x_t, (B, D); at once (B, T, D).
+            inputs: x_t, (B, D); at once, (B, T, D).
             state: The flat state before the step.
-            memory: What is attended to; None without attention.
-            drawn: What the attention's `draw` gave for this step, (B, S) each; at once (B, T, S).
-            steps: The cells, for one step or for all.
-            at_once: Whether these are all steps.
+            memory: From the attention's `prepare`; None without attention.
+            drawn: The result of the attention's `draw` for this step, (B, S) each; at once,
+                (B, T, S) each.
+            steps: The cells as functions, for one step or for all.
+            at_once: Whether to run all steps at once.
 
         Returns:
-            o_t (B, .), weights (B, S) or None without attention, next state; at once (B, T, .),
+            o_t (B, .), weights (B, S) or None without attention, next state; at once, (B, T, .),
             (B, T, S) and the last state.
         """
         states, fed_back, alignment = self.layout.split(state)
@@ -85,5 +88,5 @@ class DecoderStep(NamedTuple):
 
 
 def _typed_like(before: Sequence[Tensor], after: Iterable[Tensor]) -> list[Tensor]:
-    """The tensors of the next state in the types of the last one, as a loop asks."""
+    """Return the next state in the dtypes of the previous one, as a loop requires."""
     return [ops.cast(new, old.dtype) for old, new in zip(before, after, strict=True)]

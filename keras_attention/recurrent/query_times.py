@@ -1,8 +1,8 @@
-"""When a decoder queries: before its cells run, after it, or between them; a class for each.
+"""When a decoder queries: before its cells run, after them, or in between; one class for each.
 
-The equations stand in `run`. Its symbols are those of `AttentionDecoder`: x_t are the inputs, s_t
-the cells' states, y_t^n the output of cell n, c_t is the context and a_{t-1} what is fed back, if
-anything is. They hold for one step, and where `runs_at_once` for all steps of a target alike.
+The equations are in `run`, with the symbols of `AttentionDecoder`: x_t are the inputs, s_t the
+cells' states, y_t^n is the output of cell n, c_t the context, and a_{t-1} the fed-back vector, if
+there is one. They hold for one step and, if `runs_at_once`, for all steps of a target at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Query = Literal["current", "previous", "between", "bottom"]
 
 
 class Attended(NamedTuple):
-    """What an attention layer gives for a query: context, weights and its next state."""
+    """An attention layer's results for a query: context, weights and next state."""
 
     context: Tensor
     weights: Tensor
@@ -33,15 +33,15 @@ Outcome: TypeAlias = tuple[Tensor, Attended, States]
 
 
 class QueryTime:
-    """When a decoder queries; a subclass for each time.
+    """When a decoder queries; one subclass per query time.
 
     Attributes:
-        name: What a user types.
-        feeds_back: Whether input feeding is the usual choice: where no cell reads c_t anyway.
-        runs_at_once: Whether no query depends on a context, so that all steps can be run at once
-            where nothing is fed back.
-        fewest_cells: How many cells it takes. Where that is two, attention stands between cells.
-        transitions: How many of the cells are the lowest layer.
+        name: The value of the decoder's argument `query`.
+        feeds_back: Whether input feeding is the default: only if no cell reads c_t anyway.
+        runs_at_once: Whether no query depends on a context, so that all steps can run at once if
+            nothing is fed back.
+        fewest_cells: Minimum number of cells; if it is 2, attention is between cells.
+        transitions: Number of cells in the lowest layer.
     """
 
     name: Query
@@ -53,37 +53,36 @@ class QueryTime:
     def check(
         self, cells: Sequence[Any], attention: Any, input_feeding: bool | None, attention_layer: Any
     ) -> None:
-        """Raise `ValueError` where a decoder's arguments are not what this time needs."""
+        """Raise `ValueError` if a decoder's arguments are not valid for this query time."""
         if attention is None and self.fewest_cells > 1:
             raise ValueError(
-                f"Argument `query={self.name!r}` needs an attention between the cells. "
-                "Received: attention=None"
+                f"Argument `query={self.name!r}` needs an attention layer. Received: attention=None"
             )
         if len(cells) < self.fewest_cells:
             raise ValueError(
-                f"Argument `query={self.name!r}` needs a cell before attention and at least one "
-                f"after it. Received: {len(cells)} cell"
+                f"Argument `query={self.name!r}` needs at least two cells, one before attention "
+                f"and one after it. Received: {len(cells)} cell"
             )
         if attention is None and input_feeding:
             raise ValueError(
-                "Argument `input_feeding` needs an attention: without one nothing is fed back. "
+                "Argument `input_feeding` needs an attention layer, whose result is fed back. "
                 f"Received: input_feeding={input_feeding}, attention=None"
             )
 
     def kept_cells(self, cells: Sequence[Any]) -> list[Any]:
-        """The cells whose states are the decoder's."""
+        """Return the cells whose states the decoder keeps."""
         return list(cells)
 
     def query_size(self, cells: Sequence[Any]) -> int:
-        """Features of a query."""
+        """Return the number of features of a query."""
         raise NotImplementedError
 
     def input_sizes(
         self, cells: Sequence[Any], inputs: int, context: int, fed_back: int
     ) -> list[int]:
-        """How many features each cell reads, where inputs, context and what is fed back have these.
+        """Return how many features each cell reads, given those of inputs, context and feedback.
 
-        Here as if no cell read the context.
+        In this base class, no cell reads the context.
         """
         return [inputs + fed_back, *(output_size(cell) for cell in cells[:-1])]
 
@@ -91,20 +90,20 @@ class QueryTime:
         """Run the cells and attend.
 
         Args:
-            inputs: x_t, and a_{t-1} where something is fed back; (B, .) each, or those of all
-                steps, (B, T, .).
-            states: Those of the kept cells.
-            cells: From the bottom to the top, for one step or for all.
-            attend: The attention, with one query or with all.
+            inputs: x_t and, if there is feedback, a_{t-1}; (B, .) each, or (B, T, .) for all
+                steps.
+            states: The states of the kept cells.
+            cells: The cells as functions, bottom to top, for one step or for all.
+            attend: The attention layer as a function of one query, or of all.
 
         Returns:
-            The top cell's output, what attention gave, the next states of the kept cells.
+            The top cell's output, the attention layer's results, the next states of the kept cells.
         """
         raise NotImplementedError
 
 
 class Current(QueryTime):
-    """After the cells, with the new output of the top one (Luong)."""
+    """Queries after the cells run, with the new output of the top cell (Luong)."""
 
     name = "current"
     feeds_back = True
@@ -120,7 +119,7 @@ class Current(QueryTime):
 
 
 class Previous(QueryTime):
-    """Before the cells, with the first state of the top one (Bahdanau)."""
+    """Queries before the cells run, with the first state of the top cell (Bahdanau)."""
 
     name = "previous"
 
@@ -130,8 +129,8 @@ class Previous(QueryTime):
         super().check(cells, attention, input_feeding, attention_layer)
         if input_feeding and attention_layer is None:
             raise ValueError(
-                "With query='previous' the context enters the cell already; input feeding needs an "
-                "`attention_layer` whose output is fed back. "
+                "Argument `input_feeding` needs an `attention_layer`, whose output is fed back, if "
+                "query='previous', where the context enters the cell already. "
                 f"Received: input_feeding={input_feeding}, attention_layer=None"
             )
 
@@ -152,7 +151,7 @@ class Previous(QueryTime):
 
 
 class Between(QueryTime):
-    """Between two cells at the bottom that share one state (conditional GRU; Sennrich)."""
+    """Queries between the two lowest cells, which share one state (conditional GRU; Sennrich)."""
 
     name = "between"
     fewest_cells = 2
@@ -165,8 +164,8 @@ class Between(QueryTime):
         sizes = [state_sizes(cell) for cell in cells[:2]]
         if sizes[0] != sizes[1]:
             raise ValueError(
-                "Argument `query='between'` needs two cells at the bottom that share a state, so "
-                f"of equal state sizes. Received: state sizes {sizes[0]} and {sizes[1]}"
+                "Argument `query='between'` needs equal state sizes in the two lowest cells, which "
+                f"share a state. Received: state sizes {sizes[0]} and {sizes[1]}"
             )
 
     def kept_cells(self, cells: Sequence[Any]) -> list[Any]:
@@ -182,7 +181,7 @@ class Between(QueryTime):
         return [bottom, context, *above]
 
     def run(self, inputs: Inputs, states: States, cells: Cells, attend: Attend) -> Outcome:
-        """With s' as the state in between; cells above the two are a stack on top of them.
+        """Run the two lowest cells, with s' the state between them; any others are stacked on top.
 
         `s'_t = cell_1([x_t; a_{t-1}], s_{t-1})`, `c_t = attend(s'_t)`, `s_t = cell_2(c_t, s'_t)`.
         """
@@ -193,7 +192,7 @@ class Between(QueryTime):
 
 
 class Bottom(QueryTime):
-    """After the bottom cell, and all above read what it gets (GNMT; Wu)."""
+    """Queries after the bottom cell; all cells above read the context (GNMT; Wu)."""
 
     name = "bottom"
     runs_at_once = True
@@ -209,7 +208,7 @@ class Bottom(QueryTime):
         return [bottom, *(size + context for size in above)]
 
     def run(self, inputs: Inputs, states: States, cells: Cells, attend: Attend) -> Outcome:
-        """The bottom cell asks, and what it gets is beside the inputs of all others.
+        """The bottom cell queries; the context is an additional input of all cells above.
 
         `y_t^1 = cell_1([x_t; a_{t-1}], .)`, `c_t = attend(y_t^1)`,
         `y_t^n = cell_n([y_t^{n-1}; c_t], .)`.

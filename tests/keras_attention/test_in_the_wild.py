@@ -242,7 +242,7 @@ def test_a_decoder_that_is_not_built_says_so() -> None:
     with pytest.raises(ValueError, match="no weights yet"):
         decoder.step(uniform(B, D, seed=1), [uniform(B, 3, seed=2)])
     decoder(uniform(B, T, D, seed=1))
-    with pytest.raises(ValueError, match=r"`state` must hold the 1 tensors.*Received: 0"):
+    with pytest.raises(ValueError, match=r"`state` must hold.*, at least 1. Received: 0"):
         decoder.step(uniform(B, D, seed=1), [])
     with pytest.raises(ValueError, match=r"`initial_state\[0\]`.*Received"):
         decoder(uniform(B, T, D, seed=1), initial_state=uniform(1, 3, seed=2))

@@ -190,8 +190,8 @@ def test_bfloat16_is_close(query: str) -> None:
 @pytest.mark.parametrize(
     ("query", "cells", "message"),
     [
-        ("between", [8], r"`query='between'` needs a cell before.*Received: 1 cell"),
-        ("bottom", [8], r"`query='bottom'` needs a cell before.*Received: 1 cell"),
+        ("between", [8], r"`query='between'` needs at least two cells.*Received: 1 cell"),
+        ("bottom", [8], r"`query='bottom'` needs at least two cells.*Received: 1 cell"),
         ("between", [8, 9], r"share a state.*Received: state sizes \[8\] and \[9\]"),
     ],
 )
@@ -201,5 +201,7 @@ def test_refuses_cells_that_do_not_fit(query: str, cells: list[int], message: st
 
 
 def test_refuses_to_stand_between_cells_without_attention() -> None:
-    with pytest.raises(ValueError, match=r"`query='bottom'` needs an attention.*attention=None"):
+    with pytest.raises(
+        ValueError, match=r"`query='bottom'` needs an attention layer.*attention=None"
+    ):
         ka.AttentionDecoder([GRU(8), GRU(8)], None, query="bottom")

@@ -66,10 +66,10 @@ def test_what_cannot_be_read_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`reads_output` must match `inputs`.*Received"):
         decoder()(INPUTS, memory=MEMORY, reads_output=OWN[:, :3])
     wide = ka.AttentionDecoder(keras.layers.LSTMCell(3), ka.LuongAttention())
-    with pytest.raises(ValueError, match=r"outputs of the inputs' size.*outputs of 10 features"):
+    with pytest.raises(ValueError, match=r"outputs of the same size as.*outputs of 10 features"):
         wide(INPUTS, memory=MEMORY, reads_output=OWN)
     alone = ka.AttentionDecoder(keras.layers.LSTMCell(D), None)
-    with pytest.raises(ValueError, match="`reads_output` needs an attention"):
+    with pytest.raises(ValueError, match="`reads_output` needs an attention layer"):
         alone(INPUTS, reads_output=OWN)
     with pytest.raises(ValueError, match=r"`inputs` must have the axes .*Received: inputs.shape"):
         ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=0.1))(INPUTS[0])
