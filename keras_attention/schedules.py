@@ -45,7 +45,7 @@ class Schedule:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return asdict(self)  # type: ignore[call-overload]
 
     @classmethod

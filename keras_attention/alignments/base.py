@@ -126,5 +126,5 @@ class Alignment(keras.layers.Layer):
         return keras.KerasTensor(scores.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return dict(super().get_config())

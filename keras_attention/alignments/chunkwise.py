@@ -26,7 +26,7 @@ class MonotonicChunkwise(Monotonic):
     stops, it takes a softmax over the w positions that end there. The weights have the same sum as
     the a_ik, and equal them for `chunk_size=1`, which is `Monotonic`.
 
-    Each chunk has a softmax of its own, so no chunk underflows because of scores in another.
+    Each chunk has its own softmax, so no chunk underflows because of scores in another.
 
     Args:
         chunk_size: w, in positions.
@@ -119,7 +119,7 @@ class MonotonicChunkwise(Monotonic):
         return self.chunk_attention.compute_scores(ops.expand_dims(projected, 1), prepared[0])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         chunk_attention = keras.saving.serialize_keras_object(self.chunk_attention)
         config = {"chunk_size": self.chunk_size, "chunk_attention": chunk_attention}
         return {**super().get_config(), **config}

@@ -33,7 +33,7 @@ class _Local(Alignment):
         return masked_softmax(scores, ops.broadcast_to(is_near, ops.shape(scores)))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "window": self.window}
 
 
@@ -175,7 +175,7 @@ class LocalPredictive(_Local):
         return ops.cast(at_least_float32(weights) * near, weights.dtype), state
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
 

@@ -146,7 +146,7 @@ class Monotonic(Alignment):
         return stop * come_by(go_on, before)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         config = {"mode": self.mode, "noise": self.noise, "score_bias_init": self.score_bias_init}
         return {**super().get_config(), **config}
 

@@ -59,7 +59,7 @@ class Softmax(Alignment):
         return masked_softmax(scores, value_mask), state
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "temperature": self.temperature}
 
 

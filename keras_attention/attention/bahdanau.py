@@ -121,5 +121,5 @@ class BahdanauAttention(Attention):
         return scores.additive(query, key, v)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units, "normalize": self.normalize}

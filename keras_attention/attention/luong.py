@@ -162,6 +162,6 @@ class LuongAttention(Attention):
         return result * ops.cast(self.g, result.dtype) if self.scale else result
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         config = {"score": self.score, "units": self.units, "scale": self.scale}
         return {**super().get_config(), **config}

@@ -235,7 +235,7 @@ class MultiHeadedAttention(AttentionLayer):
         return [head.draw(memory, steps, training) for head in self.heads]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "attention": self._like,

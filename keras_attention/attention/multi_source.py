@@ -174,7 +174,7 @@ class MultiSourceAttention(AttentionLayer):
         return list(zip(self.attentions, *given, strict=True))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         attentions = keras.saving.serialize_keras_object(self.attentions)
         return {**super().get_config(), "attentions": attentions}
 

@@ -136,7 +136,7 @@ class Location(Past):
         return (state[0] + weights if self.cumulative else weights,)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -224,7 +224,7 @@ class Coverage(Past):
         return (state[0] + ops.cast(weights, state[0].dtype),)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "max_fertility": self.max_fertility}
 
 

@@ -137,7 +137,7 @@ class AttentionPooling(keras.layers.Layer):
         return pooled, keras.KerasTensor((batch, length), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,

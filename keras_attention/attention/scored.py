@@ -211,7 +211,7 @@ class Attention(AttentionLayer):
         return drawn
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "alignment": keras.saving.serialize_keras_object(self.alignment),

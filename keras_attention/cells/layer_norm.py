@@ -106,5 +106,5 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
         return centred * ops.rsqrt(variance + self.epsilon) * ops.cast(gain, x.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "epsilon": self.epsilon}

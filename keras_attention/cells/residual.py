@@ -118,7 +118,7 @@ class ResidualCell(_DropoutRNNCell, keras.layers.Layer):
             self.cell.reset_recurrent_dropout_mask()
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "cell": keras.saving.serialize_keras_object(self.cell)}
 
     @classmethod

@@ -195,7 +195,7 @@ class GuidedAlignmentLoss(keras.losses.Loss):
         return guided_alignment_loss(y_pred, y_true, self.cost)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "cost": self.cost}
 
 

@@ -144,7 +144,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
         return cross_entropy(y_pred, y_true, self.label_smoothing)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 

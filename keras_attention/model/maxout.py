@@ -69,5 +69,5 @@ class Maxout(keras.layers.Layer):
         return (*inputs_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units, "pool_size": self.pool_size}

@@ -126,7 +126,7 @@ class ScheduledSamplingModel(Seq2Seq):
             )
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "schedule": keras.saving.serialize_keras_object(self.schedule),

@@ -174,7 +174,7 @@ class Seq2Seq(StepModel, keras.Model):
         return model
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         policy = keras.dtype_policies.serialize(self.policy)
         return {"name": self.name, "config": asdict(self.config), "dtype": policy}
 

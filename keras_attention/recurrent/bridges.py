@@ -127,12 +127,12 @@ class Bridge(keras.layers.Layer):
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
     ) -> list[keras.KerasTensor]:
-        """Symbolic results of `call`."""
+        """Return the symbolic results of `call`."""
         rows, dtype = states[0].shape[0], self.compute_dtype
         return [keras.KerasTensor((rows, n), dtype=dtype) for cell in self.sizes for n in cell]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "sizes": self.sizes, "kind": self.kind}
 
 

@@ -110,7 +110,7 @@ class _Encoder(keras.layers.Layer):
     def compute_output_spec(
         self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
     ) -> tuple[keras.KerasTensor, ...]:
-        """Symbolic results of `call`."""
+        """Return the symbolic results of `call`."""
         batch, length = inputs.shape[:2]
         size, dtype = self.units * len(self.directions), self.compute_dtype
         states = [
@@ -120,7 +120,7 @@ class _Encoder(keras.layers.Layer):
         return (keras.KerasTensor((batch, length, size), dtype=dtype), *states)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         names = ("units", "num_layers", "dropout", "recurrent_dropout", "seed", "residual")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

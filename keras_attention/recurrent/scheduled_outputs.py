@@ -87,11 +87,11 @@ class ScheduledSamplingMask(keras.layers.Layer):
         return ops.greater_equal(keras.random.uniform(shape, seed=self.seed_generator), given)
 
     def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
-        """Symbolic results: Boolean (B, T)."""
+        """Return the symbolic result, boolean (B, T)."""
         return keras.KerasTensor(inputs.shape[:2], dtype="bool")
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         schedule = keras.saving.serialize_keras_object(self.schedule)
         return {**super().get_config(), "schedule": schedule, "seed": self.seed}
 
