@@ -23,7 +23,7 @@ from benchmarks.machine import description
 _BATCH, _TARGET, _SOURCE, _FEATURES, _UNITS = 32, 20, 40, 128, 256
 Run = Callable[[], object]
 
-MECHANISMS: dict[str, Callable[[], ka.attention.Attention | ka.MultiHeadedAttention]] = {
+MECHANISMS: dict[str, Callable[[], ka.attention.Attention | ka.attention.MultiHead]] = {
     "softmax": lambda: ka.BahdanauAttention(_UNITS),
     "sparsemax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.Sparsemax()),
     "hardmax": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.Hardmax()),
@@ -38,7 +38,7 @@ MECHANISMS: dict[str, Callable[[], ka.attention.Attention | ka.MultiHeadedAttent
     "local-p": lambda: ka.BahdanauAttention(_UNITS, alignment=ka.alignments.LocalPredictive()),
     "location": lambda: ka.BahdanauAttention(_UNITS, past=ka.attention.Location()),
     "coverage": lambda: ka.BahdanauAttention(_UNITS, past=ka.attention.Coverage()),
-    "4 heads": lambda: ka.MultiHeadedAttention(ka.BahdanauAttention(_UNITS // 4), 4),
+    "4 heads": lambda: ka.attention.MultiHead(ka.BahdanauAttention(_UNITS // 4), 4),
 }
 
 

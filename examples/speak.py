@@ -77,7 +77,7 @@ class Speaker:
         )
         letters = keras.Input((None,), dtype="int32", name="letters")
         before = keras.Input((None, BANDS + 1), name="before")
-        halved = ka.recurrent.ScheduledSamplingMask(
+        halved = ka.recurrent.ScheduledOutputs(
             ka.schedules.Linear(c=0.5 / steps, minimum=0.5), seed=1
         )
         memory, *_ = self.encoder(self.embedding(letters))

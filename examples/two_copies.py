@@ -1,7 +1,7 @@
 """Restore a text from two damaged copies, with attention to both (several memories).
 
 Each letter is left in at least one copy. Some copies also have a blot where there was no letter, so
-positions in the two copies may differ: `ka.MultiSourceAttention` attends to each copy separately.
+positions in the two copies may differ: `ka.attention.MultiSource` attends to each copy separately.
 
     python -m examples.two_copies --picture two-copies.png
 """
@@ -63,7 +63,7 @@ class Restorer:
         self.bridge = keras.layers.Dense(units, activation="tanh")
         self.decoder = ka.AttentionDecoder(
             keras.layers.GRUCell(units),
-            ka.MultiSourceAttention([ka.BahdanauAttention(units), ka.BahdanauAttention(units)]),
+            ka.attention.MultiSource([ka.BahdanauAttention(units), ka.BahdanauAttention(units)]),
             query="previous",
         )
         self.logits = keras.layers.Dense(len(SYMBOLS))

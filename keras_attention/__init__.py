@@ -26,8 +26,6 @@ from keras_attention.attention import (
     AttentionPooling,
     BahdanauAttention,
     LuongAttention,
-    MultiHeadedAttention,
-    MultiSourceAttention,
 )
 from keras_attention.decoding import BeamSearch, GreedySearch, SamplingSearch
 from keras_attention.model import Seq2Seq, Seq2SeqConfig
@@ -44,8 +42,6 @@ __all__ = [
     "GreedySearch",
     "LSTMEncoder",
     "LuongAttention",
-    "MultiHeadedAttention",
-    "MultiSourceAttention",
     "RunDirectory",
     "SamplingSearch",
     "SentencePieceTokenizer",

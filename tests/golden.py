@@ -19,7 +19,7 @@ OF_A_CASE = {  # the golden file's name: that of a checkpoint, that of a layer's
         "attention_wrapper_3/lstm_cell_3/recurrent_kernel",
     ),
     "cell_bias": ("_cell/bias", "attention_wrapper_3/lstm_cell_3/bias"),
-    "key_kernel": ("_attention_mechanisms/0/memory_layer/kernel", "{}/memory_layer/kernel"),
+    "memory_kernel": ("_attention_mechanisms/0/memory_layer/kernel", "{}/memory_layer/kernel"),
     "query_kernel": (
         "_attention_mechanisms/0/query_layer/kernel",
         "attention_wrapper_3/{}/kernel",

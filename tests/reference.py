@@ -53,10 +53,10 @@ def additive(
     v: Array,
     query_kernel: Array,
     key_kernel: Array,
-    b: Array | float = 0.0,
+    bias: Array | float = 0.0,
 ) -> Array:
-    """score_s = v . tanh(W_q q + W_m k_s + b)"""
-    return np.array([v @ np.tanh(query @ query_kernel + key @ key_kernel + b) for key in keys])
+    """score_s = v . tanh(W_q q + W_m k_s + bias)"""
+    return np.array([v @ np.tanh(query @ query_kernel + key @ key_kernel + bias) for key in keys])
 
 
 def concat(query: Array, keys: Array, kernel: Array, v: Array) -> Array:

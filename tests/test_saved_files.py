@@ -17,26 +17,12 @@ import keras_attention as ka
 from export.verify.verification import verify
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
-from tests.conformance.registry import REGISTRY, Entry
+from tests.conformance.registry import REGISTRY
 from tests.conformance.test_conformance import outputs
 from training.recipes.reading import load_config
 from training.train import main
 
 ARCHIVE = Path(__file__).parent / "data" / "saved_files.tar.xz"
-
-RENAMED = {
-    "MultiHead": "MultiHeadedAttention",
-    "MultiSource": "MultiSourceAttention",
-    "ScheduledOutputs": "ScheduledSamplingMask",
-    "ScheduledSampling": "ScheduledSamplingModel",
-}
-"""Current names of renamed classes; files keep the names under which they were registered."""
-
-
-def entry(name: str) -> Entry:
-    """The entry of the registry that was called `name` when the files were written."""
-    kind, dash, variant = name.partition("-")
-    return REGISTRY[f"{RENAMED.get(kind, kind)}{dash}{variant}"]
 
 
 def saved_layers() -> list[str]:
@@ -62,7 +48,7 @@ def expected(saved: Path, name: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", saved_layers())
 def test_a_model_of_each_layer_loads_and_answers_the_same(saved: Path, name: str) -> None:
     model = keras.saving.load_model(saved / "layers" / f"{name}.keras")
-    found = outputs(model, entry(name).arrays(2, 5, 3))
+    found = outputs(model, REGISTRY[name].arrays(2, 5, 3))
     for one, other in zip(found, expected(saved, name), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 

@@ -11,8 +11,8 @@ from keras_attention.attention.bahdanau import BahdanauAttention
 from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.function import FunctionAttention
 from keras_attention.attention.luong import LuongAttention
-from keras_attention.attention.multi_head import MultiHeadedAttention
-from keras_attention.attention.multi_source import MultiSourceAttention
+from keras_attention.attention.multi_head import MultiHead
+from keras_attention.attention.multi_source import MultiSource
 from keras_attention.attention.past import Coverage, Location, Past
 from keras_attention.attention.pooling import AttentionPooling
 from keras_attention.attention.scored import Attention
@@ -27,7 +27,7 @@ __all__ = [
     "Location",
     "LuongAttention",
     "Memory",
-    "MultiHeadedAttention",
-    "MultiSourceAttention",
+    "MultiHead",
+    "MultiSource",
     "Past",
 ]

@@ -19,7 +19,7 @@ from keras_attention.types import Nest, Shape, Tensor
 class Memory(NamedTuple):
     """What a query attends to, computed once per batch by `AttentionLayer.prepare`.
 
-    In the memory of a `MultiSourceAttention`, every field is a tuple with one item per source.
+    In the memory of a `MultiSource`, every field is a tuple with one item per source.
 
     Attributes:
         values: (B, S, M), averaged into the context.
@@ -216,7 +216,7 @@ class AttentionLayer(keras.layers.Layer):
         for name, shape in shapes.items():
             if any(isinstance(size, list | tuple) for size in shape or ()):
                 raise ValueError(
-                    f"Argument `{name}` must be one tensor; `MultiSourceAttention` takes "
+                    f"Argument `{name}` must be one tensor; `MultiSource` takes "
                     f"several. Received: {len(shape)} tensors"
                 )
         return [tuple(shapes.values())]

@@ -22,8 +22,8 @@ from keras_attention.checks import check_positive
 from keras_attention.types import Nest, Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention", name="MultiHead")
-class MultiHeadedAttention(AttentionLayer):
+@keras.saving.register_keras_serializable(package="keras_attention")
+class MultiHead(AttentionLayer):
     """Several attention heads in parallel, each with its own weights and projection of the values.
 
     Formula: `context = [c_1; ...; c_H] W_o`, where head h has its own score and attends to its own
@@ -60,7 +60,7 @@ class MultiHeadedAttention(AttentionLayer):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> attention = ka.MultiHeadedAttention(ka.BahdanauAttention(units=8), num_heads=3)
+        >>> attention = ka.attention.MultiHead(ka.BahdanauAttention(units=8), num_heads=3)
         >>> query, value = np.ones((2, 5, 6), "float32"), np.ones((2, 7, 4), "float32")
         >>> context, weights = attention(query, value, return_attention_scores=True)
         >>> tuple(context.shape), tuple(weights.shape)
@@ -245,7 +245,7 @@ class MultiHeadedAttention(AttentionLayer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> MultiHeadedAttention:
+    def from_config(cls, config: dict[str, Any]) -> MultiHead:
         """Create a layer from the result of `get_config`."""
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})

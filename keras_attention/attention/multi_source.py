@@ -13,8 +13,8 @@ from keras_attention.attention.base import AttentionLayer, Memory, split_state
 from keras_attention.types import Nest, Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention", name="MultiSource")
-class MultiSourceAttention(AttentionLayer):
+@keras.saving.register_keras_serializable(package="keras_attention")
+class MultiSource(AttentionLayer):
     """Attention over several memories, such as two source languages, or text and an image.
 
     Formula: `context = [c^1; ...; c^N]`, where attention n has its own score, alignment and
@@ -51,7 +51,7 @@ class MultiSourceAttention(AttentionLayer):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> attention = ka.MultiSourceAttention(
+        >>> attention = ka.attention.MultiSource(
         ...     [ka.BahdanauAttention(8), ka.LuongAttention("general")]
         ... )
         >>> query = np.ones((2, 5, 6), "float32")
@@ -179,7 +179,7 @@ class MultiSourceAttention(AttentionLayer):
         return {**super().get_config(), "attentions": attentions}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> MultiSourceAttention:
+    def from_config(cls, config: dict[str, Any]) -> MultiSource:
         """Create a layer from the result of `get_config`."""
         attentions = keras.saving.deserialize_keras_object(config["attentions"])
         return cls(**{**config, "attentions": attentions})

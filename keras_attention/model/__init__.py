@@ -11,14 +11,14 @@ from __future__ import annotations
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.ensemble import Ensemble
 from keras_attention.model.maxout import Maxout
-from keras_attention.model.scheduled_sampling import ScheduledSamplingModel
+from keras_attention.model.scheduled_sampling import ScheduledSampling
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.model.streaming import stream
 
 __all__ = [
     "Ensemble",
     "Maxout",
-    "ScheduledSamplingModel",
+    "ScheduledSampling",
     "Seq2Seq",
     "Seq2SeqConfig",
     "stream",

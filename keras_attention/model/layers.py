@@ -12,7 +12,7 @@ from keras_attention.attention import (
     AttentionLayer,
     BahdanauAttention,
     LuongAttention,
-    MultiHeadedAttention,
+    MultiHead,
 )
 from keras_attention.attention.registry import ALIGNMENTS, PASTS
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
@@ -163,9 +163,7 @@ def _attention(config: Seq2SeqConfig, policy: Any) -> AttentionLayer | None:
     )
     if config.num_heads == 1 and config.head_size is None:
         return attention
-    return MultiHeadedAttention(
-        attention, config.num_heads, config.head_size, dtype=policy, name="attention"
-    )
+    return MultiHead(attention, config.num_heads, config.head_size, dtype=policy, name="attention")
 
 
 def _score(config: Seq2SeqConfig, policy: Any, **options: Any) -> Attention:

@@ -15,8 +15,8 @@ from keras_attention.schedules import Schedule, check_schedule
 from keras_attention.types import Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledSampling")
-class ScheduledSamplingModel(Seq2Seq):
+@keras.saving.register_keras_serializable(package="keras_attention")
+class ScheduledSampling(Seq2Seq):
     """A `Seq2Seq` that reads some of its own tokens instead of the true ones during training.
 
     Formula: the decoder input `x_t = y_t` with probability `epsilon_i`, else
@@ -46,7 +46,7 @@ class ScheduledSamplingModel(Seq2Seq):
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> model = ka.model.ScheduledSamplingModel(
+        >>> model = ka.model.ScheduledSampling(
         ...     ka.Seq2SeqConfig(source_vocabulary=11, target_vocabulary=13),
         ...     schedule=ka.schedules.InverseSigmoid(k=500),
         ... )
@@ -135,9 +135,7 @@ class ScheduledSamplingModel(Seq2Seq):
         }
 
     @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Any = None
-    ) -> ScheduledSamplingModel:
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ScheduledSampling:
         """Create a model from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         own = Seq2SeqConfig(**with_current_names(config["config"]))

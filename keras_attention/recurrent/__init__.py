@@ -11,12 +11,12 @@ from __future__ import annotations
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.recurrent.decoder import AttentionDecoder
 from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
-from keras_attention.recurrent.scheduled_outputs import ScheduledSamplingMask
+from keras_attention.recurrent.scheduled_outputs import ScheduledOutputs
 
 __all__ = [
     "AttentionDecoder",
     "BiLSTMEncoder",
     "Bridge",
     "LSTMEncoder",
-    "ScheduledSamplingMask",
+    "ScheduledOutputs",
 ]

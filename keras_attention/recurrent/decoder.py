@@ -72,7 +72,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, M), or a list of memories for `MultiSourceAttention`; None without attention.
+        memory: (B, S, M), or a list of memories for `MultiSource`; None without attention.
         inputs_mask: Boolean (B, T), False on padding, where the state does not change, and outputs
             and weights are zero. Keras fills it in from the mask that `inputs` carries.
         memory_mask: Boolean (B, S), True where a position may be attended to, or a list of masks.
@@ -80,7 +80,7 @@ class AttentionDecoder(keras.layers.Layer):
         initial_state: The cells' states, or a full state; None means zeros.
         reads_output: Boolean (B, T), True where a step reads the previous output instead of its
             input; gradients flow through it. The first step always reads its input. Outputs and
-            inputs must have the same size. See `ScheduledSamplingMask`.
+            inputs must have the same size. See `ScheduledOutputs`.
         return_attention_scores: Whether to return the weights (B, T, S) as well.
         return_state: Whether to return the tensors of the state after the last step as well.
         training: Whether to apply dropout.

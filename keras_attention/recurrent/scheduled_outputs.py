@@ -12,15 +12,15 @@ from keras_attention.schedules import Schedule, check_schedule
 from keras_attention.types import Shape, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_attention", name="ScheduledOutputs")
-class ScheduledSamplingMask(keras.layers.Layer):
+@keras.saving.register_keras_serializable(package="keras_attention")
+class ScheduledOutputs(keras.layers.Layer):
     """Draws which steps of an `AttentionDecoder` read the previous output instead of their input.
 
     Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, drawn independently for
     each step; i counts the calls in training. Outside training, every step reads its input.
 
     Use it if outputs and inputs are of the same kind, such as spectrogram frames. A step reads the
-    output itself, and gradients flow through it. For tokens, use `ka.model.ScheduledSamplingModel`.
+    output itself, and gradients flow through it. For tokens, use `ka.model.ScheduledSampling`.
 
     Args:
         schedule: `epsilon` as a function of i, one of `keras_attention.schedules`.
@@ -47,7 +47,7 @@ class ScheduledSamplingMask(keras.layers.Layer):
         >>> decoder = ka.AttentionDecoder(
         ...     keras.layers.LSTMCell(8), ka.LuongAttention(), attention_layer=keras.layers.Dense(4)
         ... )
-        >>> drawn = ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=1e-4))
+        >>> drawn = ka.recurrent.ScheduledOutputs(ka.schedules.Linear(c=1e-4))
         >>> outputs = decoder(frames, memory=memory, reads_output=drawn(frames, training=True))
         >>> tuple(outputs.shape)
         (2, 3, 4)
@@ -96,7 +96,7 @@ class ScheduledSamplingMask(keras.layers.Layer):
         return {**super().get_config(), "schedule": schedule, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ScheduledSamplingMask:
+    def from_config(cls, config: dict[str, Any]) -> ScheduledOutputs:
         """Create a layer from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(**{**config, "schedule": schedule})

@@ -218,8 +218,8 @@ REGISTRY: dict[str, Entry] = {
         _attend,
         SAME_SIZE,
     ),
-    "MultiHeadedAttention": Entry(
-        lambda: ka.MultiHeadedAttention(
+    "MultiHead": Entry(
+        lambda: ka.attention.MultiHead(
             ka.BahdanauAttention(4, past=ka.attention.Coverage(), dropout=0.2, seed=3),
             2,
             value_size=3,
@@ -227,16 +227,16 @@ REGISTRY: dict[str, Entry] = {
         _attend,
         ATTENDING,
     ),
-    "MultiHeadedAttention-projected": Entry(
-        lambda: ka.MultiHeadedAttention(ka.LuongAttention("dot"), 3, head_size=2),
+    "MultiHead-projected": Entry(
+        lambda: ka.attention.MultiHead(ka.LuongAttention("dot"), 3, head_size=2),
         _attend,
         ATTENDING,
     ),
-    "MultiSourceAttention": Entry(
-        lambda: ka.MultiSourceAttention(
+    "MultiSource": Entry(
+        lambda: ka.attention.MultiSource(
             [
                 ka.BahdanauAttention(4, past=ka.attention.Coverage(), dropout=0.2, seed=3),
-                ka.MultiHeadedAttention(ka.LuongAttention("general"), 2),
+                ka.attention.MultiHead(ka.LuongAttention("general"), 2),
             ]
         ),
         _attend_to_two,
@@ -329,7 +329,7 @@ REGISTRY: dict[str, Entry] = {
     "AttentionDecoder-several-heads": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.MultiHeadedAttention(
+            ka.attention.MultiHead(
                 ka.BahdanauAttention(4, alignment=ka.alignments.LocalMonotonic(2)), 2
             ),
             input_feeding=False,
@@ -340,7 +340,7 @@ REGISTRY: dict[str, Entry] = {
     "AttentionDecoder-two-sources": Entry(
         lambda: ka.AttentionDecoder(
             keras.layers.LSTMCell(U),
-            ka.MultiSourceAttention(
+            ka.attention.MultiSource(
                 [
                     ka.BahdanauAttention(4, alignment=ka.alignments.Monotonic()),
                     ka.LuongAttention("general"),
@@ -477,8 +477,8 @@ REGISTRY: dict[str, Entry] = {
         lambda model, x: [model(x)],
         IDS,
     ),
-    "ScheduledSamplingMask": Entry(
-        lambda: ka.recurrent.ScheduledSamplingMask(ka.schedules.Exponential(k=0.9), seed=3),
+    "ScheduledOutputs": Entry(
+        lambda: ka.recurrent.ScheduledOutputs(ka.schedules.Exponential(k=0.9), seed=3),
         lambda layer, x: [ops.cast(layer(x["inputs"]), "float32")],
         {"inputs": (("T", D), "float32")},
     ),
@@ -496,8 +496,8 @@ REGISTRY: dict[str, Entry] = {
             "own_mask": (("T",), "int32"),
         },
     ),
-    "ScheduledSamplingModel": Entry(
-        lambda: ka.model.ScheduledSamplingModel(
+    "ScheduledSampling": Entry(
+        lambda: ka.model.ScheduledSampling(
             _seq2seq(attention="luong", dropout=0.1).config,
             schedule=ka.schedules.Linear(c=0.01, k=0.9, minimum=0.2),
             temperature=0.7,
@@ -534,7 +534,7 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
 }
 """Public classes with a config that are not callable layers."""
 
-NOT_TRAINED_ON = {"ScheduledSamplingModel": "jax"}
+NOT_TRAINED_ON = {"ScheduledSampling": "jax"}
 """Layers that refuse a training step, with an error that says why."""
 
 

@@ -78,7 +78,7 @@ def test_concat_by_hand() -> None:
         ("scaled_dot", D, {}),
         ("cosine", D, {}),
         ("general", E, {"kernel": (E, D)}),
-        ("additive", E, {"v": (U,), "query_kernel": (D, U), "key_kernel": (E, U), "b": (U,)}),
+        ("additive", E, {"v": (U,), "query_kernel": (D, U), "key_kernel": (E, U), "bias": (U,)}),
         ("concat", E, {"kernel": (D + E, U), "v": (U,)}),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import scores
-from keras_attention.attention import MultiHeadedAttention
+from keras_attention.attention import MultiHead
 from keras_attention.ids import END_ID, UNKNOWN_ID
 from keras_attention.text.translator import pad
 
@@ -247,7 +247,7 @@ def _steps(
 def _heads(model: Seq2Seq) -> list[Any]:
     """Return the layers that compute scores."""
     attention = model.decoder.attention
-    if isinstance(attention, MultiHeadedAttention):
+    if isinstance(attention, MultiHead):
         return list(attention.heads)
     return [] if attention is None else [attention]
 

@@ -34,7 +34,7 @@ def _new_model(config: TrainConfig) -> ka.Seq2Seq:
     schedule = sampling.made()
     if schedule is None:
         return ka.Seq2Seq(config.model, dtype=training.dtype)
-    return ka.model.ScheduledSamplingModel(
+    return ka.model.ScheduledSampling(
         config.model, schedule, sampling.temperature, training.seed, dtype=training.dtype
     )
 

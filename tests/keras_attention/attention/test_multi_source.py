@@ -17,8 +17,8 @@ VALUES = [uniform(B, 7, 4, seed=1), uniform(B, 2, 3, seed=2)]
 MASKS = [length_mask([7, 3, 1], 7), length_mask([2, 1, 2], 2)]
 
 
-def two_sources() -> ka.MultiSourceAttention:
-    return ka.MultiSourceAttention([ka.BahdanauAttention(8), ka.LuongAttention("general")])
+def two_sources() -> ka.attention.MultiSource:
+    return ka.attention.MultiSource([ka.BahdanauAttention(8), ka.LuongAttention("general")])
 
 
 def decoder_of(attention: Any, query: str = "previous") -> ka.AttentionDecoder:
@@ -46,7 +46,7 @@ def test_a_decoder_of_one_source_in_a_list_is_that_of_the_source(query: str) -> 
     inputs = uniform(B, T, D, seed=3)
     plain = decoder_of(ka.BahdanauAttention(8), query)
     expected = plain(inputs, memory=VALUES[0], memory_mask=MASKS[0], return_state=True)
-    several = decoder_of(ka.MultiSourceAttention([ka.BahdanauAttention(8)]), query)
+    several = decoder_of(ka.attention.MultiSource([ka.BahdanauAttention(8)]), query)
     several.build(inputs.shape, [VALUES[0].shape])
     several.set_weights(plain.get_weights())
     found = several(inputs, memory=[VALUES[0]], memory_mask=[MASKS[0]], return_state=True)
@@ -55,7 +55,7 @@ def test_a_decoder_of_one_source_in_a_list_is_that_of_the_source(query: str) -> 
 
 
 def test_steps_are_what_the_call_gives() -> None:
-    attention = ka.MultiSourceAttention(
+    attention = ka.attention.MultiSource(
         [ka.LuongAttention("general", alignment=ka.alignments.Monotonic()), ka.BahdanauAttention(8)]
     )
     decoder, inputs = decoder_of(attention), uniform(B, T, D, seed=3)
@@ -89,7 +89,7 @@ def test_a_model_copies_from_both_sources() -> None:
     embed = keras.layers.Embedding(10, 16)
     decoder = ka.AttentionDecoder(
         keras.layers.GRUCell(16),
-        ka.MultiSourceAttention([ka.LuongAttention("general"), ka.LuongAttention("general")]),
+        ka.attention.MultiSource([ka.LuongAttention("general"), ka.LuongAttention("general")]),
     )
     read = [ka.BiLSTMEncoder(8)(embed(x))[0] for x in (first, second)]
     logits = keras.layers.Dense(10)(decoder(embed(target), memory=read))
@@ -132,13 +132,13 @@ def test_what_does_not_fit_is_named(memory: Any, masks: Any, message: str) -> No
 
 
 def test_several_memories_need_an_attention_for_each() -> None:
-    with pytest.raises(ValueError, match="one tensor; `MultiSourceAttention` takes several"):
+    with pytest.raises(ValueError, match="one tensor; `MultiSource` takes several"):
         ka.BahdanauAttention(4)(uniform(B, T, D, seed=3), VALUES)
-    with pytest.raises(ValueError, match="one tensor; `MultiSourceAttention` takes several"):
+    with pytest.raises(ValueError, match="one tensor; `MultiSource` takes several"):
         decoder_of(ka.BahdanauAttention(4))(uniform(B, T, D, seed=3), memory=VALUES)
     with pytest.raises(
         TypeError, match="`attentions` must be a non-empty list of attention layers"
     ):
-        ka.MultiSourceAttention([keras.layers.Dense(3)])
+        ka.attention.MultiSource([keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"`memory` must be a list .* Received: 1"):
         decoder_of(two_sources()).build((B, T, D), [VALUES[0].shape])

@@ -128,7 +128,7 @@ def test_more_padding_changes_nothing(past: str) -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_heads_attend_each_for_itself(score: str, head_size: int | None) -> None:
     heads, own = 3, -(-E // 3)
-    layer = ka.MultiHeadedAttention(SCORES[score](), heads, head_size)
+    layer = ka.attention.MultiHead(SCORES[score](), heads, head_size)
     attended(layer)
     randomize(layer, seed=5)
     context, weights = attended(layer)
@@ -155,7 +155,7 @@ def test_heads_attend_each_for_itself(score: str, head_size: int | None) -> None
 
 
 def test_heads_of_a_step_are_averaged() -> None:
-    layer = ka.MultiHeadedAttention(
+    layer = ka.attention.MultiHead(
         SCORES["bahdanau"](past=ka.attention.Coverage(), alignment=ka.alignments.Monotonic()), 2
     )
     attended(layer)
@@ -172,7 +172,7 @@ def test_heads_of_a_step_are_averaged() -> None:
 
 
 def test_heads_do_not_start_equal_and_drop_differently() -> None:
-    layer = ka.MultiHeadedAttention(ka.BahdanauAttention(U, dropout=0.5, seed=7), 2)
+    layer = ka.attention.MultiHead(ka.BahdanauAttention(U, dropout=0.5, seed=7), 2)
     attended(layer)
     first, second = (to_numpy(head.v) for head in layer.heads)
     assert np.abs(first - second).max() > 0.01
@@ -222,12 +222,12 @@ def test_a_score_of_ones_own() -> None:
             r"`past` must be an instance of Past .*past=3",
         ),
         (
-            lambda: ka.MultiHeadedAttention("dot", 2),
+            lambda: ka.attention.MultiHead("dot", 2),
             TypeError,
             r"`attention` must be .*attention='dot'",
         ),
         (
-            lambda: ka.MultiHeadedAttention(ka.LuongAttention(), 0),
+            lambda: ka.attention.MultiHead(ka.LuongAttention(), 0),
             ValueError,
             r"`num_heads` must be",
         ),

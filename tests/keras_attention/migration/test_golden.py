@@ -31,12 +31,12 @@ def attention_of(name: str, case: Case) -> keras.layers.Layer:
     units = case["query"].shape[-1] if "query" in case else case["initial_h"].shape[-1]
     attention(np.zeros((1, units), "float32"), np.zeros_like(case["memory"][:1]))
     for here, there in (
-        ("key_kernel", "key_kernel"),
+        ("key_kernel", "memory_kernel"),
         ("query_kernel", "query_kernel"),
         ("v", "attention_v"),
         ("g", "attention_g"),
         ("g", "scale_weight"),
-        ("b", "attention_b"),
+        ("bias", "attention_b"),
     ):
         if there in case:
             getattr(attention, here).assign(case[there])

@@ -28,18 +28,14 @@ def config(**options: Any) -> ka.Seq2SeqConfig:
     return ka.Seq2SeqConfig(11, V, **{**sizes, **options})
 
 
-def sampled(
-    schedule: Any, temperature: float = 1.0, **options: Any
-) -> ka.model.ScheduledSamplingModel:
-    made = ka.model.ScheduledSamplingModel(config(**options), schedule, temperature, seed=7)
+def sampled(schedule: Any, temperature: float = 1.0, **options: Any) -> ka.model.ScheduledSampling:
+    made = ka.model.ScheduledSampling(config(**options), schedule, temperature, seed=7)
     randomize(made, seed=3, scale=1.5)
     made.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy())
     return made
 
 
-def own(
-    model: ka.model.ScheduledSamplingModel, given: np.ndarray, chance: np.ndarray
-) -> np.ndarray:
+def own(model: ka.model.ScheduledSampling, given: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return to_numpy(model.read(SOURCE, TARGET, given, chance))
 
 
@@ -88,7 +84,7 @@ def test_numbers_out_of_range_are_refused(make: Any, message: str) -> None:
 
 def test_what_is_no_schedule_is_refused() -> None:
     with pytest.raises(TypeError, match=r"`schedule` must be a schedule .*Received: schedule=0.5"):
-        ka.model.ScheduledSamplingModel(config(), schedule=0.5)
+        ka.model.ScheduledSampling(config(), schedule=0.5)
 
 
 def drawn(log_probs: np.ndarray, numbers: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -193,7 +189,7 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
     chance, read = chances(2), []
 
     def kept(*arguments: Any) -> Any:
-        found = ka.model.ScheduledSamplingModel.read(made, *arguments)
+        found = ka.model.ScheduledSampling.read(made, *arguments)
         read.append(to_numpy(found))
         return found
 
@@ -223,14 +219,14 @@ def test_a_saved_one_goes_on_where_it_was(tmp_path: Path) -> None:
     made.fit(INPUTS, LABELS, verbose=0)
     made.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(loaded, ka.model.ScheduledSamplingModel)
+    assert isinstance(loaded, ka.model.ScheduledSampling)
     assert (loaded.schedule, loaded.temperature, loaded.seed) == (made.schedule, 0.7, 7)
     given, chance = chances(1), chances(2)
     np.testing.assert_array_equal(own(loaded, given, chance), own(made, given, chance))
 
 
 def test_without_an_optimizer_there_is_no_step_to_count() -> None:
-    made = ka.model.ScheduledSamplingModel(config(), schedules.Linear(c=0.1))
+    made = ka.model.ScheduledSampling(config(), schedules.Linear(c=0.1))
     with pytest.raises(ValueError, match=r"reads the optimizer.s step count: call `compile"):
         made(INPUTS, training=True)
 

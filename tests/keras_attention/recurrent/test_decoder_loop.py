@@ -79,7 +79,7 @@ SCORES: dict[str, Callable[[], Any]] = {
     "coverage": lambda: ka.LuongAttention(
         "concat", 7, past=ka.attention.Coverage(max_fertility=2.0)
     ),
-    "heads": lambda: ka.MultiHeadedAttention(
+    "heads": lambda: ka.attention.MultiHead(
         ka.BahdanauAttention(5, past=ka.attention.Coverage()), 2, head_size=3
     ),
 }

@@ -72,11 +72,11 @@ def test_what_cannot_be_read_is_refused() -> None:
     with pytest.raises(ValueError, match="`reads_output` needs an attention layer"):
         alone(INPUTS, reads_output=OWN)
     with pytest.raises(ValueError, match=r"`inputs` must have the axes .*Received: inputs.shape"):
-        ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=0.1))(INPUTS[0])
+        ka.recurrent.ScheduledOutputs(ka.schedules.Linear(c=0.1))(INPUTS[0])
 
 
 def test_steps_are_drawn_by_the_schedule_which_counts_calls_in_training() -> None:
-    layer = ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=0.25), seed=5)
+    layer = ka.recurrent.ScheduledOutputs(ka.schedules.Linear(c=0.25), seed=5)
     many = np.zeros((100, 200, 1), "float32")
     assert not to_numpy(layer(many)).any()
     shares = [to_numpy(layer(many, training=True)).mean() for _ in range(5)]
@@ -88,7 +88,7 @@ def test_steps_are_drawn_by_the_schedule_which_counts_calls_in_training() -> Non
 def test_a_model_of_frames_learns_with_it(jit_compile: bool) -> None:
     """Each frame is half of the previous one: fed outputs teach the same as true frames."""
     frames, memory = keras.Input((None, D)), keras.Input((None, M))
-    own = ka.recurrent.ScheduledSamplingMask(ka.schedules.Linear(c=0.02, minimum=0.1), seed=5)
+    own = ka.recurrent.ScheduledOutputs(ka.schedules.Linear(c=0.02, minimum=0.1), seed=5)
     outputs = decoder()(frames, memory=memory, reads_output=own(frames))
     model = keras.Model([frames, memory], outputs)
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=jit_compile)

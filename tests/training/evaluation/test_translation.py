@@ -111,4 +111,4 @@ def test_dates_write_no_file(
     run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate.main([str(run.path), "--out", str(tmp_path / "x")]) == 2
-    assert "--out is for a test set" in capsys.readouterr().err
+    assert "--out requires a test set" in capsys.readouterr().err

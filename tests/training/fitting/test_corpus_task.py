@@ -91,7 +91,7 @@ def test_own_pairs_from_a_file_to_a_score(
     assert train.main(command) == 0
     assert "nothing to train" in capsys.readouterr().out
     assert train.main([*command, "training.batch_size=8"]) == 2
-    assert "training.batch_size is 16 there, 8 asked" in capsys.readouterr().err
+    assert "training.batch_size is 16 in the run, 8 requested" in capsys.readouterr().err
 
     assert evaluate.main([str(run), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -111,7 +111,7 @@ def test_own_pairs_from_a_file_to_a_score(
     [
         ([], "Key `data.train` must name files"),
         (["data.train.tsv=[nowhere.tsv]"], "nowhere.tsv"),
-        (["data.train.tsv=[{pairs}]", "data.max_source_length=3"], "pairs do not fit"),
+        (["data.train.tsv=[{pairs}]", "data.max_source_length=3"], "pairs do not have"),
         (["data.train.tsv=[{pairs}]", "data.trian.tsv=[x]"], "Unknown key `data.trian`"),
         (["data.train.tsv=[{pairs}]", "data.on_problem=ignore"], "`data.on_problem`"),
         (["data.train.tsv=[{pairs}]", "data.dev_pairs=5000"], "Received"),

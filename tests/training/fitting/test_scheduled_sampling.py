@@ -101,6 +101,6 @@ def test_a_killed_training_goes_on_with_its_schedule_and_its_draws(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
     assert [type(model) for model in models] == [ka.Seq2Seq] * 2
     checkpoint = loaded_model(resumed / "checkpoints" / "epoch-0002.keras")
-    assert isinstance(checkpoint, ka.model.ScheduledSamplingModel)
+    assert isinstance(checkpoint, ka.model.ScheduledSampling)
     assert checkpoint.schedule == schedules.Linear(c=0.1, minimum=0.2)
     assert int(checkpoint.optimizer.iterations) == 6
