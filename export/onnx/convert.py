@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +111,7 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
         return {name: tf.identity(x, name) for name, x in outputs.items()}
 
     source = tf.TensorSpec((None, None), tf.int32, name="source")
-    with without_cudnn(model):
+    with without_cudnn(model), _without_copies():
         converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
     graph = converted.graph
     graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
@@ -119,6 +121,24 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
         name_dimensions(value, _OPEN_DIMENSIONS[value.name])
     onnx.checker.check_model(converted)
     return converted
+
+
+@contextmanager
+def _without_copies() -> Iterator[None]:
+    """Make tf2onnx fail if one of its optimizers does.
+
+    By default, it copies the graph before each of them, which is a third of the time of a
+    conversion, and goes on with the copy after a failure. The environment has the setting.
+    """
+    name = "TF2ONNX_CATCH_ERRORS"
+    before = os.environ.get(name)
+    os.environ[name] = "FALSE"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _write(model: ModelProto, file: Path) -> Path:

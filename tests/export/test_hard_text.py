@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 import keras_attention as ka
@@ -13,14 +12,13 @@ from export.saved_model import save
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import toy_model
 from tests.hard_text import HARD_TEXT, LEARNED
+from tests.variants import variants
 
 TEXTS = [text[:97] for text in HARD_TEXT.values()]  # the recurrent layers are slow
 LONGEST, MAX_TARGET = 300, 7
 
 
-@pytest.mark.parametrize(
-    ("model_type", "normalization"), [("bpe", "nmt_nfkc_cf"), ("char", "identity")]
-)
+@variants(("model_type", "normalization"), [("bpe", "nmt_nfkc_cf"), ("char", "identity")])
 def test_hard_text_in_a_saved_model(model_type: str, normalization: str, tmp_path: Path) -> None:
     """The weights are random, so a different id would give different scores and bytes."""
     source = ka.SentencePieceTokenizer.train(LEARNED, 400, model_type, normalization)

@@ -26,6 +26,7 @@ from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.arrays import randomize, to_numpy
 from tests.export.toy import sources
+from tests.variants import variants
 
 VOCABULARY, T = 900, 6
 BEAM = ka.BeamSearch(2)
@@ -114,7 +115,7 @@ def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
     assert_coarser(found, sizes)
 
 
-@pytest.mark.parametrize(("tie", "shared"), [(None, 0), ("output", 1), ("all", 1)])
+@variants(("tie", "shared"), [("output", 1), (None, 0), ("all", 1)])
 def test_tables_that_a_model_shares_are_in_its_file_once(
     tie: str | None, shared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +177,7 @@ def assert_coarser(found: dict[str, np.ndarray], sizes: dict[str, int]) -> None:
         assert difference <= error * np.abs(exact).max()
 
 
+@pytest.mark.thorough
 def test_an_export_in_all_precisions(
     run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +198,18 @@ def test_an_export_in_all_precisions(
     assert [row["comparison"]["may_lose"] for row in rows] == [1.0 if x else None for x in inexact]
     on_ids = [row for row in rows if row["signature"] != "translate"]
     assert all(row["comparison"]["bleu"] is not None for row in on_ids)
+
+
+def test_an_export_in_one_more_precision(run: RunDirectory, tmp_path: Path) -> None:
+    out = export_run(run.path, tmp_path / "toy", ["onnx"], ["int8"])
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    names = ["greedy.onnx", "beam.onnx", "translate.onnx"]
+    names += ["greedy.int8.onnx", "beam.int8.onnx", "translate.int8.onnx"]
+    assert config["artefacts"] == {"onnx": [f"onnx/{name}" for name in names]}
+    assert verify([str(out)]) == 0
+    rows = json.loads((out / "verification.json").read_text(encoding="utf-8"))["rows"]
+    inexact = [row["precision"] == "int8" and row["signature"] != "translate" for row in rows]
+    assert [row["comparison"]["may_lose"] for row in rows] == [1.0 if x else None for x in inexact]
 
 
 def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:

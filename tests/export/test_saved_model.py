@@ -10,6 +10,7 @@ from export.saved_model import save
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import fresh_python, texts, toy_model
+from tests.variants import variants
 
 LOAD = """
 import sys
@@ -50,7 +51,7 @@ print(rows)
 """
 
 
-@pytest.mark.parametrize("load", [LOAD, LOAD_IN_A_SESSION], ids=["load", "session"])
+@variants("load", [LOAD_IN_A_SESSION, LOAD], ids=["session", "load"])
 def test_ids_equal_keras_in_a_fresh_process(exported: Path, tmp_path: Path, load: str) -> None:
     path = exported / "saved_model" / "toy-ids" / "1"
     rows = fresh_python(load + COMPARE, path, exported / "reference.npz", cwd=tmp_path)

@@ -18,12 +18,11 @@ from export.verify.grow_litert import watched
 from keras_attention.backend.tensorflow_workspace import reserve_workspace
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
-    ARCHITECTURES,
     BEAM,
-    IN_ONNX,
+    CORE_TFLITE,
     MAX_SOURCE,
     MAX_TARGET,
-    architectures,
+    each_architecture,
     sources,
     toy_model,
 )
@@ -158,7 +157,7 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         runners(exported / "tflite" / "model.tflite")["greedy"](source=sources([3, 4], 27, seed=1))
 
 
-@pytest.mark.parametrize("changes", architectures(ARCHITECTURES.keys() - IN_ONNX))
+@each_architecture(CORE_TFLITE)
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
     serving = ServingModule(model, MAX_TARGET, BEAM, None, None, MAX_SOURCE, batch_size=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import keras_attention as ka
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.arrays import randomize
+from tests.variants import variants
 
 ALPHABET = "abcdefgh ijklé0123456789"
 TARGET_ALPHABET = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤ-/_"
@@ -79,16 +80,16 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-IN_ONNX = {"tied", "concat-gru", "plain", "mocha", "coverage-heads", "nematus", "local-m"}
-"""What the core suite exports to ONNX; it exports the others to TFLite. Thorough tests do both."""
+CORE_ONNX = ("plain", "mocha", "nematus")
+CORE_TFLITE = ("hard-monotonic", "coverage-heads", "sparsemax")
+"""What the core suite exports, one of each kind of loop; the thorough tests do all to both."""
 
 
-def architectures(core: Iterable[str]) -> list[Any]:
-    """All of them, those out of the core suite marked so."""
-    return [
-        pytest.param(changes, id=name, marks=() if name in core else pytest.mark.thorough)
-        for name, changes in ARCHITECTURES.items()
-    ]
+def each_architecture(core: Sequence[str]) -> pytest.MarkDecorator:
+    """Those in `core` are the core suite's."""
+    names = sorted(ARCHITECTURES, key=lambda name: (name not in core, name))
+    changes = [ARCHITECTURES[name] for name in names]
+    return variants("changes", changes, core=len(core), ids=names)
 
 
 def tokenizer(text: str = ALPHABET) -> SentencePieceTokenizer:

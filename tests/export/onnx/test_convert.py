@@ -13,7 +13,7 @@ import keras_attention as ka
 from export.assets.reference import padded
 from export.onnx.convert import convert, export_onnx
 from export.onnx.passes import op_types
-from tests.export.toy import IN_ONNX, architectures, sources, toy_model
+from tests.export.toy import CORE_ONNX, each_architecture, sources, toy_model
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -129,7 +129,7 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         assert 'name: "attention" data_type: TYPE_FP32 dims: [ -1, ' in config
 
 
-@pytest.mark.parametrize("changes", architectures(IN_ONNX))
+@each_architecture(CORE_ONNX)
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)
     source = sources([7, 1, 5], VOCABULARY, seed=6)

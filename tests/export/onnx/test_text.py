@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 
 import keras_attention as ka
 from export.onnx.convert import convert
@@ -22,6 +21,7 @@ from tests.export.toy import (
     tokenizer,
     toy_model,
 )
+from tests.variants import variants
 
 RUN = """
 import sys
@@ -62,7 +62,7 @@ def translated(model: Path, batches: list[list[str]], folder: Path) -> list[dict
 HARD = ["", " ", "  a  b ", "e\u0301 ＡＢ", "ЖЖЖ", "\u200b", "abc\tdef", "0" * 12, "\ufeffa", "ﬁ ½"]
 
 
-@pytest.mark.parametrize("size", [1, 3, 63])
+@variants("size", [3, 1, 63])
 def test_what_python_gives(exported: Path, run: RunDirectory, tmp_path: Path, size: int) -> None:
     translator = ka.Translator.from_run(run.path)
     given = [*HARD, *texts(53)]

@@ -26,6 +26,7 @@ from keras_attention.backend import tensorflow_workspace
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import BEAM, MAX_TARGET
+from tests.variants import variants
 
 INPUTS = 53 + 3
 FOREIGN = b'{"artefacts": {"onnx": ["model.onnx"]}, "versions": {"onnx": "1.0"}}'
@@ -129,7 +130,7 @@ def test_flipped_weights_differ(out: Path, capsys: pytest.CaptureFixture[str]) -
         ("tflite", "tflite/model.tflite", "LiteRT"),
     ],
 )
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "empty"])
+@variants("damage", ["truncated", "foreign", "empty"])
 def test_files_that_do_not_open(
     out: Path, capsys: pytest.CaptureFixture[str], kind: str, file: str, runtime: str, damage: str
 ) -> None:
@@ -214,7 +215,7 @@ def test_a_missing_artefact(out: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert results(out)["ONNX Runtime", "greedy"]["passed"]
 
 
-@pytest.mark.parametrize("name", ["ids", "lengths", "scores", "attention"])
+@variants("name", ["ids", "scores", "lengths", "attention"], core=2)
 def test_an_altered_reference_differs_unless_keras_answers_anew(
     out: Path, run: RunDirectory, name: str
 ) -> None:

@@ -85,6 +85,7 @@ def test_every_layout_is_the_same_corpus(
     assert read_corpus(config.data.train).pairs == pairs
 
 
+@pytest.mark.thorough
 def test_a_training_from_every_layout_at_once(
     pairs: list[tuple[str, str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -277,6 +277,7 @@ def test_all_that_draws_random_numbers_resumes(
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_recipe_for_gpus_at_toy_size(tmp_path: Path) -> None:
     """A shared vocabulary, fully tied embeddings, XLA and half precision."""
     data = write_pairs(tmp_path / "pairs.tsv", 120)
