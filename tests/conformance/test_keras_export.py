@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from tests.arrays import randomize
-from tests.conformance.registry import REGISTRY, Entry, costly
+from tests.conformance.registry import REGISTRY, Entry
 from tests.conformance.test_conformance import outputs
+from tests.variants import variants
 
 pytestmark = [
     pytest.mark.skipif(
@@ -26,7 +27,18 @@ pytestmark = [
     # Keras 3.15 checks whether NumPy still has `np.object` before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
-each_entry = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
+CORE = (
+    "BahdanauAttention",
+    "MultiSource",
+    "Monotonic",
+    "LayerNormLSTMCell",
+    "BiLSTMEncoder",
+    "AttentionDecoder-bahdanau",
+    "Bridge-mean",
+    "Seq2Seq-bahdanau",
+)
+"""One of each kind: Keras's exporters see operations, and these have all kinds of them."""
+each_entry = variants("name", REGISTRY, core=CORE)
 Arrays = dict[str, np.ndarray]
 
 
