@@ -200,18 +200,6 @@ def test_an_export_in_all_precisions(
     assert all(row["comparison"]["bleu"] is not None for row in on_ids)
 
 
-def test_an_export_in_one_more_precision(run: RunDirectory, tmp_path: Path) -> None:
-    out = export_run(run.path, tmp_path / "toy", ["onnx"], ["int8"])
-    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    names = ["greedy.onnx", "beam.onnx", "translate.onnx"]
-    names += ["greedy.int8.onnx", "beam.int8.onnx", "translate.int8.onnx"]
-    assert config["artefacts"] == {"onnx": [f"onnx/{name}" for name in names]}
-    assert verify([str(out)]) == 0
-    rows = json.loads((out / "verification.json").read_text(encoding="utf-8"))["rows"]
-    inexact = [row["precision"] == "int8" and row["signature"] != "translate" for row in rows]
-    assert [row["comparison"]["may_lose"] for row in rows] == [1.0 if x else None for x in inexact]
-
-
 def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Argument `precisions` must be among .*int4"):
         export_run(run.path, tmp_path / "toy", precisions=["int4"])

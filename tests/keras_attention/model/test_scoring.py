@@ -21,6 +21,7 @@ from tests.keras_attention.model.test_seq2seq import (
 )
 from tests.keras_attention.text.test_translator import ALPHABET, MAX_SOURCE, TEXTS, make
 from tests.keras_attention.text.test_translator import MAX_LENGTH as MOST
+from tests.variants import variants
 
 TARGET = np.array([[4, 3, 6, 2], [5, 2, 0, 0], [2, 0, 0, 0]])
 
@@ -43,9 +44,7 @@ def test_scores_are_those_of_the_model_as_it_is_trained(kind: str) -> None:
 
 
 @each_kind
-@pytest.mark.parametrize(
-    "search", [ka.GreedySearch(), ka.BeamSearch(3, 0.0), ka.BeamSearch(2, 0.7)]
-)
+@variants("search", [ka.BeamSearch(2, 0.7), ka.GreedySearch(), ka.BeamSearch(3, 0.0)])
 def test_what_the_model_writes_has_the_score_of_its_search(kind: str, search: Any) -> None:
     model = new(kind)
     if model.logits is not None:
