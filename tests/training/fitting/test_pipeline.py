@@ -147,9 +147,9 @@ def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> Non
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        (("a" * 7, "1"), r"1 to 6 source and .* pair 2 \(source, 7 tokens: 'aaaaaaa'\)"),
+        (("a" * 7, "1"), r"1 to 6 source tokens and .* pair 2 \(source, 7 tokens: 'aaaaaaa'\)"),
         (("a", "1" * 5), r"1 to 4 target tokens .* pair 2 \(target, 5 tokens: '11111'\)"),
-        (("", "1"), r"1 of 2 pairs do not fit.* pair 2 \(source, 0 tokens: ''\)"),
+        (("", "1"), r"1 of 2 pairs do not have.* pair 2 \(source, 0 tokens: ''\)"),
         (("a", " "), r"pair 2 \(target, 0 tokens: ' '\)\. .*use data.on_problem=drop to skip"),
     ],
 )

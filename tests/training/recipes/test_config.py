@@ -119,7 +119,7 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
             r"set the other to null .*training.batch_size=null\). Received: batch_size=128, ba",
         ),
         (["training.patience=0"], "Key `training`: .*`patience` .* Received: patience=0"),
-        (["model.tie_embeddings=output"], "`attention_layer_units` must be .*embedding_size=64"),
+        (["model.tie_embeddings=output"], "`attention_layer_units` must equal .*embedding_size=64"),
         (
             ["model.tie_embeddings=all", "model.attention_layer_units=64"],
             "requires one vocabulary: text.shared must be true. Received: text.shared=False",
