@@ -124,7 +124,7 @@ def test_alignments_need_attention(
         assert all(s < len(source.split()) for s, _ in aligned)
     capsys.readouterr()
     assert score.main([runs[1], "--alignments", str(file)]) == 2
-    assert "requires attention weights" in capsys.readouterr().err
+    assert "requires a model with attention" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -106,4 +106,4 @@ def test_options_that_do_not_go_together(
     assert main([str(run.path), *files, "--tsv", files[1]]) == 2
     assert "A test set must be --source with --target, or --tsv" in capsys.readouterr().err
     assert main([str(run.path), *files, "--swap"]) == 2
-    assert "`swap` is for `tsv`" in capsys.readouterr().err
+    assert "`swap` requires `tsv`" in capsys.readouterr().err
