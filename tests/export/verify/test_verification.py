@@ -359,7 +359,9 @@ def test_a_browser_that_is_not_there(
     monkeypatch.setenv("PATH", "")
     assert main([str(out), "--browser"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: browser does not run in a browser: RuntimeError: no browser found: ")
+    assert line.startswith(
+        "error: browser does not run in a browser: RuntimeError: no browser found: "
+    )
 
 
 def test_a_runtime_that_needs_what_it_should_not(
