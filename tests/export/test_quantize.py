@@ -203,7 +203,7 @@ def test_an_export_in_all_precisions(
 def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Argument `precisions` must be among .*int4"):
         export_run(run.path, tmp_path / "toy", precisions=["int4"])
-    with pytest.raises(ValueError, match=r"none of them is asked for.*saved_model"):
+    with pytest.raises(ValueError, match=r"`precisions` requires one of the formats .*saved_model"):
         export_run(run.path, tmp_path / "toy", ["saved_model"], ["int8"])
     assert not (tmp_path / "toy").exists()
 

@@ -387,7 +387,7 @@ def test_a_directory_of_something_else_is_left_alone(
         (tmp_path / "config.yaml").write_text(text)
         before = files_of(tmp_path)
         assert train_toy(tmp_path) == 2
-        assert f"{tmp_path} holds no run of this package" in capsys.readouterr().err
+        assert f"{tmp_path} is not a run directory of this package" in capsys.readouterr().err
         assert files_of(tmp_path) == before
     assert len(before) == 4
 

@@ -70,7 +70,7 @@ def test_the_documented_training_looks_where_it_is_told() -> None:
     guided = aligned(example())
     keras.utils.set_random_seed(1)
     alone = aligned(example(attention="0.0"))
-    told = re.search(r"128 steps (\d+) % of the digits", DOCUMENT.read_text("utf-8"))
+    told = re.search(r"128 steps, (\d+) % of the digits", DOCUMENT.read_text("utf-8"))
     assert told
     assert guided == pytest.approx(int(told[1]) / 100, abs=0.1)
     assert guided > 0.8
