@@ -168,18 +168,9 @@ def sample(
     flat = ops.reshape(uniform, (rows * width, max_length))
 
     def choose(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        vocabulary = log_probs.shape[-1]
-        likeliest, tokens = ops.top_k(log_probs, min(top_k or vocabulary, vocabulary))
-        kept = likeliest
-        if top_p is not None and top_p < 1:
-            kept = _nucleus(likeliest, temperature, top_p)
         here = ops.equal(ops.arange(max_length), time)
-        place = draw(kept, ops.sum(ops.where(here, flat, 0.0), axis=1), temperature)
-
-        def at_place(x: Tensor) -> Tensor:
-            return ops.take_along_axis(x, ops.expand_dims(place, 1), axis=1)[:, 0]
-
-        return ops.cast(at_place(tokens), "int32"), at_place(likeliest)
+        number = ops.sum(ops.where(here, flat, 0.0), axis=1)
+        return _draw_from_top(log_probs, number, temperature, top_k, top_p)
 
     found = follow(
         step,
@@ -196,6 +187,34 @@ def sample(
         return None if x is None else ops.reshape(x, (rows, width, *ops.shape(x)[2:]))
 
     return best_first(Hypotheses(*map(of_rows, found)))
+
+
+def _draw_from_top(
+    log_probs: Tensor, uniform: Tensor, temperature: float, top_k: int | None, top_p: float | None
+) -> tuple[Tensor, Tensor]:
+    """Draw from the nucleus of the `top_k` likeliest tokens; see `sample`.
+
+    Args:
+        log_probs: (N, V).
+        uniform: (N,), in [0, 1).
+        temperature: As in `sample`.
+        top_k: As in `sample`.
+        top_p: As in `sample`.
+
+    Returns:
+        The tokens (N,) and their log-probabilities (N,), unaffected by the options.
+    """
+    vocabulary = log_probs.shape[-1]
+    likeliest, tokens = ops.top_k(log_probs, min(top_k or vocabulary, vocabulary))
+    kept = likeliest
+    if top_p is not None and top_p < 1:
+        kept = _nucleus(likeliest, temperature, top_p)
+    place = draw(kept, uniform, temperature)
+
+    def at_place(x: Tensor) -> Tensor:
+        return ops.take_along_axis(x, ops.expand_dims(place, 1), axis=1)[:, 0]
+
+    return ops.cast(at_place(tokens), "int32"), at_place(likeliest)
 
 
 def draw(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
@@ -223,7 +242,7 @@ def draw(log_probs: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor
 
 
 def _nucleus(likeliest: Tensor, temperature: float, top_p: float) -> Tensor:
-    """Sorted log-probabilities (N, V), -inf outside the nucleus."""
+    """Sorted log-probabilities (N, V), -inf outside the nucleus (Holtzman et al. 2020, 3.1)."""
     q = ops.softmax(likeliest / temperature, axis=-1)
     return ops.where(ops.cumsum(q, axis=1) - q < top_p, likeliest, -float("inf"))
 
