@@ -105,7 +105,9 @@ def test_what_goes_wrong_fails_alone(server: Server, expected: dict[str, Any]) -
     for text, answer in zip(GIVEN, answers[::4], strict=True):
         assert_equal(answer, 0, expected[text])
     for answer in answers[1::4]:
-        assert answer["error"].startswith("StatusCode.INVALID_ARGUMENT: Text 1 must have at most 13 tokens")
+        assert answer["error"].startswith(
+            "StatusCode.INVALID_ARGUMENT: Text 1 must have at most 13 tokens"
+        )
     assert any("DEADLINE_EXCEEDED" in answer.get("error", "") for answer in answers[2::4])
     assert all("The only input must be `text`" in answer["error"] for answer in answers[3::4])
     (after,) = server.ask("grpc", [of_texts(GIVEN[-1])])
