@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
 
 import keras_attention as ka
@@ -537,9 +536,5 @@ CONFIGURABLE: dict[str, Callable[[], Any]] = {
 NOT_TRAINED_ON = {"ScheduledSampling": "jax"}
 """Layers that refuse a training step, with an error that says why."""
 
-
-def costly(name: str) -> Any:
-    """An entry for slow tests: the core suite runs only the first one of each class."""
-    kind = name.partition("-")[0]
-    first = next(other for other in REGISTRY if other.partition("-")[0] == kind)
-    return pytest.param(name, marks=() if name == first else pytest.mark.thorough)
+FIRST_OF_EACH_CLASS = tuple({name.partition("-")[0]: name for name in reversed(REGISTRY)}.values())
+"""What the core suite tests of properties that take long."""

@@ -19,15 +19,16 @@ from tests.arrays import dtype_policy, randomize, to_numpy
 from tests.conformance.registry import (
     BASES,
     CONFIGURABLE,
+    FIRST_OF_EACH_CLASS,
     NOT_TRAINED_ON,
     PARTS,
     REGISTRY,
     Entry,
-    costly,
 )
 from tests.public import public_classes
+from tests.variants import variants
 
-each_entry = pytest.mark.parametrize("name", [costly(name) for name in REGISTRY])
+each_entry = variants("name", REGISTRY, core=FIRST_OF_EACH_CLASS)
 not_on_torch = pytest.mark.skipif(
     keras.backend.backend() == "torch",
     reason="torch.compile takes minutes for each recurrent layer, and is not tested",
