@@ -53,6 +53,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=others)
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays for the whole session: the modules and the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     """Start each test from the same seed, whichever tests ran before it."""

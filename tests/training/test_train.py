@@ -245,7 +245,6 @@ def test_weight_decay_is_that_of_adamw_on_matrices_before_and_after_saving(tmp_p
     model_config = ka.Seq2SeqConfig(**{**tree, **small, "normalize": True})
     model = compiled_model(TrainConfig("x", model=model_config, training=training))
     randomize(model, seed=3)
-    model.optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
     for one in (model, loaded_model(tmp_path / "model.keras")):
         before = [variable.numpy() for variable in one.trainable_variables]
@@ -333,6 +332,7 @@ def test_what_a_kill_left_behind_is_swept_from_a_complete_run(
     assert left == {name for name in files_of(run.path) if not name.startswith("logs/")}
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_killed_resumes_too(
     run: RunDirectory, train_toy: Train, tmp_path: Path
 ) -> None:

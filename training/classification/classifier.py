@@ -133,6 +133,7 @@ def train(
         keras.optimizers.Adam(rate, global_clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
+    learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
     learner.fit(data, epochs=config.epochs, shuffle=False, verbose=0)
     return model
 

@@ -26,6 +26,8 @@ def compiled_model(config: TrainConfig) -> ka.Seq2Seq:
         jit_compile=training.jit_compile,
     )
     decay_matrices_alone(model)
+    # Otherwise the first step creates the optimizer's variables, and TensorFlow traces it twice.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -100,6 +100,7 @@ def test_a_model_copies_from_both_sources() -> None:
     given = np.stack([np.ones(512, "int64"), labels[:, 0]], axis=1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
     history = model.fit([a, b, given], labels, batch_size=64, epochs=12, verbose=0)
     assert history.history["accuracy"][-1] > 0.99
     randomized = keras.models.clone_model(model)

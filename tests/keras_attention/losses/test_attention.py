@@ -184,6 +184,7 @@ def test_the_coverage_loss_teaches_to_look_elsewhere() -> None:
     def coverage_after_training(**options: Any) -> float:
         made = model(**options)
         made.compile(keras.optimizers.Adam(0.03), ka.losses.MaskedCrossEntropy())
+        made.optimizer.build(made.trainable_variables)
         made.fit(inputs(), IDS, epochs=25, verbose=0)
         attention = made.with_attention()(inputs())["attention"]
         return to_numpy(ka.losses.CoverageLoss()(IDS, attention)).item()
@@ -217,6 +218,7 @@ def test_two_losses_in_plain_keras_train_the_model_itself(cost: Any) -> None:
         loss_weights={"logits": 1.0, "attention": 5.0},
     )
     data = {"logits": IDS, "attention": links()}
+    guided.optimizer.build(guided.trainable_variables)
     losses = guided.fit(inputs(), data, epochs=40, verbose=0).history["loss"]
     assert losses[0] == pytest.approx(entropy + 5.0 * distance, rel=1e-4)
     after = made.score(SOURCE, IDS).attention

@@ -205,6 +205,7 @@ def test_a_toy_task_is_learned() -> None:
         metrics=[ka.metrics.MaskedAccuracy()],
     )
     data = {"source": source[:448], "target": target[:448]}
+    model.optimizer.build(model.trainable_variables)
     model.fit(data, labels[:448], batch_size=64, epochs=40, verbose=0)
     found = model.generate(source[448:], max_length=5)
     assert np.mean(np.all(found.ids[:, 0] == labels[448:], axis=1)) > 0.9

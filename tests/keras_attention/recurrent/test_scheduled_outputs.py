@@ -94,6 +94,7 @@ def test_a_model_of_frames_learns_with_it(jit_compile: bool) -> None:
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=jit_compile)
     first = uniform(B, 1, D, seed=4)
     given = first * 0.5 ** np.arange(T)[:, None]
+    model.optimizer.build(model.trainable_variables)
     losses = model.fit([given, MEMORY], 0.5 * given, epochs=60, verbose=0).history["loss"]
     assert losses[-1] < 0.1 * losses[0]
     assert int(own.steps) == 60
