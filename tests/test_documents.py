@@ -39,5 +39,10 @@ def test_own_data_and_search(
     "page", sorted(path.name for path in (ROOT / "docs" / "mechanisms").glob("[a-z]*.md"))
 )
 def test_mechanisms(page: str) -> None:
-
     run_python(f"docs/mechanisms/{page}")
+
+
+def test_litert_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_python("docs/litert-workspace.md")
+    assert (tmp_path / "forecast.tflite").stat().st_size > 1000

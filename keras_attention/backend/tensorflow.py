@@ -27,7 +27,7 @@ def scan(
     _, example = step(carry, tf.nest.pack_sequence_as(xs, [x[0] for x in flat_xs]))
 
     sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat_xs]
-    targets = [_array(y.dtype, length, y.shape) for y in tf.nest.flatten(example)]
+    targets = [_array_of(y, length) for y in tf.nest.flatten(example)]
 
     def body(time: tf.Tensor, carry: Nest, targets: list[tf.TensorArray]) -> tuple[Any, ...]:
         place = length - 1 - time if reverse else time
@@ -42,7 +42,10 @@ def scan(
         (tf.constant(0), carry, targets),
         maximum_iterations=length,
     )
-    return carry, tf.nest.pack_sequence_as(example, [target.stack() for target in targets])
+    ys = [target.stack() for target in targets]
+    for y, first in zip(ys, tf.nest.flatten(example), strict=True):
+        y.set_shape((None, *first.shape))
+    return carry, tf.nest.pack_sequence_as(example, ys)
 
 
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
@@ -108,3 +111,18 @@ def _of_any_size(x: Any) -> tf.TensorSpec:
 
 def _array(dtype: tf.DType, size: Any, shape: tf.TensorShape) -> tf.TensorArray:
     return tf.TensorArray(dtype, size=size, element_shape=shape)
+
+
+def _array_of(example: tf.Tensor, size: Any) -> tf.TensorArray:
+    """Return an empty array for tensors with the shape of an example.
+
+    LiteRT needs the shape when it makes the array, and has a static batch size. If another axis is
+    known only when the graph runs, the example is computed for its shape.
+    """
+    dtype, shape = example.dtype, example.shape
+    if tf.executing_eagerly() or shape.is_fully_defined() or not shape.rank or shape[0] is None:
+        return _array(dtype, size, shape)
+    empty = tf.raw_ops.TensorListReserve(
+        element_shape=tf.shape(example), num_elements=size, element_dtype=dtype
+    )
+    return tf.TensorArray(dtype, flow=empty)

@@ -6,9 +6,11 @@ the loop in `backend/tensorflow_workspace.py` makes LiteRT allocate it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
+from keras import ops
 
 from keras_attention.attention import AttentionLayer
 from keras_attention.types import Tensor
@@ -61,6 +63,51 @@ class Workspace(NamedTuple):
         from keras_attention.backend.tensorflow_workspace import reserve_workspace
 
         return reserve_workspace(length, self.places, self.floats)
+
+
+def with_reserved_workspace(
+    inputs: Mapping[str, Tensor], model: keras.Model, longest: int
+) -> dict[str, Tensor]:
+    """Return the inputs of your own graph so that XNNPACK's workspace does not grow while in use.
+
+    Call it in the function that you convert, before the model (TensorFlow only):
+
+        def call(**inputs):
+            return model(with_reserved_workspace(inputs, model, longest=200))
+
+    Args:
+        inputs: The tensors that the model takes, by name, with a static batch size of 1.
+        model: The model, without a search around it.
+        longest: The length that most inputs do not exceed. Longer ones work, but if one follows
+            shorter inputs, the workspace grows.
+
+    Returns:
+        The same values, which LiteRT computes after it has reserved the workspace.
+
+    Raises:
+        ValueError: If no input has an axis of unknown length.
+    """
+    lengths = [
+        ops.shape(x)[axis]
+        for x in inputs.values()
+        for axis, size in enumerate(x.shape)
+        if size is None
+    ]
+    if not lengths:
+        raise ValueError(
+            "Argument `inputs` must have an axis of unknown length; otherwise the workspace never "
+            f"grows. Received shapes: {[tuple(x.shape) for x in inputs.values()]}"
+        )
+    workspace = Workspace.estimated(
+        encoder=model,
+        model=model,
+        attended=_output_sizes(model),
+        hypotheses=1,
+        steps=ROOM * longest,
+        longest=longest,
+    )
+    zero = workspace.reserve(ops.max(ops.stack(lengths)))
+    return {name: x + ops.cast(zero, x.dtype) for name, x in inputs.items()}
 
 
 def grows_in_steps(attention: AttentionLayer | None) -> bool:
