@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from keras_attention.checks import check_one_of
+from keras_attention.text.lines import LineError, decoded
 from training.corpora.files import found_files, lines
 from training.corpora.report import CorpusReport, Problem
 from training.program import CorpusError
@@ -114,17 +115,18 @@ def read_corpus(
 
     Args:
         files: The files.
-        on_problem: What to do with a line that is not UTF-8, has the wrong number of columns, or
-            only white space on one side: raise an `"error"`, or `"drop"` it and report it.
+        on_problem: What to do with a line that is not UTF-8, contains NUL characters, has the wrong
+            number of columns, or only white space on one side: raise an `"error"`, or `"drop"` it
+            and report it.
         advice: Lines to append to the error about such lines.
 
     Returns:
         The pairs and the report.
 
     Raises:
-        CorpusError: If a file is missing or cannot be read, a glob has no match, aligned files
-            differ in their number or their number of lines, a file is named twice, or no pair is
-            left; and, with `on_problem="error"`, if any line has a problem.
+        CorpusError: If a file is missing, cannot be read or is UTF-16, a glob has no match, aligned
+            files differ in their number or their number of lines, a file is named twice, or no pair
+            is left; and, with `on_problem="error"`, if any line has a problem.
         ValueError: If `on_problem` is unknown.
     """
     check_one_of("on_problem", on_problem, ("error", "drop"))
@@ -181,8 +183,8 @@ def _pair(row: _Row) -> Pair | None:
     if isinstance(row, int):
         return None
     try:
-        source, target = row[0].decode(), row[1].decode()
-    except UnicodeDecodeError:
+        source, target = decoded(row[0]), decoded(row[1])
+    except LineError:
         return None
     if not source.strip() or not target.strip():
         return None
@@ -195,9 +197,9 @@ def _problems(row: _Row, files: Pair, line: int) -> Iterator[Problem]:
         return
     for side, file, data in zip(("source", "target"), files, row, strict=True):
         try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            yield Problem("encoding", file, line, side)
+            text = decoded(data)
+        except LineError as error:
+            yield Problem(error.kind, file, line, side)
             continue
         if not text.strip():
             yield Problem("empty", file, line, side)

@@ -97,8 +97,8 @@ class CorpusConfig(DataConfig):
             no source sentence is in both parts.
         held_out: The files for the final test, never used in training. If None, `held_out_pairs`
             pairs of `train` are held out in the same way.
-        on_problem: What to do with a line that is not UTF-8, is empty, or has too many columns or
-            tokens: raise an `"error"`, or `"drop"` the line and report it.
+        on_problem: What to do with a line that is not UTF-8, contains NUL characters, is empty, or
+            has too many columns or tokens: raise an `"error"`, or `"drop"` the line and report it.
     """
 
     train: CorpusFiles | None = None
