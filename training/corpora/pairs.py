@@ -18,6 +18,7 @@ from training.program import CorpusError
 
 Pair = tuple[str, str]
 _Row = tuple[bytes, bytes] | int  # source and target, or the wrong number of columns
+_ATTRIBUTION = b"CC-BY 2.0 (France) Attribution: "  # begins the third column of manythings.org
 
 
 def _as_list(names: Any) -> Any:
@@ -42,7 +43,7 @@ class CorpusFiles:
 
     ```python
     >>> files = CorpusFiles(source=["part-*.de.gz"], target=["part-*.en.gz"])
-    >>> files = CorpusFiles(tsv=["spa.txt"], columns=(0, 1))  # ignores a third column
+    >>> files = CorpusFiles(tsv=["spa.txt"], columns=(0, 2))  # ignores the second column
 
     ```
 
@@ -52,7 +53,8 @@ class CorpusFiles:
         tsv: Files with lines SOURCE TAB TARGET.
         swap: Whether the lines of `tsv` are TARGET TAB SOURCE.
         columns: The source and target columns of `tsv`, from 0; other columns are ignored. If None,
-            there must be exactly two columns.
+            there must be exactly two columns, apart from the attribution in the third column of
+            manythings.org/anki, which is ignored.
 
     Raises:
         ValueError: If neither `source` with `target` nor `tsv` is given, or both are; if `swap` or
@@ -107,6 +109,7 @@ def read_corpus(
     files: CorpusFiles,
     on_problem: Literal["error", "drop"] = "error",
     advice: Sequence[str] = (),
+    columns: str = "columns=(0, 1)",
 ) -> Corpus:
     r"""Read a corpus; every line either becomes a pair or is listed in the report.
 
@@ -119,6 +122,7 @@ def read_corpus(
             number of columns, or only white space on one side: raise an `"error"`, or `"drop"` it
             and report it.
         advice: Lines to append to the error about such lines.
+        columns: How the caller selects two columns, for the error about their number.
 
     Returns:
         The pairs and the report.
@@ -148,11 +152,14 @@ def read_corpus(
             else:
                 pairs.append(pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
+    if report.of("columns") and files.columns is None:
+        hint = f"A line must be SOURCE TAB TARGET; to use two of several columns, set {columns}."
+        advice = [hint, *advice]
     if problems and on_problem == "error":
         raise CorpusError("\n".join([f"Some lines are not valid pairs: {report}", *advice]))
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
-        raise CorpusError(f"There are no valid pairs in {asked}: {report}")
+        raise CorpusError("\n".join([f"There are no valid pairs in {asked}: {report}", *advice]))
     return Corpus(pairs, report)
 
 
@@ -239,6 +246,8 @@ def _columns(file: str, columns: tuple[int, int] | None, swap: bool) -> Iterator
     most = max(first, second)
     for line in lines(file):
         cells = line.split(b"\t")
+        if columns is None and len(cells) == 3 and cells[2].startswith(_ATTRIBUTION):
+            del cells[2]
         if len(cells) <= most or (columns is None and len(cells) > 2):
             yield len(cells)
         else:

@@ -92,6 +92,22 @@ def test_columns_are_chosen(options: dict[str, Any], pair: Pair) -> None:
     assert read_corpus(tsv(b"a\tb\n", swap=True)).pairs == [("b", "a")]
 
 
+CREDIT = "CC-BY 2.0 (France) Attribution: tatoeba.org #2877272 (CM) & #1158250 (Wittydev)"
+
+
+def test_the_attribution_of_manythings_is_no_third_text() -> None:
+    """The lines of `fra.txt` as they are; no other third column is ignored without being named."""
+    data = f"Go.\tVa !\t{CREDIT}\nHi.\tSalut !\t{CREDIT}\nRun!\tCours !\n".encode()
+    pairs = [("Go.", "Va !"), ("Hi.", "Salut !"), ("Run!", "Cours !")]
+    assert read_corpus(tsv(data)).pairs == pairs
+    assert read_corpus(tsv(data, swap=True)).pairs == [(b, a) for a, b in pairs]
+    assert places(tsv(data), [pairs[1]]) == {pairs[1]: [("a.tsv:2", "a.tsv:2")]}
+    with pytest.raises(CorpusError, match=r"a.tsv:1 \(3 columns\)\n.*set columns=\(0, 1\)\.$"):
+        read_corpus(tsv(b"1276\tGo.\tVa !\n"))
+    with pytest.raises(CorpusError, match=r"a.tsv:1 \(4 columns\)\n.* set --columns 0 1\.$"):
+        read_corpus(tsv(f"Go.\tVa !\t\t{CREDIT}".encode()), "drop", columns="--columns 0 1")
+
+
 def test_problems_of_columns_are_reported_by_line() -> None:
     files = tsv(
         b"one\tuno\n"
@@ -131,7 +147,7 @@ def test_problems_of_columns_are_reported_by_line() -> None:
     ]
     with pytest.raises(CorpusError) as error:
         read_corpus(files)
-    assert str(error.value).endswith(str(corpus.report))
+    assert str(corpus.report) in str(error.value)
     wide = read_corpus(tsv(b"a\tb\nc\td\te\n", columns=(0, 2)), on_problem="drop")
     assert wide.report.problems == (Problem("columns", "a.tsv", 1, "2 columns"),)
 
