@@ -75,6 +75,18 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Te
     return losses
 
 
+def is_softmax(x: Tensor) -> bool:
+    """Whether a tensor is known to be the output of a softmax, or of Keras's sigmoid.
+
+    Only TensorFlow remembers where a tensor comes from; elsewhere, the result is False.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from keras_attention.backend import tensorflow
+
+        return tensorflow.is_softmax(x)
+    return False
+
+
 def has_own_gradient() -> bool:
     """Whether this package has custom gradients for the backend."""
     return bool(keras.backend.backend() == "tensorflow")

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from keras_attention.types import Nest
 
+_MOVES = ("Cast", "ExpandDims", "Identity", "Pack", "Reshape", "Squeeze", "Transpose")
+
 
 def scan(
     step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, reverse: bool = False
@@ -85,6 +87,20 @@ def first_order(gradient: tf.Tensor, what: str) -> tf.Tensor:
     """Return a custom gradient that raises an error if it is differentiated again."""
     message = f"{what} of keras_attention has first derivatives only."
     return tf.raw_ops.PreventGradient(input=gradient, message=message)
+
+
+def is_softmax(x: Any) -> bool:
+    """`keras_attention.backend.is_softmax`.
+
+    Keras notes the logits on the tensor. In a graph, the softmax is also found behind operations
+    that only move or cast values, such as those of `keras.layers.TimeDistributed`.
+    """
+    if hasattr(x, "_keras_logits"):
+        return True
+    op = x.op if tf.is_symbolic_tensor(x) else None
+    while op is not None and op.type in _MOVES and len(op.inputs):
+        op = op.inputs[0].op
+    return op is not None and op.type == "Softmax"
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
