@@ -67,7 +67,13 @@ class Seq2Seq(StepModel, keras.Model):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
-        bridge = Bridge(decoder.state_sizes, config.bridge, dtype=policy, name="bridge")
+        bridge = Bridge(
+            decoder.state_sizes,
+            config.bridge,
+            states_per_direction=2,  # the encoders are LSTMs
+            dtype=policy,
+            name="bridge",
+        )
         logits = None
         if not config.tie_embeddings:
             logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")

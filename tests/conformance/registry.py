@@ -406,7 +406,7 @@ REGISTRY: dict[str, Entry] = {
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
     "Bridge-dense": Entry(
-        lambda: ka.recurrent.Bridge([[U, U], [4]]),
+        lambda: ka.recurrent.Bridge([[U, U], [4]], states_per_direction=2),
         lambda layer, x: layer([x["h"], x["c"]]),
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
