@@ -26,7 +26,11 @@ def scan(
     if length is None:
         length = tf.shape(flat_xs[0])[0]
     carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
-    _, example = step(carry, tf.nest.pack_sequence_as(xs, [x[0] for x in flat_xs]))
+    is_empty = flat_xs[0].shape[0] == 0
+    first = [tf.zeros(tf.shape(x)[1:], x.dtype) if is_empty else x[0] for x in flat_xs]
+    _, example = step(carry, tf.nest.pack_sequence_as(xs, first))
+    if is_empty:
+        return carry, tf.nest.map_structure(lambda y: y[None][:0], example)
 
     sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat_xs]
     targets = [_array_of(y, length) for y in tf.nest.flatten(example)]
