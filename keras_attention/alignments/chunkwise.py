@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.monotonic import Mode, Monotonic
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_part, check_positive
 from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import aligned_mask, masked_softmax
 from keras_attention.types import Shape, Tensor
@@ -67,6 +67,7 @@ class MonotonicChunkwise(Monotonic):
     ) -> None:
         super().__init__(mode, noise, score_bias_init, **kwargs)
         check_positive("chunk_size", chunk_size)
+        check_part("chunk_attention", chunk_attention, keras.layers.Layer)
         self.chunk_size = chunk_size
         self.chunk_attention = chunk_attention
 

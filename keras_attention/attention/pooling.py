@@ -10,7 +10,13 @@ from keras import ops
 from keras_attention import scores
 from keras_attention.alignments import Alignment, Softmax
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_fraction, check_positive, check_rank, check_shape
+from keras_attention.checks import (
+    check_fraction,
+    check_part,
+    check_positive,
+    check_rank,
+    check_shape,
+)
 from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Shape, Tensor
 
@@ -42,6 +48,7 @@ class AttentionPooling(keras.layers.Layer):
         zero vector.
 
     Raises:
+        TypeError: If `alignment` is not an alignment.
         ValueError: If `units` or `dropout` is out of range, or the shapes do not match.
 
     Attributes:
@@ -74,6 +81,7 @@ class AttentionPooling(keras.layers.Layer):
         super().__init__(**kwargs)
         check_positive("units", units)
         check_fraction("dropout", dropout)
+        check_part("alignment", alignment, Alignment)
         self.units = units
         self.dropout = dropout
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment

@@ -13,7 +13,7 @@ from keras_attention.alignments.softmax import Softmax
 from keras_attention.attention.base import AttentionLayer, Memory, check_values
 from keras_attention.attention.past import Past
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_fraction, check_rank, check_shape
+from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
 from keras_attention.types import Shape, Tensor
 
 
@@ -58,8 +58,8 @@ class Attention(AttentionLayer):
     ) -> None:
         super().__init__(**kwargs)
         check_fraction("dropout", dropout)
-        _check_part("alignment", alignment, Alignment)
-        _check_part("past", past, Past)
+        check_part("alignment", alignment, Alignment)
+        check_part("past", past, Past)
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment
         self.past = past
         self.dropout = dropout
@@ -226,11 +226,3 @@ class Attention(AttentionLayer):
         parts = {name: config.get(name) for name in ("alignment", "past")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
         return cls(**{**config, **made})
-
-
-def _check_part(name: str, part: Any, kind: type) -> None:
-    if part is not None and not isinstance(part, kind):
-        raise TypeError(
-            f"Argument `{name}` must be an instance of {kind.__name__} or None. "
-            f"Received: {name}={part!r}"
-        )

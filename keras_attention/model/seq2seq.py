@@ -40,6 +40,9 @@ class Seq2Seq(StepModel, keras.Model):
         dtype: Dtype policy of all layers, or its name; None for the global one. Logits are always
             float32.
 
+    Raises:
+        TypeError: If `config` is not a `Seq2SeqConfig`.
+
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
@@ -64,6 +67,11 @@ class Seq2Seq(StepModel, keras.Model):
     """
 
     def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
+        if not isinstance(config, Seq2SeqConfig):
+            raise TypeError(
+                "Argument `config` must be a Seq2SeqConfig, for example Seq2SeqConfig(8000, 8000). "
+                f"Received: config={config!r}"
+            )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)

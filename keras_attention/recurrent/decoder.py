@@ -19,7 +19,7 @@ from keras_attention.cells.stack import (
     dropout_in_training_only,
     sequence_layer,
 )
-from keras_attention.checks import check_one_of
+from keras_attention.checks import check_one_of, check_part
 from keras_attention.recurrent.decoder_arguments import (
     StateLayout,
     batch_size_of,
@@ -77,7 +77,8 @@ class AttentionDecoder(keras.layers.Layer):
             and weights are zero. Keras fills it in from the mask that `inputs` carries.
         memory_mask: Boolean (B, S), True where a position may be attended to, or a list of masks.
             Keras fills it in from the mask that `memory` carries.
-        initial_state: The cells' states, or a full state; None means zeros.
+        initial_state: The cells' states, flat or one list per cell, or a full state; None means
+            zeros.
         reads_output: Boolean (B, T), True where a step reads the previous output instead of its
             input; gradients flow through it. The first step always reads its input. Outputs and
             inputs must have the same size. See `ScheduledOutputs`.
@@ -93,7 +94,8 @@ class AttentionDecoder(keras.layers.Layer):
             are requested without attention; the state has the wrong length; `input_feeding` is
             True, but there is nothing to feed back; or `query` needs more cells, or two that can
             share a state.
-        TypeError: If `cell` is not a Keras RNN cell, or `attention` is not an attention layer.
+        TypeError: If `cell` is not a Keras RNN cell, `attention` is not an attention layer, or
+            `attention_layer` is not a layer.
 
     Example:
         >>> import keras, numpy as np
@@ -124,6 +126,7 @@ class AttentionDecoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cells = as_stack(cell)
         check_one_of("query", query, tuple(QUERY_TIMES))
+        check_part("attention_layer", attention_layer, keras.layers.Layer)
         self.query_time = QUERY_TIMES[query]
         self.query_time.check(self.cells, attention, input_feeding, attention_layer)
         self.cell = list(cell) if isinstance(cell, list | tuple) else cell
