@@ -66,6 +66,24 @@ def _softmax(scores: Tensor) -> Tensor:
     return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
 
 
+def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Replace what is masked, even NaN, by zeros: no result and no gradient depends on it then.
+
+    A layer calls this where a masked argument enters, before any product: 0 times NaN is NaN, so a
+    weight or a gradient of zero does not keep NaN out.
+
+    Args:
+        x: (..., D).
+        mask: Boolean (...), False where x is not to be read; None reads all of it.
+
+    Returns:
+        x, with zeros where the mask is False.
+    """
+    if mask is None:
+        return x
+    return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, 0.0)
+
+
 def is_contiguous(mask: Tensor) -> Tensor:
     """Check, row by row, whether the True positions of a mask form one uninterrupted run.
 

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.backend import scan
+from keras_attention.masking import aligned_mask, unmasked
 from keras_attention.types import Nest, Shape, Tensor
 
 State = tuple[Tensor, ...]
@@ -104,7 +105,9 @@ class Alignment(keras.layers.Layer):
         key: Tensor | None = None,
     ) -> Tensor:
         """Align all steps; see the class."""
-        prepared = () if key is None else self.prepare(key)
+        prepared = () if key is None else self.prepare(unmasked(key, value_mask))
+        if value_mask is not None:
+            scores = ops.where(aligned_mask(value_mask, scores), scores, 0.0)
         if not self.state_count:
             return self.align(scores, value_mask, query=query, prepared=prepared)[0]
 

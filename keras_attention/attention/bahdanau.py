@@ -40,7 +40,8 @@ class BahdanauAttention(Attention):
         query: (B, T, D), or (B, D) for a single query per row.
         value: (B, S, M).
         key: (B, S, E); None uses the values.
-        query_mask: Ignored. The result keeps the mask of `query`.
+        query_mask: Boolean (B, T), or None. Where it is False, the query is read as zeros. The
+            result keeps the mask of `query`.
         value_mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask
             of `value`, if there is one.
         key_mask: Like `value_mask`, for `key`; a position must be allowed by both.

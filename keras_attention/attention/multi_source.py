@@ -33,7 +33,7 @@ class MultiSource(AttentionLayer):
         query: (B, T, D) or (B, D).
         value: List of values, (B, S_n, M_n) each.
         key: List of keys, or None.
-        query_mask: Ignored.
+        query_mask: Boolean (B, T), or None. Where it is False, the query is read as zeros.
         value_mask: None, or a list of masks, each boolean (B, S_n) or None. Keras passes the masks
             of the values, if there are any.
         key_mask: Likewise.

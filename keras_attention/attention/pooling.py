@@ -18,6 +18,7 @@ from keras_attention.checks import (
     check_shape,
 )
 from keras_attention.dtypes import at_least_float32
+from keras_attention.masking import unmasked
 from keras_attention.types import Shape, Tensor
 
 
@@ -109,7 +110,7 @@ class AttentionPooling(keras.layers.Layer):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Pool; see the class for arguments and results."""
         _check_inputs(inputs, mask)
-        inputs = ops.cast(inputs, self.compute_dtype)
+        inputs = unmasked(ops.cast(inputs, self.compute_dtype), mask)
         mask = None if mask is None else ops.cast(mask, "bool")
         keys = ops.matmul(inputs, ops.cast(self.key_kernel, inputs.dtype))
         b, v = at_least_float32(self.bias), at_least_float32(self.v)

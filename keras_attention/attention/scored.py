@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory, check_values
+from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
@@ -114,10 +114,8 @@ class Attention(AttentionLayer):
     ) -> Memory:
         """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
-        value = self._floating(value)
-        key = value if key is None else self._floating(key)
         value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
-        check_values(self, value, key, value_mask=value_mask)
+        value, key = self._read(value, key, value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(
             value, self.project_key(key), value_mask, for_past, self.alignment.prepare(key)

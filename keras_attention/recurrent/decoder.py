@@ -20,6 +20,7 @@ from keras_attention.cells.stack import (
     sequence_layer,
 )
 from keras_attention.checks import check_one_of, check_part
+from keras_attention.masking import unmasked
 from keras_attention.recurrent.decoder_arguments import (
     StateLayout,
     batch_size_of,
@@ -211,6 +212,7 @@ class AttentionDecoder(keras.layers.Layer):
         )
         batch, steps, _ = ops.shape(inputs)
         mask = None if inputs_mask is None else ops.cast(inputs_mask, "bool")
+        inputs = unmasked(inputs, mask)
         prepared, drawn, alignment = None, {}, ()
         if self.attention is not None:
             prepared = self.attention.prepare(memory, value_mask=memory_mask)

@@ -20,7 +20,7 @@ from keras import ops
 from keras_attention.backend import is_concrete
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
-from keras_attention.masking import is_contiguous
+from keras_attention.masking import is_contiguous, unmasked
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
@@ -92,7 +92,7 @@ class _Encoder(keras.layers.Layer):
     ) -> tuple[Tensor, ...]:
         """Encode; see the class for arguments and results."""
         valid = _valid(inputs, mask)
-        encoded, states = inputs, []
+        encoded, states = unmasked(inputs, mask), []
         for i, layer in enumerate(self.layers):
             below = encoded
             if i:
