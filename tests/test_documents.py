@@ -24,6 +24,17 @@ def test_whole_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["summary"].shape == (2, 8)
 
 
+def test_gaps(capsys: pytest.CaptureFixture[str]) -> None:
+    found = run_python("docs/guides/gaps.md")
+    capsys.readouterr()
+    weights = found["weights"]
+    np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=1e-5)
+    assert weights[0, 2] == 0.0
+    assert not weights[1, 4:].any()
+    assert np.isfinite(found["prediction"]).all()
+    assert found["features"].shape == (None, None, 6)
+
+
 def test_own_data_and_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

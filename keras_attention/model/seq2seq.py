@@ -125,7 +125,9 @@ class Seq2Seq(StepModel, keras.Model):
             The decoder's memory (None without attention) and its initial state, a flat list.
         """
         mask = ops.not_equal(source, PADDING_ID) if is_padded else None
-        encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
+        encoded, *states = self.encoder(
+            self.source_embedding(source), mask=mask, training=False, padded_on_one_side=True
+        )
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
         start = self.bridge(states, memory=encoded, memory_mask=mask)

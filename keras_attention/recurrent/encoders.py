@@ -3,7 +3,8 @@
 The recurrent layers get no mask, because a masked LSTM is not fused: cuDNN accepts only some masks,
 and ONNX makes it a loop. Instead, each position carries an additional feature that is 1 on padding.
 It closes the input gate and opens the forget gate there, so the cell state passes through padding
-bit for bit unchanged.
+bit for bit unchanged. The output h is not held; that is why padding inside a row, a hole, first
+moves to its end (see `holes`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.backend import is_concrete
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
 from keras_attention.masking import is_contiguous, unmasked
+from keras_attention.recurrent.holes import close_holes, open_holes
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
@@ -88,11 +89,19 @@ class _Encoder(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        padded_on_one_side: bool = False,
     ) -> tuple[Tensor, ...]:
         """Encode; see the class for arguments and results."""
-        valid = _valid(inputs, mask)
-        encoded, states = unmasked(inputs, mask), []
+        mask = _checked(inputs, mask)
+        encoded, read = unmasked(inputs, mask), mask
+        may_have_holes = mask is not None and not padded_on_one_side
+        if may_have_holes:
+            encoded, read = close_holes(encoded, mask)
+        valid, states = _valid(read, encoded.dtype), []
         for i, layer in enumerate(self.layers):
             below = encoded
             if i:
@@ -101,6 +110,8 @@ class _Encoder(keras.layers.Layer):
             encoded = ops.concatenate([sequence for sequence, _ in results], axis=-1)
             encoded = encoded + below if i and self.residual else encoded
             states = [state for _, pair in results for state in pair]
+        if may_have_holes:
+            encoded = open_holes(encoded, mask)
         return (encoded, *states)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> Tensor | None:
@@ -108,7 +119,11 @@ class _Encoder(keras.layers.Layer):
         return previous_mask
 
     def compute_output_spec(
-        self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        padded_on_one_side: bool = False,
     ) -> tuple[keras.KerasTensor, ...]:
         """Return the symbolic results of `call`."""
         batch, length = inputs.shape[:2]
@@ -143,17 +158,20 @@ class LSTMEncoder(_Encoder):
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
-            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
+            passes over them unchanged, wherever they are. Keras fills it in from the mask that
+            `inputs` carries.
         training: Whether to apply dropout.
+        padded_on_one_side: Whether masked positions are known to be to the left or right of all
+            real ones, so that nothing has to look for holes. If this is wrong, the results of
+            that row are NaN.
 
     Returns:
-        The encoded sequence (B, S, U), zero on padding, and the last layer's final states h and c,
-        (B, U) each, after the last real position. Padding does not affect them.
+        The encoded sequence (B, S, U), zero on masked positions, and the last layer's final states
+        h and c, (B, U) each, after the last real position. What is masked does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
-            check the mask; there, the results of that row are NaN.
+        ValueError: If an argument is out of range, or the shape of `mask` does not match.
 
     Example:
         >>> import numpy as np
@@ -185,18 +203,21 @@ class BiLSTMEncoder(_Encoder):
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
-            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
+            passes over them unchanged, wherever they are. Keras fills it in from the mask that
+            `inputs` carries.
         training: Whether to apply dropout.
+        padded_on_one_side: Whether masked positions are known to be to the left or right of all
+            real ones, so that nothing has to look for holes. If this is wrong, the results of
+            that row are NaN.
 
     Returns:
-        The encoded sequence (B, S, 2 * U), zero on padding, and the last layer's final states,
-        (B, U) each: forward h and c (after the last real position), backward h and c (after the
-        first). Padding does not affect them.
+        The encoded sequence (B, S, 2 * U), zero on masked positions, and the last layer's final
+        states, (B, U) each: forward h and c (after the last real position), backward h and c (after
+        the first). What is masked does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
-            check the mask; there, the results of that row are NaN.
+        ValueError: If an argument is out of range, or the shape of `mask` does not match.
 
     Example:
         >>> import numpy as np
@@ -277,19 +298,17 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
     return ops.sum(ops.where(is_end, outputs, 0.0) + 0.0 * valid, axis=1)
 
 
-def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+def _checked(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+    if mask is None:
+        return None
+    check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
+    return ops.cast(mask, "bool")
+
+
+def _valid(mask: Tensor | None, dtype: str) -> Tensor | None:
     """The mask as numbers (B, S, 1), NaN in rows with a hole; None if there is no mask."""
     if mask is None:
         return None
-    mask = ops.cast(mask, "bool")
-    check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
-    contiguous = is_contiguous(mask)
-    if is_concrete(contiguous) and not ops.convert_to_numpy(contiguous).all():
-        rows = np.flatnonzero(~ops.convert_to_numpy(contiguous)).tolist()
-        raise ValueError(
-            "Argument `mask` must be True on one contiguous run of positions per row: padding may "
-            "be to the left or right of a sentence, not inside it. "
-            f"Received: mask with holes in rows {rows}"
-        )
-    numbers = ops.cast(mask, inputs.dtype)
-    return ops.expand_dims(ops.where(contiguous[:, None], numbers, float("nan")), -1)
+    numbers = ops.cast(mask, dtype)
+    contiguous = ops.expand_dims(is_contiguous(mask), 1)
+    return ops.expand_dims(ops.where(contiguous, numbers, float("nan")), -1)
