@@ -351,15 +351,3 @@ def test_a_target_out_of_the_vocabulary_is_an_error_or_not_a_number() -> None:
         tokens.cross_entropy(logits, targets)
     losses = tf.function(tokens.cross_entropy, jit_compile=True)(logits, targets)
     assert np.isnan(losses.numpy()).tolist() == [[False, True]]  # as on GPUs
-
-
-def test_a_second_derivative_is_an_error() -> None:
-    logits = tf.constant(uniform(B, T, V, seed=1))
-    with tf.GradientTape() as outer:
-        outer.watch(logits)
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            losses = tokens.cross_entropy(logits, TARGETS)
-        first = tape.gradient(losses, logits)
-    with pytest.raises(LookupError, match="cross-entropy of keras_attention has first derivatives"):
-        outer.gradient(first, logits)
