@@ -126,8 +126,8 @@ def read_input(stream: Iterable[bytes], translator: Translator) -> Input:
             problems[number] = str(error)
     ids = translator.source_tokenizer.encode(texts)
     limit = translator.max_source_length
-    for number, row in enumerate(ids, start=1):
-        count = len(row) + 1
+    for number, tokens in enumerate(ids, start=1):
+        count = len(tokens) + 1
         if count > limit:
             what = f"has {count} tokens including the end token, but the model takes {limit}"
             problems[number] = what
