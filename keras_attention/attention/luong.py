@@ -46,6 +46,9 @@ class LuongAttention(Attention):
         past: Makes the score depend on the weights of earlier steps, by adding to the projected
             keys; None ignores them.
         seed: Seed of the dropout and the alignment's noise, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for W and v; `activity_regularizer`, for
+            what `call` returns.
 
     Call arguments:
         query: (B, T, D), or (B, D) for a single query per row.
@@ -127,11 +130,11 @@ class LuongAttention(Attention):
                 f"Received: query size={query_size}, key size={key_size}"
             )
         if self.score == "general":
-            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, query_size))
+            self.key_kernel = self.add_kernel("key_kernel", (key_size, query_size))
         if self.score == "concat":
-            self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
-            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, self.units))
-            self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+            self.query_kernel = self.add_kernel("query_kernel", (query_size, self.units))
+            self.key_kernel = self.add_kernel("key_kernel", (key_size, self.units))
+            self.v = self.add_kernel("v", (self.units,))
         if self.scale:
             self.g = self.add_weight(name="g", shape=(), initializer="ones")
 

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_attention import scores
 from keras_attention.alignments import Alignment, Softmax
+from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import (
     check_fraction,
@@ -23,7 +24,7 @@ from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(WeightOptions):
     """The weighted mean of a sequence, with learned weights for what matters to the task.
 
     Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the positions that may
@@ -36,6 +37,9 @@ class AttentionPooling(keras.layers.Layer):
         dropout: Fraction of the weights to drop in training.
         alignment: Turns scores into weights; None uses a softmax.
         seed: Seed of the dropout, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for W and v; `bias_initializer`,
+            `bias_regularizer` and `bias_constraint` for b; `activity_regularizer`.
 
     Call arguments:
         inputs: (B, S, M), for example the outputs of an encoder.
@@ -93,10 +97,9 @@ class AttentionPooling(keras.layers.Layer):
     def build(self, inputs_shape: Shape) -> None:
         """Create W, b and v for inputs (B, S, M)."""
         check_rank("inputs", inputs_shape, "(batch, length, features)")
-        kernel_shape = (inputs_shape[-1], self.units)
-        self.key_kernel = self.add_weight(name="key_kernel", shape=kernel_shape)
-        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
-        self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+        self.key_kernel = self.add_kernel("key_kernel", (inputs_shape[-1], self.units))
+        self.bias = self.add_bias("bias", (self.units,))
+        self.v = self.add_kernel("v", (self.units,))
         if not self.alignment.built:
             self.alignment.build(None, (None, None, self.units), (None, None, inputs_shape[-1]))
         self.built = True

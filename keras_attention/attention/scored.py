@@ -12,23 +12,29 @@ from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
 from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
+from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
 from keras_attention.types import Shape, Tensor
 
 
-class Attention(AttentionLayer):
+class Attention(WeightOptions, AttentionLayer):
     """Base layer: `weights = align(score(query, key))`, `context = sum_j weights_j value_j`.
 
-    A subclass implements `build_score`, which creates its weights, and `compute_scores`. It
-    overrides `project_query` and `project_key` to project queries and keys beforehand, and
-    `projected_size` if that changes their size.
+    A subclass implements `build_score`, which creates its weights, and `compute_scores`. Weights
+    from `add_kernel` and `add_bias` have the initializers, regularizers and constraints given
+    below. It overrides `project_query` and `project_key` to project queries and keys beforehand,
+    and `projected_size` if that changes their size.
 
     Args:
         dropout: Fraction of the weights to drop in training, at least 0 and below 1.
         alignment: Turns scores into weights; None uses a softmax.
         past: Makes the score depend on the weights of earlier steps; None ignores them.
         seed: Seed of the dropout and the alignment's noise, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for the kernels; `bias_initializer`,
+            `bias_regularizer` and `bias_constraint` for biases; `activity_regularizer`, for what
+            `call` returns.
 
     Example:
         A score of your own, minus the squared distance; the query 5 picks the value 5:

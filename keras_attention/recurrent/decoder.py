@@ -69,7 +69,8 @@ class AttentionDecoder(keras.layers.Layer):
             With `"previous"`, only the output of an `attention_layer` can be fed back.
         attention_layer: A layer applied to `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
-            None. In a loop on JAX, it cannot draw random numbers, as dropout does.
+            None. In a loop on JAX, it cannot draw random numbers, as dropout does. Its activity
+            regularizer applies to the outputs (B, T, .), which are zero on padding.
 
     Call arguments:
         inputs: (B, T, D).
@@ -230,8 +231,17 @@ class AttentionDecoder(keras.layers.Layer):
                     outputs, weights, state = run_loop(
                         step, inputs, mask, reads_output, prepared, state, drawn, training
                     )
+        self._regularize(outputs)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _regularize(self, outputs: Tensor) -> None:
+        """Add what the activity regularizer of the attention layer makes of its outputs."""
+        regularizer = getattr(self.attention_layer, "activity_regularizer", None)
+        if regularizer is not None and self.attention_layer is not None:
+            loss = regularizer(outputs)
+            batch = ops.cast(ops.shape(outputs)[0], loss.dtype)
+            self.attention_layer.add_loss(ops.divide_no_nan(loss, batch))
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
         """Return the memory for `step`, its keys projected once; None without attention."""
