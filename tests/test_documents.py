@@ -46,6 +46,14 @@ def test_own_data_and_search(
     assert [len(others) for others in found["others"]] == [3, 3]
 
 
+def test_images() -> None:
+    found = run_python("docs/guides/images.md")
+    rows, columns = ("top", "middle", "bottom"), ("left", "center", "right")
+    assert found["captions"] == [f"{row} {column}" for row in rows for column in columns]
+    assert found["looked"].shape == (9, 4, 3, 3)
+    np.testing.assert_allclose(found["looked"][:, :3].sum((2, 3)), 1.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "page", sorted(path.name for path in (ROOT / "docs" / "mechanisms").glob("[a-z]*.md"))
 )

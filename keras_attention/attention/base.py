@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import State
+from keras_attention.attention.report import report
 from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
 from keras_attention.checks import check_rank, check_shape
@@ -118,6 +119,7 @@ class AttentionLayer(keras.layers.Layer):
         context, weights, _ = self._attend_by_heads(query, memory, state, drawn)
         if one_query:
             context, weights = ops.squeeze(context, 1), ops.squeeze(weights, -2)
+        report(self, weights)
         return (context, weights) if return_attention_scores else context
 
     def prepare(

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_attention import scores
 from keras_attention.alignments import Alignment, Softmax
+from keras_attention.attention.report import report
 from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import (
@@ -126,8 +127,9 @@ class AttentionPooling(WeightOptions):
         kept = weights
         if training and self.seed_generator is not None:
             kept = keras.random.dropout(weights, self.dropout, seed=self.seed_generator)
-        pooled = ops.squeeze(linear(kept, inputs), 1)
-        return (pooled, ops.squeeze(weights, 1)) if return_attention_scores else pooled
+        pooled, weights = ops.squeeze(linear(kept, inputs), 1), ops.squeeze(weights, 1)
+        report(self, weights)
+        return (pooled, weights) if return_attention_scores else pooled
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         """Return None: the result is not a sequence."""

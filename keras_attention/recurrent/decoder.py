@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.attention.base import context_size, memory_length, state_spec
+from keras_attention.attention.report import report
 from keras_attention.cells.protocol import output_size, state_sizes
 from keras_attention.cells.stack import (
     as_stack,
@@ -232,6 +233,7 @@ class AttentionDecoder(keras.layers.Layer):
                         step, inputs, mask, reads_output, prepared, state, drawn, training
                     )
         self._regularize(outputs)
+        report(self, weights)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
 

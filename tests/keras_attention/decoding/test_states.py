@@ -30,9 +30,9 @@ RUNS: dict[str, Callable[..., Any]] = {
     "beam": lambda *x: beam_search(*x, **ENDING, width=3, attention_length=S),
     "sample": lambda *x: sample(*x, **ENDING, uniform=NUMBERS, attention_length=S),
     "margin": lambda *x: [SearchMargin(2)(*x, **ENDING)],
-    "forced": lambda *x: forced_decoding(*x, TARGETS),
+    "forced": lambda *x: forced_decoding(x[0], x[1], x[2], TARGETS),
     "scheduled": lambda *x: [
-        scheduled_decoding(*x[:2], TARGETS, TARGETS == 4, NUMBERS[:, 0, : TARGETS.shape[1]])
+        scheduled_decoding(x[0], x[1], TARGETS, TARGETS == 4, NUMBERS[:, 0, : TARGETS.shape[1]])
     ],
 }
 each_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
