@@ -54,7 +54,7 @@ class _Encoder(keras.layers.Layer):
         self.residual = residual
         self.supports_masking = True
         self.layers = [
-            {direction: self._lstm(direction, i) for direction in self.directions}
+            Container({direction: self._lstm(direction, i) for direction in self.directions})
             for i in range(num_layers)
         ]
         self.dropouts = [
@@ -267,6 +267,34 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
             yield
         finally:
             _JOINED.reset(token)
+
+
+class Container(keras.layers.Layer):
+    """The LSTM of each direction in one layer of the stack: a dictionary whose weights are saved.
+
+    Before version 3.15, Keras saves what a layer has in a list or a dictionary, but nothing that is
+    nested deeper, and says nothing. This layer's class and attributes have the names under which
+    3.15 files a list of dictionaries, `layers/container_1/lstm`: files load in all versions.
+    """
+
+    def __init__(self, lstms: dict[str, keras.layers.Layer]) -> None:
+        super().__init__()
+        self._names = tuple(lstms)
+        self.lstm, *above = lstms.values()
+        if above:
+            (self.lstm_1,) = above
+        self.built = True  # the encoder builds them
+
+    def values(self) -> list[keras.layers.Layer]:
+        """The layers, in the order of the directions."""
+        return [self.lstm] if len(self._names) == 1 else [self.lstm, self.lstm_1]
+
+    def items(self) -> list[tuple[str, keras.layers.Layer]]:
+        """Directions and layers."""
+        return list(zip(self._names, self.values(), strict=True))
+
+    def __getitem__(self, direction: str) -> keras.layers.Layer:
+        return dict(self.items())[direction]
 
 
 def _run(
