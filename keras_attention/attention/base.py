@@ -15,6 +15,7 @@ from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
 from keras_attention.checks import check_rank, check_shape
 from keras_attention.masking import unmasked
+from keras_attention.parts import Composite
 from keras_attention.types import Nest, Shape, Tensor
 
 
@@ -47,7 +48,7 @@ class Memory(NamedTuple):
     alignment: tuple[Tensor, ...] = ()
 
 
-class AttentionLayer(keras.layers.Layer):
+class AttentionLayer(Composite):
     """Base layer of all attention layers: the interface that decoders rely on.
 
     A decoder attends once per step. `prepare` computes the `Memory`, once per batch;

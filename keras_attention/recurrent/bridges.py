@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.dtypes import at_least_float32
+from keras_attention.parts import Composite
 from keras_attention.types import Shape, Tensor
 
 BridgeKind = Literal["dense", "mean", "copy", "zeros"]
@@ -17,7 +18,7 @@ BRIDGES: tuple[BridgeKind, ...] = ("dense", "mean", "copy", "zeros")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Bridge(keras.layers.Layer):
+class Bridge(Composite):
     """Maps an encoder's results to a decoder's initial states.
 
     Formula, where s is a decoder state of one kind (h or c), e the encoder's final states of the

@@ -22,6 +22,7 @@ from keras_attention.cells.stack import (
 )
 from keras_attention.checks import check_one_of, check_part
 from keras_attention.masking import unmasked
+from keras_attention.parts import Composite
 from keras_attention.recurrent.decoder_arguments import (
     StateLayout,
     batch_size_of,
@@ -37,7 +38,7 @@ from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionDecoder(keras.layers.Layer):
+class AttentionDecoder(Composite):
     """Recurrent cells that attend to a memory at every step.
 
     Formula, where x_t is a step's input, s_t the cells' output, c_t the context, o_t the step's

@@ -21,6 +21,7 @@ from keras import ops
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
 from keras_attention.masking import is_contiguous, unmasked
+from keras_attention.parts import Composite
 from keras_attention.recurrent.holes import close_holes, open_holes
 from keras_attention.types import Shape, Tensor
 
@@ -29,7 +30,7 @@ _JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(N
 """The cell running in this thread, and its kernel with the row for the padding feature added."""
 
 
-class _Encoder(keras.layers.Layer):
+class _Encoder(Composite):
     """Stacked LSTM layers in one or two directions; subclasses say which."""
 
     directions: tuple[str, ...] = ("forward",)
