@@ -245,7 +245,7 @@ class MultiHead(AttentionLayer):
     def from_config(cls, config: dict[str, Any]) -> MultiHead:
         """Create a layer from the result of `get_config`."""
         attention = keras.saving.deserialize_keras_object(config["attention"])
-        return cls(**{**config, "attention": attention})
+        return super().from_config({**config, "attention": attention})
 
 
 def _in_shares(parts: tuple[Tensor, ...], number: int) -> list[tuple[Tensor, ...]]:

@@ -182,7 +182,7 @@ class MultiSource(AttentionLayer):
     def from_config(cls, config: dict[str, Any]) -> MultiSource:
         """Create a layer from the result of `get_config`."""
         attentions = keras.saving.deserialize_keras_object(config["attentions"])
-        return cls(**{**config, "attentions": attentions})
+        return super().from_config({**config, "attentions": attentions})
 
 
 def _parts(memory: Memory) -> list[Memory]:

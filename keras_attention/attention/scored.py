@@ -229,4 +229,4 @@ class Attention(WeightOptions, AttentionLayer):
         """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("alignment", "past")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
-        return cls(**{**config, **made})
+        return super().from_config({**config, **made})

@@ -23,6 +23,7 @@ from keras_attention.model.layers import (
     read_out,
     readout_of,
 )
+from keras_attention.parts import trainable_config, with_trainable_config
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.types import Tensor
 
@@ -105,6 +106,8 @@ class Seq2Seq(StepModel, keras.Model):
             results = covered(results, weights, target)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
+        # Keras reads this argument before the model has layers, and does not freeze them.
+        self.trainable = bool(kwargs.get("trainable", True))
         self.config = config
         self.policy = self.dtype_policy = policy  # Keras reads it to decide on loss scaling
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
@@ -192,9 +195,16 @@ class Seq2Seq(StepModel, keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         policy = keras.dtype_policies.serialize(self.policy)
-        return {"name": self.name, "config": asdict(self.config), "dtype": policy}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "config": asdict(self.config),
+            "dtype": policy,
+            **trainable_config(self),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """Create a model from the result of `get_config`."""
-        return cls(**{**config, "config": Seq2SeqConfig(**with_current_names(config["config"]))})
+        own = Seq2SeqConfig(**with_current_names(config["config"]))
+        return with_trainable_config(cls, {**config, "config": own})

@@ -358,7 +358,7 @@ class AttentionDecoder(Composite):
         """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("cell", "attention", "attention_layer")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
-        return cls(**{**config, **made})
+        return super().from_config({**config, **made})
 
     @property
     def _layout(self) -> StateLayout:
