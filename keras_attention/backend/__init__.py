@@ -130,3 +130,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
         return tensorflow.compiled(function)
     return function
+
+
+def is_concrete(x: Tensor) -> bool:
+    """Whether a tensor's values are known now, not only when a graph runs."""
+    if keras.backend.backend() == "tensorflow":
+        return hasattr(x, "numpy")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return not isinstance(x, jax.core.Tracer)
+    return True
