@@ -26,7 +26,6 @@ from keras_attention.attention import (
     AttentionPooling,
     BahdanauAttention,
     LuongAttention,
-    attention_of,
 )
 from keras_attention.decoding import BeamSearch, GreedySearch, SamplingSearch
 from keras_attention.model import Seq2Seq, Seq2SeqConfig
@@ -51,7 +50,6 @@ __all__ = [
     "Translator",
     "alignments",
     "attention",
-    "attention_of",
     "cells",
     "decoding",
     "losses",

@@ -2,8 +2,7 @@
 
 `base` defines the interface of all of them; `scored` is the base of those that score every
 position, align and sum. `past` feeds earlier weights into the next score, `pooling` attends without
-a query, and `registry` lists the names that configurations use. `report` collects the weights of
-all layers in a model.
+a query, and `registry` lists the names that configurations use.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from keras_attention.attention.multi_head import MultiHead
 from keras_attention.attention.multi_source import MultiSource
 from keras_attention.attention.past import Coverage, Location, Past
 from keras_attention.attention.pooling import AttentionPooling
-from keras_attention.attention.report import attention_of
 from keras_attention.attention.scored import Attention
 
 __all__ = [
@@ -32,5 +30,4 @@ __all__ = [
     "MultiHead",
     "MultiSource",
     "Past",
-    "attention_of",
 ]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["encoding", "nul", "columns", "empty"]
+Kind = Literal["encoding", "columns", "empty"]
 KINDS: dict[Kind, str] = {
     "encoding": "not UTF-8",
-    "nul": "NUL characters, as in UTF-16",
     "columns": "wrong number of columns",
     "empty": "empty",
 }
