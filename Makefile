@@ -5,6 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15 --durations-min 8
+# On the oldest versions export is not tested, nor that we agree with Keras's own attention, which cannot broadcast a
+# mask there. TensorFlow 2.16 imports a name of JAX that JAX 0.4.30 deprecates.
+ON_OLDEST = .oldest/bin/python $(wordlist 2,99,$(PYTEST)) --ignore tests/conformance/test_keras_export.py \
+	--ignore tests/keras_attention/attention/test_whole_sequences.py \
+	-W 'ignore:jax.xla_computation is deprecated:DeprecationWarning'
 SPHINX := $(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 RUN := runs/dates
 OUT := exported/dates
@@ -18,6 +23,11 @@ DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
 SERVERS_PYTHON ?= $(PYTHON)
+OLDEST := .oldest/.installed
+OLDEST_PYTHON ?= $(PYTHON)
+OLDEST_TESTS ?= tests/conformance tests/keras_attention/test_masking.py tests/keras_attention/test_scores.py \
+	$(addprefix tests/keras_attention/,alignments attention cells decoding losses model recurrent)
+OLDEST_MARKS ?= not thorough
 SHARE ?= 0/1
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
@@ -25,7 +35,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test test-all test-thorough test-backends test-browser test-servers bench bench-growth docs linkcheck lint format wheel clean
+.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth docs linkcheck lint format wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -36,11 +46,12 @@ demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates 
 env: $(INSTALLED) ## only .venv, with all that the programs need
 
 test: $(INSTALLED) ## the core suite
-	$(PYTEST) --ignore tests/browser --ignore tests/servers
+	$(PYTEST) --ignore tests/browser --ignore tests/oldest --ignore tests/servers
 
-test-all: test ## the core suite, what it leaves to this, and the conformance tests on the other backends
+test-all: test ## the core suite, what it leaves to this, the conformance tests on the other backends, the oldest versions
 	@$(MAKE) --no-print-directory test-thorough
 	@$(MAKE) --no-print-directory test-backends
+	@$(MAKE) --no-print-directory OLDEST_MARKS='thorough or not thorough' test-oldest
 
 test-thorough: $(INSTALLED) ## the rest: further variants of what the core suite has; SHARE=K/N for a part
 	$(PYTEST) -m thorough --share $(SHARE) tests
@@ -60,6 +71,19 @@ test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium 
 
 test-servers: $(INSTALLED) $(SERVERS) ## the exported server, asked by real clients; needs Python 3.11 or 3.12
 	$(PY) -m pytest tests/servers
+
+test-oldest: $(INSTALLED) ## the library on the oldest versions it allows, and files both ways; needs Python 3.11 or 3.12
+	@if $(OLDEST_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))'; then \
+		$(MAKE) --no-print-directory on-oldest; \
+	else \
+		echo 'The oldest versions need Python 3.11 or 3.12: their tests are left out. Name another:'; \
+		echo '    make OLDEST_PYTHON=python3.12 test-oldest'; \
+	fi
+
+on-oldest: $(OLDEST)
+	$(ON_OLDEST) -m '$(OLDEST_MARKS)' $(OLDEST_TESTS)
+	KERAS_BACKEND=jax $(ON_OLDEST) -m '$(OLDEST_MARKS)' tests/conformance
+	$(PY) -m pytest tests/oldest
 
 bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers
 	$(PY) -m benchmarks.run
@@ -142,5 +166,10 @@ $(SERVERS): tests/servers/requirements.txt
 		echo 'MLServer needs Python 3.11 or 3.12, and "$(SERVERS_PYTHON)" is newer. Name another:' >&2; \
 		echo '    make SERVERS_PYTHON=python3.12 test-servers' >&2; exit 1; }
 	$(SERVERS_PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --requirement $<
+	@touch $@
+
+$(OLDEST): tests/oldest/requirements.txt tests/oldest/constraints.txt pyproject.toml
+	$(OLDEST_PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --requirement $<
 	@touch $@

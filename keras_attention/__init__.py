@@ -26,6 +26,7 @@ from keras_attention.attention import (
     AttentionPooling,
     BahdanauAttention,
     LuongAttention,
+    attention_of,
 )
 from keras_attention.decoding import BeamSearch, GreedySearch, SamplingSearch
 from keras_attention.model import Seq2Seq, Seq2SeqConfig
@@ -50,6 +51,7 @@ __all__ = [
     "Translator",
     "alignments",
     "attention",
+    "attention_of",
     "cells",
     "decoding",
     "losses",

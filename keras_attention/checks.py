@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,22 +20,31 @@ def check_positive(name: str, value: Any) -> None:
 
 
 def check_positive_number(name: str, value: float) -> None:
-    """Raise `ValueError` unless `value` is above 0."""
-    if not value > 0:
-        raise ValueError(f"Argument `{name}` must be positive. Received: {name}={value}")
+    """Raise `ValueError` unless `value` is a number above 0."""
+    if not isinstance(value, Real) or not value > 0:
+        raise ValueError(f"Argument `{name}` must be positive. Received: {name}={value!r}")
 
 
 def check_not_negative(name: str, value: float) -> None:
     """Raise `ValueError` unless `value` is a finite number of at least 0."""
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value}")
+    if not isinstance(value, Real) or not 0 <= value < float("inf"):
+        raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value!r}")
 
 
 def check_fraction(name: str, value: float) -> None:
     """Raise `ValueError` unless `value` is a fraction of at least 0 and below 1."""
-    if not 0.0 <= value < 1.0:
+    if not isinstance(value, Real) or not 0.0 <= value < 1.0:
         raise ValueError(
-            f"Argument `{name}` must be at least 0 and below 1. Received: {name}={value}"
+            f"Argument `{name}` must be at least 0 and below 1. Received: {name}={value!r}"
+        )
+
+
+def check_part(name: str, part: Any, kind: type) -> None:
+    """Raise `TypeError` unless an optional part of a layer is an instance of a class, or None."""
+    if part is not None and not isinstance(part, kind):
+        raise TypeError(
+            f"Argument `{name}` must be an instance of {kind.__name__} or None. "
+            f"Received: {name}={part!r}"
         )
 
 
@@ -71,6 +80,16 @@ def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
         )
 
 
+def check_sequence(name: str, shape: Sequence[Any]) -> None:
+    """Raise `ValueError` unless a shape is (batch, length, features) with at least one position."""
+    check_rank(name, shape, "(batch, length, features)")
+    if shape[1] == 0:
+        raise ValueError(
+            f"Argument `{name}` must have at least one position. "
+            f"Received: {name}.shape={tuple(shape)}"
+        )
+
+
 def check_finite(scores: np.ndarray) -> None:
     """Raise `ValueError` if any of the scores (B, ...) is NaN."""
     if np.isnan(scores).any():
@@ -81,10 +100,11 @@ def check_finite(scores: np.ndarray) -> None:
 
 
 def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
-    """Return ids as an int32 array after checking them.
+    """Return ids as a padded int32 array after checking them.
 
     Args:
-        ids: Ids (B, S), padded with 0 on the right.
+        ids: Ids (B, S), padded with 0 on the right, or rows of different lengths: a list of lists,
+            or a ragged tensor of TensorFlow.
         vocabulary: Number of tokens.
         name: Name of the argument in error messages.
 
@@ -92,7 +112,7 @@ def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
         ValueError: If the ids are not integers (B, S), lie outside the vocabulary, or have padding
             anywhere but on the right.
     """
-    array = np.asarray(ids)
+    array = _padded(ids)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
         raise ValueError(
             f"Argument `{name}` must be a non-empty array of integer ids (batch, length). "
@@ -112,3 +132,19 @@ def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
             f"Received: padding before a token in row {int(np.argwhere(holes)[0, 0])}"
         )
     return array.astype("int32")
+
+
+def _padded(ids: Any) -> np.ndarray:
+    """Rows of ids as one array, padded with 0 on the right if they differ in length."""
+    if hasattr(ids, "to_tensor"):  # a ragged tensor
+        return np.asarray(ids.to_tensor(PADDING_ID))
+    if not isinstance(ids, list | tuple):
+        return np.asarray(ids)
+    rows = [np.asarray(row) for row in ids]
+    if any(row.ndim != 1 for row in rows) or len({len(row) for row in rows}) < 2:
+        return np.asarray(ids)
+    dtype = np.result_type(*(row for row in rows if row.size))
+    padded = np.full((len(rows), max(map(len, rows))), PADDING_ID, dtype)
+    for place, row in zip(padded, rows, strict=True):
+        place[: len(row)] = row
+    return padded

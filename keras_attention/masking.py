@@ -29,7 +29,9 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     attended to.
 
     Computed in at least float32 and returned in the dtype of `scores`. A fully masked row gets all
-    zeros, and so a zero context, instead of a uniform distribution over the padding.
+    zeros, and so a zero context, instead of a uniform distribution over the padding. A score of
+    minus infinity counts as masked; NaN or plus infinity makes the weights of its row NaN, except
+    at masked positions.
 
     Args:
         scores: (B, T, S) or (B, S).
@@ -49,21 +51,71 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
         >>> print([f"{float(w):.2f}" for w in ka.masking.masked_softmax([[-0.41, 0.01]])[0]])
         ['0.40', '0.60']
     """
-    scores = floating(scores)
-    dtype = keras.backend.standardize_dtype(scores.dtype)
-    if dtype == "float16":  # a product score may have overflowed
-        scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
-    scores = at_least_float32(scores)
-    if mask is None:
-        return ops.cast(_softmax(scores), dtype)
-    mask = aligned_mask(mask, scores)
-    weights = _softmax(ops.where(mask, scores, _LOWEST_SCORE))
-    return ops.cast(ops.where(mask, weights, 0.0), dtype)
+    dtype = keras.backend.standardize_dtype(floating(scores).dtype)
+    scores, may = allowed(scores, mask)
+    return ops.cast(ops.where(may, _softmax(scores), 0.0), dtype)
 
 
 def _softmax(scores: Tensor) -> Tensor:
-    """Softmax over the last axis; one for a single position, where Keras's softmax warns."""
-    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
+    """Softmax over the last axis; for a single position, where Keras's warns, by its formula."""
+    if scores.shape[-1] == 1:
+        return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    return ops.softmax(scores, axis=-1)
+
+
+def allowed(scores: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Scores as an alignment reads them, and where they count; minus infinity counts as masked.
+
+    Args:
+        scores: (B, T, S) or (B, S). In float16, where a product may have overflowed, plus infinity
+            is read as the largest number.
+        mask: As in `masked_softmax`.
+
+    Returns:
+        Scores in at least float32, the lowest number where they do not count, and a boolean tensor
+        of the same shape, True where they count.
+    """
+    scores = floating(scores)
+    is_half = keras.backend.standardize_dtype(scores.dtype) == "float16"
+    scores = at_least_float32(scores)
+    may = ops.not_equal(scores, -float("inf"))  # TensorFlow's graphs make `not <` a `>=`: NaN hides
+    if mask is not None:
+        may = ops.logical_and(may, aligned_mask(mask, scores))
+    if is_half:
+        scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
+    return ops.where(may, scores, _LOWEST_SCORE), may
+
+
+def defined(weights: Tensor, scores: Tensor, may: Tensor) -> Tensor:
+    """Weights, but NaN in each row whose scores leave them undefined: by NaN or plus infinity.
+
+    A softmax needs no such check: its sum becomes NaN.
+
+    Args:
+        weights: Weights for the scores.
+        scores: From `allowed`, of the shape of `weights`.
+        may: From `allowed`. Weights are zero where it is False.
+    """
+    are_numbers = ops.all(scores < -_LOWEST_SCORE, axis=-1, keepdims=True)
+    return ops.where(may, ops.where(are_numbers, weights, float("nan")), 0.0)
+
+
+def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Replace what is masked, even NaN, by zeros: no result and no gradient depends on it then.
+
+    A layer calls this where a masked argument enters, before any product: 0 times NaN is NaN, so a
+    weight or a gradient of zero does not keep NaN out.
+
+    Args:
+        x: (..., D).
+        mask: Boolean (...), False where x is not to be read; None reads all of it.
+
+    Returns:
+        x, with zeros where the mask is False.
+    """
+    if mask is None:
+        return x
+    return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, 0.0)
 
 
 def is_contiguous(mask: Tensor) -> Tensor:

@@ -24,6 +24,17 @@ def test_whole_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["summary"].shape == (2, 8)
 
 
+def test_gaps(capsys: pytest.CaptureFixture[str]) -> None:
+    found = run_python("docs/guides/gaps.md")
+    capsys.readouterr()
+    weights = found["weights"]
+    np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=1e-5)
+    assert weights[0, 2] == 0.0
+    assert not weights[1, 4:].any()
+    assert np.isfinite(found["prediction"]).all()
+    assert found["features"].shape == (None, None, 6)
+
+
 def test_own_data_and_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -33,6 +44,14 @@ def test_own_data_and_search(
     assert capsys.readouterr().out.startswith("vamos -0.0")
     assert found["found"].ids.shape[:2] == (3, 4)
     assert [len(others) for others in found["others"]] == [3, 3]
+
+
+def test_images() -> None:
+    found = run_python("docs/guides/images.md")
+    rows, columns = ("top", "middle", "bottom"), ("left", "center", "right")
+    assert found["captions"] == [f"{row} {column}" for row in rows for column in columns]
+    assert found["looked"].shape == (9, 4, 3, 3)
+    np.testing.assert_allclose(found["looked"][:, :3].sum((2, 3)), 1.0, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

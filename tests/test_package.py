@@ -9,12 +9,14 @@ import inspect
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import keras_attention as ka
 from tests.public import NAMESPACES, PUBLIC
@@ -118,11 +120,40 @@ def test_wheel_needs_keras_and_numpy_only(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     required = metadata.get_all("Requires-Dist") or []
     assert sorted(line for line in required if "extra ==" not in line) == [
-        "keras>=3.15",
-        "numpy>=2.1",
+        "keras>=3.7",
+        "numpy>=1.26; python_version < '3.13'",
+        "numpy>=2.1; python_version >= '3.13'",
     ]
     extras = "gpu jax onnx saved-model tensorflow test text tflite torch training"
     assert sorted(metadata.get_all("Provides-Extra") or []) == extras.split()
+
+
+def allowed(*extras: str, python: str) -> dict[str, str]:
+    """The lower bounds of what the package and its extras require, on a version of Python."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [line for extra in extras for line in project["optional-dependencies"][extra]]
+    requirements = [Requirement(line) for line in [*project["dependencies"], *lines]]
+    return {
+        one.name: str(one.specifier).removeprefix(">=")
+        for one in requirements
+        if one.marker is None or one.marker.evaluate({"python_version": python})
+    }
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_the_oldest_versions_tested_are_the_oldest_allowed(python: str) -> None:
+    text = (ROOT / "tests" / "oldest" / "constraints.txt").read_text(encoding="utf-8")
+    tested = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    minimum = allowed("tensorflow", "jax", python=python)
+    assert set(minimum) == {"jax", "keras", "numpy", "tensorflow"}
+    for name, version in minimum.items():
+        assert f"{tested[name]}.".startswith(f"{version}."), name
+
+
+@pytest.mark.parametrize("extra", ["text", "tflite", "onnx"])
+def test_programs_do_not_inherit_the_oldest_versions(extra: str) -> None:
+    named = allowed(extra, python="3.13")
+    assert (named["keras"], named["tensorflow"]) == ("3.15", "2.21")
 
 
 def test_wheel_works_away_from_the_repository(wheel: Path, tmp_path: Path) -> None:

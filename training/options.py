@@ -25,11 +25,18 @@ def add_test_set(parser: argparse.ArgumentParser) -> None:
         text = f"{what}; for several files, use a glob or repeat the option"
         group.add_argument(f"--{name}", action="append", metavar="FILE", help=text)
     group.add_argument("--swap", action="store_true", help="the lines are TARGET TAB SOURCE")
+    group.add_argument(
+        "--columns",
+        nargs=2,
+        type=int,
+        metavar=("SOURCE", "TARGET"),
+        help="the two columns of --tsv to use, from 0; needed if there are more",
+    )
 
 
 def names_test_set(options: argparse.Namespace) -> bool:
     """Return whether the options name a test set."""
-    return any((options.source, options.target, options.tsv, options.swap))
+    return any((options.source, options.target, options.tsv, options.swap, options.columns))
 
 
 def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
@@ -48,7 +55,9 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
                 f"--source {options.source}, --target {options.target}, --tsv {options.tsv}"
             )
         given: dict[str, Any] = {name: getattr(options, name) or () for name in _FILES}
-        return read_corpus(CorpusFiles(**given, swap=options.swap)).pairs
+        columns = options.columns and tuple(options.columns)
+        files = CorpusFiles(**given, swap=options.swap, columns=columns)
+        return read_corpus(files, columns="--columns 0 1").pairs
     pairs = RunDirectory(run).require_complete().held_out()
     if not pairs:
         raise ValueError(f"The run {run} has no held-out pairs. Specify a test set.")

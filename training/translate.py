@@ -1,17 +1,20 @@
 """Translate lines: `python -m training.translate RUN < input > output`.
 
-Writes one line per input line, in order; an empty line stays empty. If the model cannot translate a
-line, the program reports its number and writes nothing.
+Writes one line per input line, in order; an empty line stays empty. If a line cannot be translated,
+because it is not UTF-8 text or has too many tokens, the program reports its number, writes nothing
+and ends with status 2. With `--on-problem empty`, it reports each such line, leaves the line empty,
+translates the others, and ends with status 3.
 """
 
 from __future__ import annotations
 
 import argparse
-import codecs
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from training.options import add_runs, add_search, check_attention, translator_of
 from training.program import guarded
@@ -19,6 +22,10 @@ from training.program import guarded
 if TYPE_CHECKING:
     from keras_attention import Translator
     from keras_attention.text import Translation
+
+SOME_EMPTY = 3
+"""The exit status if lines were left empty because they cannot be translated."""
+_NAME = "Standard input"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help='write word alignments of the best translations as "0-0 1-2", source-target from 0',
     )
+    parser.add_argument(
+        "--on-problem",
+        choices=("error", "empty"),
+        default="error",
+        help="what to do with a line that cannot be translated (error)",
+    )
     options = parser.parse_args(arguments)
     return guarded(lambda: _run(options), OSError, ValueError)
 
@@ -58,42 +71,75 @@ def _run(options: argparse.Namespace) -> int:
             "--n-best must be at least 1 and at most the beam width (--beam-width). "
             f"Received: --n-best {count}, a beam width of {translator.search.width}"
         )
-    lines = decoded_lines(sys.stdin.buffer.read())
-    results = translator(lines)
+    texts, ids, problems = read_input(sys.stdin.buffer, translator)
+    for number, problem in problems.items():
+        if options.on_problem == "error":
+            advice = "use --on-problem empty to leave such lines empty"
+            raise ValueError(f"{_NAME}, line {number} {problem} ({advice})")
+        print(f"warning: line {number}: left empty: it {problem}", file=sys.stderr)
+    results = translator(texts)
+    for number in problems:
+        results[number - 1] = replace(results[number - 1], score=-math.inf)
     if options.alignments is not None:
-        _align(translator, lines, results, options.alignments)
+        _align(translator, texts, results, options.alignments)
     rows = (one_line(r.text) for r in results) if count is None else n_best(results, count)
     sys.stdout.buffer.write("".join(f"{row}\n" for row in rows).encode())
-    for number, (ids, result) in enumerate(zip(translator.encode(lines), results, strict=True), 1):
-        unknown = ids.count(UNKNOWN_ID)
+    for number, (row, result) in enumerate(zip(ids, results, strict=True), start=1):
+        unknown = row.count(UNKNOWN_ID)
         if unknown:
-            what = f"{unknown} of its {len(ids) - 1} tokens are unknown to the model"
+            what = f"{unknown} of its {len(row)} tokens are unknown to the model"
             print(f"warning: line {number}: {what}", file=sys.stderr)
         if not result.is_complete:
             print(f"warning: line {number}: cut off at the maximum length", file=sys.stderr)
-    return 0
+    return SOME_EMPTY if problems else 0
 
 
-def decoded_lines(data: bytes) -> list[str]:
-    """Return the lines of UTF-8 text, without line endings.
+class Input(NamedTuple):
+    """The lines to translate.
+
+    Attributes:
+        texts: A text for each line; it is empty for a line that cannot be translated.
+        ids: The source tokens of each text, without the end token.
+        problems: Why lines cannot be translated, by line number from 1; continues "line 3 ...".
+    """
+
+    texts: list[str]
+    ids: list[list[int]]
+    problems: dict[int, str]
+
+
+def read_input(stream: Iterable[bytes], translator: Translator) -> Input:
+    """Read the lines to translate, and find those that are not text or have too many tokens.
 
     Raises:
-        ValueError: If a line is not UTF-8; the message contains its number.
+        ValueError: If the text is UTF-16 or UTF-32.
     """
-    rows = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    if not rows[-1]:
-        rows.pop()
-    lines = []
-    for number, row in enumerate(rows, start=1):
+    from keras_attention.text.lines import LineError, decoded, raw_lines
+
+    texts: list[str] = []
+    problems: dict[int, str] = {}
+    for number, row in enumerate(raw_lines(stream, _NAME), start=1):
         try:
-            lines.append(row.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError as error:
-            raise ValueError(f"Line {number} is not UTF-8: {error.reason}") from error
-    return lines
+            texts.append(decoded(row))
+        except LineError as error:
+            texts.append("")
+            problems[number] = str(error)
+    ids = translator.source_tokenizer.encode(texts)
+    limit = translator.max_source_length
+    for number, tokens in enumerate(ids, start=1):
+        count = len(tokens) + 1
+        if count > limit:
+            what = f"has {count} tokens including the end token, but the model takes {limit}"
+            problems[number] = what
+            texts[number - 1], ids[number - 1] = "", []
+    return Input(texts, ids, dict(sorted(problems.items())))
 
 
 def n_best(results: Sequence[Translation], count: int) -> Iterator[str]:
-    """Yield up to `count` rows "LINE ||| TEXT ||| SCORE" for each line, best first."""
+    """Yield up to `count` rows "LINE ||| TEXT ||| SCORE" for each line, best first.
+
+    A line that cannot be translated has one row, with no text and the score -inf.
+    """
     for line, best in enumerate(results):
         for hypothesis in [best, *best.others][:count]:
             yield f"{line} ||| {one_line(hypothesis.text)} ||| {hypothesis.score:.6f}"

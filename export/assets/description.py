@@ -13,6 +13,7 @@ from typing import Any
 from export.assets.reference import Rows, greedy_ids
 from export.layout import PROJECT
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.text.conversion import MODEL_TYPES, model_proto
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
 from keras_attention.text.translator import Translator
@@ -53,8 +54,7 @@ def describe(
         translator: The translator of the run.
         artefacts: The files or folders of each format, relative to the export.
     """
-    config, model = run.config(), serving.model.config
-    text = config.get("text") or {}
+    model, tokenizer = serving.model.config, model_proto(run.source_model.read_bytes())
     return {
         "name": name,
         "formats": list(artefacts),
@@ -65,8 +65,8 @@ def describe(
         "target_vocabulary": model.target_vocabulary,
         "max_source_length": translator.max_source_length,
         "max_target_length": serving.max_length,
-        "tokenizer": text.get("model_type"),
-        "normalization": text.get("normalization"),
+        "tokenizer": MODEL_TYPES[tokenizer.trainer_spec.model_type],
+        "normalization": tokenizer.normalizer_spec.name,
         "search": _search(translator.search),
         "beam": _search(serving.beam),
         "signatures": _signatures(serving),

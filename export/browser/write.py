@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from export.layout import BROWSER
+from keras_attention.text.conversion import MODEL_TYPES, model_proto
 
 _PAGE = Path(__file__).with_name("page")
-_NORMAL = 1  # sentencepiece_model_pb2.ModelProto.SentencePiece.NORMAL
-_MODEL_TYPES = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+_NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6  # of ModelProto.SentencePiece.Type
 
 
 def write_page(out: Path) -> Path:
@@ -39,16 +39,19 @@ def tokenizer_of(model: bytes) -> dict[str, Any]:
     Args:
         model: The content of a `.model` file.
     """
-    from sentencepiece import sentencepiece_model_pb2
-
-    proto: Any = sentencepiece_model_pb2.ModelProto.FromString(model)  # type: ignore[attr-defined]
+    proto = model_proto(model)
     normalizer = proto.normalizer_spec
+    kinds = [piece.type for piece in proto.pieces]
     return {
-        "type": _MODEL_TYPES[proto.trainer_spec.model_type],
+        "type": MODEL_TYPES[proto.trainer_spec.model_type],
         "pieces": [piece.piece for piece in proto.pieces],
         "scores": [piece.score for piece in proto.pieces],
-        "special": [i for i, piece in enumerate(proto.pieces) if piece.type != _NORMAL],
+        "special": [i for i, kind in enumerate(kinds) if kind not in (_NORMAL, _USER_DEFINED)],
+        "userDefined": [i for i, kind in enumerate(kinds) if kind == _USER_DEFINED],
+        "bytes": [i for i, kind in enumerate(kinds) if kind == _BYTE],
         "byteFallback": proto.trainer_spec.byte_fallback,
+        "unknown": proto.trainer_spec.unk_surface,
         "dummyPrefix": normalizer.add_dummy_prefix,
+        "oneSpace": normalizer.remove_extra_whitespaces,
         "charsmap": base64.b64encode(normalizer.precompiled_charsmap).decode(),
     }

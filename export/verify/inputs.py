@@ -13,6 +13,7 @@ from packaging.version import Version
 from export.layout import PROJECT
 from export.verify.runner import Batches, read_batches
 from keras_attention import __version__
+from keras_attention.text.lines import text_lines
 
 SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
 _MOST_TEXTS = 100
@@ -137,10 +138,12 @@ def read_json(path: Path) -> Any:
 
 def _lines(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8") as file:
-            lines = [line.rstrip("\n") for line in file]
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            lines = list(text_lines(file, str(path)))
+    except OSError as error:
         raise VerificationError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise VerificationError(str(error)) from error
     if not lines:
         raise VerificationError(f"{path} has no lines")
     return lines

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.backend import scan
+from keras_attention.masking import unmasked
 from keras_attention.types import Nest, Shape, Tensor
 
 State = tuple[Tensor, ...]
@@ -19,6 +20,11 @@ class Alignment(keras.layers.Layer):
     A subclass implements `align`. It overrides `build` if it has weights, `prepare` to compute
     something once per memory, and `state_count` and `initial_state` if a step depends on the
     previous one. Attention layers call `align`; call the layer itself to try an alignment alone.
+
+    Scores that are not finite follow one rule in all alignments of this package. NaN or plus
+    infinity makes the weights of its row (one query) NaN wherever the row may attend, and so shows
+    that something is wrong before it; so do later rows if the state holds those weights. Minus
+    infinity counts as masked.
 
     Call arguments:
         scores: (B, T, S).
@@ -104,7 +110,7 @@ class Alignment(keras.layers.Layer):
         key: Tensor | None = None,
     ) -> Tensor:
         """Align all steps; see the class."""
-        prepared = () if key is None else self.prepare(key)
+        prepared = () if key is None else self.prepare(unmasked(key, value_mask))
         if not self.state_count:
             return self.align(scores, value_mask, query=query, prepared=prepared)[0]
 

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.monotonic import Mode, Monotonic
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_part, check_positive
 from keras_attention.dtypes import at_least_float32
-from keras_attention.masking import aligned_mask, masked_softmax
+from keras_attention.masking import masked_softmax
 from keras_attention.types import Shape, Tensor
 
 _MISSING = "Arguments `query` and `key` must be given if there is a `chunk_attention`. "
@@ -67,6 +67,7 @@ class MonotonicChunkwise(Monotonic):
     ) -> None:
         super().__init__(mode, noise, score_bias_init, **kwargs)
         check_positive("chunk_size", chunk_size)
+        check_part("chunk_attention", chunk_attention, keras.layers.Layer)
         self.chunk_size = chunk_size
         self.chunk_attention = chunk_attention
 
@@ -91,18 +92,16 @@ class MonotonicChunkwise(Monotonic):
         self,
         stopped: Tensor,
         scores: Tensor,
-        value_mask: Tensor | None,
+        may: Tensor,
         query: Tensor | None,
         prepared: tuple[Tensor, ...],
     ) -> Tensor:
         """Weights (B, S): a softmax per chunk, times the probability of stopping at its end."""
         u = at_least_float32(self._chunk_scores(scores, query, prepared)[:, 0])
-        may = None if value_mask is None else aligned_mask(value_mask, scores)[:, 0]
         w, length = self.chunk_size, ops.shape(u)[1]
-        exists = ops.ones_like(u, dtype="bool") if may is None else may
         chunks, in_chunk = (
             ops.stack([x[:, i : i + length] for i in range(w)], axis=-1)
-            for x in (ops.pad(u, [[0, 0], [w - 1, 0]]), _padded(exists, w - 1))
+            for x in (ops.pad(u, [[0, 0], [w - 1, 0]]), _padded(may[:, 0], w - 1))
         )  # (B, S, w): for each position k, those from k - w + 1 to k
         shares = masked_softmax(chunks, in_chunk) * ops.expand_dims(stopped, -1)
         shares = ops.pad(shares, [[0, 0], [0, w - 1], [0, 0]])

@@ -10,8 +10,8 @@ from keras import ops
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_positive
-from keras_attention.dtypes import at_least_float32
-from keras_attention.masking import masked_softmax
+from keras_attention.dtypes import at_least_float32, floating
+from keras_attention.masking import allowed, defined, masked_softmax
 from keras_attention.types import Shape, Tensor
 
 _NO_QUERY = "Argument `query` must be given: it predicts the center. Received: query=None"
@@ -25,12 +25,10 @@ class _Local(Alignment):
         check_positive("window", window)
         self.window = window
 
-    def _softmax(self, scores: Tensor, mask: Tensor | None, distance: Tensor) -> Tensor:
+    def _softmax(self, scores: Tensor, may: Tensor, distance: Tensor) -> Tensor:
         """Softmax over the positions whose distance (B, T, S) from the center fits the window."""
-        is_near = ops.abs(distance) <= self.window
-        if mask is not None:
-            is_near = ops.logical_and(is_near, ops.expand_dims(ops.cast(mask, "bool"), 1))
-        return masked_softmax(scores, ops.broadcast_to(is_near, ops.shape(scores)))
+        is_near = ops.logical_and(may, ops.abs(distance) <= self.window)
+        return defined(masked_softmax(scores, is_near), scores, may)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -85,11 +83,12 @@ class LocalMonotonic(_Local):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Compute the weights; see `Alignment`."""
-        (step,) = state
-        last = ops.cast(_lengths(scores, value_mask) - 1.0, step.dtype)
-        center = ops.expand_dims(ops.minimum(step, ops.maximum(last, 0.0)), 1)
-        weights = self._softmax(scores, value_mask, _places(scores) - at_least_float32(center))
-        return weights, (step + 1.0,)
+        (step,), dtype = state, floating(scores).dtype
+        scores, may = allowed(scores, value_mask)
+        last = ops.max(ops.where(may, _places(scores), 0.0), axis=-1)
+        center = ops.expand_dims(ops.minimum(step, ops.cast(last, step.dtype)), 1)
+        weights = self._softmax(scores, may, _places(scores) - at_least_float32(center))
+        return ops.cast(weights, dtype), (step + 1.0,)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -168,11 +167,12 @@ class LocalPredictive(_Local):
         hidden = linear(query, ops.cast(self.position_kernel, query.dtype))
         v = at_least_float32(self.position_v)
         relative = ops.sigmoid(ops.sum(ops.tanh(at_least_float32(hidden)) * v, axis=-1))
-        center = _lengths(scores, value_mask) * ops.cast(relative, "float32")
-        distance = _places(scores) - ops.expand_dims(center, -1)
-        weights = self._softmax(scores, value_mask, distance)
+        dtype = floating(scores).dtype
+        scores, may = allowed(scores, value_mask)
+        length = ops.sum(ops.cast(may, "float32"), axis=-1)
+        distance = _places(scores) - ops.expand_dims(length * ops.cast(relative, "float32"), -1)
         near = ops.exp(-2.0 * ops.square(distance / self.window))
-        return ops.cast(at_least_float32(weights) * near, weights.dtype), state
+        return ops.cast(self._softmax(scores, may, distance) * near, dtype), state
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -182,10 +182,3 @@ class LocalPredictive(_Local):
 def _places(scores: Tensor) -> Tensor:
     """The positions, counted from 0, (S,) float32."""
     return ops.cast(ops.arange(ops.shape(scores)[-1]), "float32")
-
-
-def _lengths(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """Number of positions that may be attended to, (B, 1) or () float32."""
-    if mask is None:
-        return ops.cast(ops.shape(scores)[-1], "float32")
-    return ops.sum(ops.cast(mask, "float32"), axis=-1, keepdims=True)

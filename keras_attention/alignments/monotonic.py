@@ -11,8 +11,8 @@ from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.linear_recurrence import linear_recurrence
 from keras_attention.backend import scan
 from keras_attention.checks import check_not_negative, check_one_of
-from keras_attention.dtypes import at_least_float32
-from keras_attention.masking import aligned_mask
+from keras_attention.dtypes import at_least_float32, floating
+from keras_attention.masking import allowed, defined
 from keras_attention.types import Nest, Shape, Tensor
 
 Mode = Literal["parallel", "recursive", "hard"]
@@ -109,32 +109,31 @@ class Monotonic(Alignment):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Compute the weights; see `Alignment`."""
-        stopped = self._stopped(scores, value_mask, state[0], noise)
-        weights = self._spread(stopped, scores, value_mask, query, prepared)
-        result = ops.cast(ops.expand_dims(weights, 1), scores.dtype)
-        return result, (ops.cast(stopped, state[0].dtype),)
+        dtype = floating(scores).dtype
+        scores, may = allowed(scores, value_mask)
+        stopped = self._stopped(scores, may, state[0], noise)
+        weights = self._spread(stopped, scores, may, query, prepared)
+        stopped, weights = (defined(x, scores[:, 0], may[:, 0]) for x in (stopped, weights))
+        return ops.cast(ops.expand_dims(weights, 1), dtype), (ops.cast(stopped, state[0].dtype),)
 
     def _spread(
         self,
         stopped: Tensor,
         scores: Tensor,
-        value_mask: Tensor | None,
+        may: Tensor,
         query: Tensor | None,
         prepared: tuple[Tensor, ...],
     ) -> Tensor:
         """Weights (B, S), here the probabilities of stopping; a subclass may spread them."""
         return stopped
 
-    def _stopped(
-        self, scores: Tensor, value_mask: Tensor | None, before: Tensor, noise: Tensor | None
-    ) -> Tensor:
+    def _stopped(self, scores: Tensor, may: Tensor, before: Tensor, noise: Tensor | None) -> Tensor:
         """Probabilities (B, S) of stopping, given those of the previous step."""
-        z = at_least_float32(scores) + at_least_float32(self.score_bias)
+        z = scores + at_least_float32(self.score_bias)
         if noise is not None and self.noise:
             z = z + self.noise * ops.cast(noise, z.dtype)
         before = ops.cast(before, z.dtype)
-        may = True if value_mask is None else aligned_mask(value_mask, scores)[:, 0]
-        z = z[:, 0]
+        z, may = z[:, 0], may[:, 0]
         if self.mode == "hard":
             has_come_by = ops.cumsum(before, axis=-1)
             chosen = has_come_by * ops.cast(ops.logical_and(z > 0.0, may), z.dtype)

@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.checks import check_positive_number
 from keras_attention.dtypes import floating
-from keras_attention.masking import aligned_mask, masked_softmax
+from keras_attention.masking import allowed, defined, masked_softmax
 from keras_attention.types import Tensor
 
 
@@ -90,10 +90,9 @@ class Hardmax(Alignment):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Compute the weights; see `Alignment`."""
-        scores = floating(scores)
-        may = None if value_mask is None else aligned_mask(value_mask, scores)
-        allowed = scores if may is None else ops.where(may, scores, -float("inf"))
+        dtype = floating(scores).dtype
+        scores, may = allowed(scores, value_mask)
         places = ops.arange(ops.shape(scores)[-1])
-        _, best = ops.top_k(allowed, 1)  # Keras's argmax uses operations that ONNX lacks
-        weights = ops.cast(ops.equal(places, ops.cast(best, places.dtype)), scores.dtype)
-        return (weights if may is None else ops.where(may, weights, 0.0)), state
+        _, best = ops.top_k(scores, 1)  # Keras's argmax uses operations that ONNX lacks
+        weights = ops.cast(ops.equal(places, ops.cast(best, places.dtype)), dtype)
+        return defined(weights, scores, may), state

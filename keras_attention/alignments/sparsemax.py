@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
-from keras_attention.dtypes import at_least_float32, floating
-from keras_attention.masking import aligned_mask
+from keras_attention.dtypes import floating
+from keras_attention.masking import allowed, defined
 from keras_attention.types import Tensor
 
 
@@ -42,22 +42,17 @@ class Sparsemax(Alignment):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Compute the weights; see `Alignment`."""
-        scores = floating(scores)
-        dtype = keras.backend.standardize_dtype(scores.dtype)
-        may = None if value_mask is None else aligned_mask(value_mask, scores)
-        z = at_least_float32(scores)
-        z = z if may is None else ops.where(may, z, _LOWEST)
-        z = z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))
+        dtype = floating(scores).dtype
+        scores, may = allowed(scores, value_mask)
+        z = scores - ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
         z = ops.maximum(z, _FAR_OUT)
         is_in = z > ops.stop_gradient(_threshold(z))
         count = ops.sum(ops.cast(is_in, z.dtype), axis=-1, keepdims=True)
         tau = (ops.sum(ops.where(is_in, z, 0.0), axis=-1, keepdims=True) - 1.0) / count
         weights = ops.where(is_in, z - tau, 0.0)
-        weights = weights if may is None else ops.where(may, weights, 0.0)
-        return ops.cast(weights, dtype), state
+        return ops.cast(defined(weights, scores, may), dtype), state
 
 
-_LOWEST = -3.4e38
 _FAR_OUT = -2.0
 """Lower bound of scores relative to the largest; from 1 below it, the weight is zero anyway."""
 

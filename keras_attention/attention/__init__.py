@@ -2,7 +2,8 @@
 
 `base` defines the interface of all of them; `scored` is the base of those that score every
 position, align and sum. `past` feeds earlier weights into the next score, `pooling` attends without
-a query, and `registry` lists the names that configurations use.
+a query, and `registry` lists the names that configurations use. `report` collects the weights of
+all layers in a model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from keras_attention.attention.multi_head import MultiHead
 from keras_attention.attention.multi_source import MultiSource
 from keras_attention.attention.past import Coverage, Location, Past
 from keras_attention.attention.pooling import AttentionPooling
+from keras_attention.attention.report import attention_of
 from keras_attention.attention.scored import Attention
 
 __all__ = [
@@ -30,4 +32,5 @@ __all__ = [
     "MultiHead",
     "MultiSource",
     "Past",
+    "attention_of",
 ]

@@ -10,9 +10,12 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import State
+from keras_attention.attention.report import report
 from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
 from keras_attention.checks import check_rank, check_shape
+from keras_attention.masking import unmasked
+from keras_attention.parts import Composite
 from keras_attention.types import Nest, Shape, Tensor
 
 
@@ -45,7 +48,7 @@ class Memory(NamedTuple):
     alignment: tuple[Tensor, ...] = ()
 
 
-class AttentionLayer(keras.layers.Layer):
+class AttentionLayer(Composite):
     """Base layer of all attention layers: the interface that decoders rely on.
 
     A decoder attends once per step. `prepare` computes the `Memory`, once per batch;
@@ -106,7 +109,8 @@ class AttentionLayer(keras.layers.Layer):
         training: bool | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attend with every query; see the class for arguments and results."""
-        self._check_inputs(query, value, key, value_mask, key_mask)
+        self._check_inputs(query, value, key, value_mask, key_mask, query_mask)
+        query = unmasked(query, query_mask)
         one_query = len(query.shape) == 2
         if one_query:
             query = ops.expand_dims(query, 1)
@@ -116,6 +120,7 @@ class AttentionLayer(keras.layers.Layer):
         context, weights, _ = self._attend_by_heads(query, memory, state, drawn)
         if one_query:
             context, weights = ops.squeeze(context, 1), ops.squeeze(weights, -2)
+        report(self, weights)
         return (context, weights) if return_attention_scores else context
 
     def prepare(
@@ -126,7 +131,8 @@ class AttentionLayer(keras.layers.Layer):
         Args:
             value: (B, S, M).
             key: (B, S, E); None uses the values.
-            value_mask: Boolean (B, S), True where a position may be attended to, or None.
+            value_mask: Boolean (B, S), True where a position may be attended to, or None. Values
+                and keys are not read elsewhere; they may be NaN there.
 
         Returns:
             The memory, as `step` takes it.
@@ -233,7 +239,7 @@ class AttentionLayer(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         """Return the symbolic context, with the query's shape and the value's features."""
-        self._check_inputs(query, value, key, value_mask, key_mask)
+        self._check_inputs(query, value, key, value_mask, key_mask, query_mask)
         batch, *steps = query.shape[:-1]
         size = context_size(self, shape_of(value))
         context = keras.KerasTensor((batch, *steps, size), dtype=self.compute_dtype)
@@ -255,15 +261,27 @@ class AttentionLayer(keras.layers.Layer):
         key: Tensor | None,
         value_mask: Tensor | None,
         key_mask: Tensor | None,
+        query_mask: Tensor | None,
     ) -> None:
         axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
         check_rank("query", query.shape, axes)
+        if query_mask is not None:
+            check_shape("query_mask", query_mask.shape, "query", query.shape[:-1])
         check_values(self, value, key, value_mask=value_mask, key_mask=key_mask)
         for one in keras.tree.flatten(value):
             check_shape("query", query.shape[:1], "value", one.shape[:1])
 
     def _floating(self, x: Tensor) -> Tensor:
         return ops.cast(x, self.compute_dtype)
+
+    def _read(
+        self, value: Tensor, key: Tensor | None, value_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Check values and keys, and return them in the compute dtype, zero where masked."""
+        given = [self._floating(x) for x in (value, key) if x is not None]
+        check_values(self, *given, value_mask=value_mask)
+        value, *keys = (unmasked(x, value_mask) for x in given)
+        return value, keys[0] if keys else value
 
     def _check_state(self, state: Sequence[Tensor]) -> None:
         if len(state) != self.state_count:

@@ -46,12 +46,16 @@ class LuongAttention(Attention):
         past: Makes the score depend on the weights of earlier steps, by adding to the projected
             keys; None ignores them.
         seed: Seed of the dropout and the alignment's noise, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for W and v; `activity_regularizer`, for
+            what `call` returns.
 
     Call arguments:
         query: (B, T, D), or (B, D) for a single query per row.
         value: (B, S, M).
         key: (B, S, E); None uses the values.
-        query_mask: Ignored. The result keeps the mask of `query`.
+        query_mask: Boolean (B, T), or None. Where it is False, the query is read as zeros. The
+            result keeps the mask of `query`.
         value_mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask
             of `value`, if there is one.
         key_mask: Like `value_mask`, for `key`; a position must be allowed by both.
@@ -126,11 +130,11 @@ class LuongAttention(Attention):
                 f"Received: query size={query_size}, key size={key_size}"
             )
         if self.score == "general":
-            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, query_size))
+            self.key_kernel = self.add_kernel("key_kernel", (key_size, query_size))
         if self.score == "concat":
-            self.query_kernel = self.add_weight(name="query_kernel", shape=(query_size, self.units))
-            self.key_kernel = self.add_weight(name="key_kernel", shape=(key_size, self.units))
-            self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+            self.query_kernel = self.add_kernel("query_kernel", (query_size, self.units))
+            self.key_kernel = self.add_kernel("key_kernel", (key_size, self.units))
+            self.v = self.add_kernel("v", (self.units,))
         if self.scale:
             self.g = self.add_weight(name="g", shape=(), initializer="ones")
 

@@ -12,7 +12,6 @@ from keras_attention.alignments.base import State
 from keras_attention.attention.base import (
     AttentionLayer,
     Memory,
-    check_values,
     context_size,
     split_state,
 )
@@ -140,9 +139,7 @@ class MultiHead(AttentionLayer):
     ) -> Memory:
         """Project values and keys for all heads at once; see `AttentionLayer`."""
         self._check_built()
-        value = self._floating(value)
-        key = value if key is None else self._floating(key)
-        check_values(self, value, key, value_mask=value_mask)
+        value, key = self._read(value, key, value_mask)
         values = self._split(ops.matmul(value, ops.cast(self.value_kernel, value.dtype)))
         keys = [key] * self.num_heads
         if self.head_size is not None:
@@ -248,7 +245,7 @@ class MultiHead(AttentionLayer):
     def from_config(cls, config: dict[str, Any]) -> MultiHead:
         """Create a layer from the result of `get_config`."""
         attention = keras.saving.deserialize_keras_object(config["attention"])
-        return cls(**{**config, "attention": attention})
+        return super().from_config({**config, "attention": attention})
 
 
 def _in_shares(parts: tuple[Tensor, ...], number: int) -> list[tuple[Tensor, ...]]:

@@ -33,7 +33,7 @@ class MultiSource(AttentionLayer):
         query: (B, T, D) or (B, D).
         value: List of values, (B, S_n, M_n) each.
         key: List of keys, or None.
-        query_mask: Ignored.
+        query_mask: Boolean (B, T), or None. Where it is False, the query is read as zeros.
         value_mask: None, or a list of masks, each boolean (B, S_n) or None. Keras passes the masks
             of the values, if there are any.
         key_mask: Likewise.
@@ -182,7 +182,7 @@ class MultiSource(AttentionLayer):
     def from_config(cls, config: dict[str, Any]) -> MultiSource:
         """Create a layer from the result of `get_config`."""
         attentions = keras.saving.deserialize_keras_object(config["attentions"])
-        return cls(**{**config, "attentions": attentions})
+        return super().from_config({**config, "attentions": attentions})
 
 
 def _parts(memory: Memory) -> list[Memory]:

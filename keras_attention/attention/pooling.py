@@ -9,14 +9,23 @@ from keras import ops
 
 from keras_attention import scores
 from keras_attention.alignments import Alignment, Softmax
+from keras_attention.attention.report import report
+from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_fraction, check_positive, check_rank, check_shape
+from keras_attention.checks import (
+    check_fraction,
+    check_part,
+    check_positive,
+    check_rank,
+    check_shape,
+)
 from keras_attention.dtypes import at_least_float32
+from keras_attention.masking import unmasked
 from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(WeightOptions):
     """The weighted mean of a sequence, with learned weights for what matters to the task.
 
     Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the positions that may
@@ -29,6 +38,9 @@ class AttentionPooling(keras.layers.Layer):
         dropout: Fraction of the weights to drop in training.
         alignment: Turns scores into weights; None uses a softmax.
         seed: Seed of the dropout, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for W and v; `bias_initializer`,
+            `bias_regularizer` and `bias_constraint` for b; `activity_regularizer`.
 
     Call arguments:
         inputs: (B, S, M), for example the outputs of an encoder.
@@ -42,6 +54,7 @@ class AttentionPooling(keras.layers.Layer):
         zero vector.
 
     Raises:
+        TypeError: If `alignment` is not an alignment.
         ValueError: If `units` or `dropout` is out of range, or the shapes do not match.
 
     Attributes:
@@ -74,6 +87,7 @@ class AttentionPooling(keras.layers.Layer):
         super().__init__(**kwargs)
         check_positive("units", units)
         check_fraction("dropout", dropout)
+        check_part("alignment", alignment, Alignment)
         self.units = units
         self.dropout = dropout
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment
@@ -84,10 +98,9 @@ class AttentionPooling(keras.layers.Layer):
     def build(self, inputs_shape: Shape) -> None:
         """Create W, b and v for inputs (B, S, M)."""
         check_rank("inputs", inputs_shape, "(batch, length, features)")
-        kernel_shape = (inputs_shape[-1], self.units)
-        self.key_kernel = self.add_weight(name="key_kernel", shape=kernel_shape)
-        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
-        self.v = self.add_weight(name="v", shape=(self.units,), initializer="glorot_uniform")
+        self.key_kernel = self.add_kernel("key_kernel", (inputs_shape[-1], self.units))
+        self.bias = self.add_bias("bias", (self.units,))
+        self.v = self.add_kernel("v", (self.units,))
         if not self.alignment.built:
             self.alignment.build(None, (None, None, self.units), (None, None, inputs_shape[-1]))
         self.built = True
@@ -101,7 +114,7 @@ class AttentionPooling(keras.layers.Layer):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Pool; see the class for arguments and results."""
         _check_inputs(inputs, mask)
-        inputs = ops.cast(inputs, self.compute_dtype)
+        inputs = unmasked(ops.cast(inputs, self.compute_dtype), mask)
         mask = None if mask is None else ops.cast(mask, "bool")
         keys = ops.matmul(inputs, ops.cast(self.key_kernel, inputs.dtype))
         b, v = at_least_float32(self.bias), at_least_float32(self.v)
@@ -114,8 +127,9 @@ class AttentionPooling(keras.layers.Layer):
         kept = weights
         if training and self.seed_generator is not None:
             kept = keras.random.dropout(weights, self.dropout, seed=self.seed_generator)
-        pooled = ops.squeeze(linear(kept, inputs), 1)
-        return (pooled, ops.squeeze(weights, 1)) if return_attention_scores else pooled
+        pooled, weights = ops.squeeze(linear(kept, inputs), 1), ops.squeeze(weights, 1)
+        report(self, weights)
+        return (pooled, weights) if return_attention_scores else pooled
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         """Return None: the result is not a sequence."""

@@ -10,25 +10,31 @@ from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory, check_values
+from keras_attention.attention.base import AttentionLayer, Memory
 from keras_attention.attention.past import Past
+from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_fraction, check_rank, check_shape
+from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
 from keras_attention.types import Shape, Tensor
 
 
-class Attention(AttentionLayer):
+class Attention(WeightOptions, AttentionLayer):
     """Base layer: `weights = align(score(query, key))`, `context = sum_j weights_j value_j`.
 
-    A subclass implements `build_score`, which creates its weights, and `compute_scores`. It
-    overrides `project_query` and `project_key` to project queries and keys beforehand, and
-    `projected_size` if that changes their size.
+    A subclass implements `build_score`, which creates its weights, and `compute_scores`. Weights
+    from `add_kernel` and `add_bias` have the initializers, regularizers and constraints given
+    below. It overrides `project_query` and `project_key` to project queries and keys beforehand,
+    and `projected_size` if that changes their size.
 
     Args:
         dropout: Fraction of the weights to drop in training, at least 0 and below 1.
         alignment: Turns scores into weights; None uses a softmax.
         past: Makes the score depend on the weights of earlier steps; None ignores them.
         seed: Seed of the dropout and the alignment's noise, or None.
+        **kwargs: `name`, `dtype`, and what `keras.layers.Dense` has: `kernel_initializer`,
+            `kernel_regularizer` and `kernel_constraint` for the kernels; `bias_initializer`,
+            `bias_regularizer` and `bias_constraint` for biases; `activity_regularizer`, for what
+            `call` returns.
 
     Example:
         A score of your own, minus the squared distance; the query 5 picks the value 5:
@@ -58,8 +64,8 @@ class Attention(AttentionLayer):
     ) -> None:
         super().__init__(**kwargs)
         check_fraction("dropout", dropout)
-        _check_part("alignment", alignment, Alignment)
-        _check_part("past", past, Past)
+        check_part("alignment", alignment, Alignment)
+        check_part("past", past, Past)
         self.alignment = Softmax(dtype=self.dtype_policy) if alignment is None else alignment
         self.past = past
         self.dropout = dropout
@@ -114,10 +120,8 @@ class Attention(AttentionLayer):
     ) -> Memory:
         """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
-        value = self._floating(value)
-        key = value if key is None else self._floating(key)
         value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
-        check_values(self, value, key, value_mask=value_mask)
+        value, key = self._read(value, key, value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(
             value, self.project_key(key), value_mask, for_past, self.alignment.prepare(key)
@@ -225,12 +229,4 @@ class Attention(AttentionLayer):
         """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("alignment", "past")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
-        return cls(**{**config, **made})
-
-
-def _check_part(name: str, part: Any, kind: type) -> None:
-    if part is not None and not isinstance(part, kind):
-        raise TypeError(
-            f"Argument `{name}` must be an instance of {kind.__name__} or None. "
-            f"Received: {name}={part!r}"
-        )
+        return super().from_config({**config, **made})

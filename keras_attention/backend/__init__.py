@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_attention.types import Nest, Tensor
+
+_IS_PLAIN: ContextVar[bool] = ContextVar("plain gradients", default=False)
 
 
 def scan(
@@ -50,7 +54,7 @@ def trained_scan(
         constants: Nest of floating-point tensors. Anything else that a step reads gets no gradient.
 
     Returns:
-        As `scan`. Second derivatives raise an error.
+        As `scan`. Derivatives of the custom gradient are those of the plain formulation.
     """
     if not has_own_gradient():
         return scan(lambda carry, x: step(carry, x, constants), carry, xs)
@@ -75,9 +79,44 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Te
     return losses
 
 
+def is_softmax(x: Tensor) -> bool:
+    """Whether a tensor is known to be the output of a softmax, or of Keras's sigmoid.
+
+    Only TensorFlow remembers where a tensor comes from; elsewhere, the result is False.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from keras_attention.backend import tensorflow
+
+        return tensorflow.is_softmax(x)
+    return False
+
+
 def has_own_gradient() -> bool:
-    """Whether this package has custom gradients for the backend."""
-    return bool(keras.backend.backend() == "tensorflow")
+    """Whether this package has custom gradients for the backend, and they are in use."""
+    return bool(keras.backend.backend() == "tensorflow") and not _IS_PLAIN.get()
+
+
+@contextmanager
+def plain_gradients() -> Iterator[None]:
+    """Differentiate with TensorFlow's own gradients, not with those of this package.
+
+    Layers and losses called, or traced, inside the block get the gradient of their plain
+    formulation: slower, with more memory, and the same up to rounding. Second derivatives do not
+    need it: they use the plain formulation anyway. On other backends, it changes nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> with ka.backend.plain_gradients():
+        ...     scores = ka.scores.additive(np.ones((1, 2, 3)), np.ones((1, 4, 3)), np.ones(3))
+        >>> tuple(scores.shape)
+        (1, 2, 4)
+    """
+    token = _IS_PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _IS_PLAIN.reset(token)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from keras_attention import backend
 from keras_attention.types import Nest
+
+_MOVES = ("Cast", "ExpandDims", "Identity", "Pack", "Reshape", "Squeeze", "Transpose")
 
 
 def scan(
@@ -24,7 +27,11 @@ def scan(
     if length is None:
         length = tf.shape(flat_xs[0])[0]
     carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
-    _, example = step(carry, tf.nest.pack_sequence_as(xs, [x[0] for x in flat_xs]))
+    is_empty = flat_xs[0].shape[0] == 0
+    first = [tf.zeros(tf.shape(x)[1:], x.dtype) if is_empty else x[0] for x in flat_xs]
+    _, example = step(carry, tf.nest.pack_sequence_as(xs, first))
+    if is_empty:
+        return carry, tf.nest.map_structure(lambda y: y[None][:0], example)
 
     sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat_xs]
     targets = [_array_of(y, length) for y in tf.nest.flatten(example)]
@@ -58,6 +65,9 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float)
     size = logits.shape[-1]
     shape, targets = tf.shape(targets), tf.reshape(targets, [-1])
 
+    def plain(logits: tf.Tensor) -> list[tf.Tensor]:
+        return [backend.cross_entropy(logits, targets, label_smoothing)]
+
     @tf.custom_gradient
     def losses(logits: tf.Tensor) -> Any:
         p = tf.nn.softmax(logits)
@@ -69,22 +79,72 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float)
         known = (targets >= 0) & (targets < size)  # for other ids, only the CPU raises an error
 
         def gradient(d: tf.Tensor) -> tf.Tensor:
-            d_logits = p * d[:, None]
+            each = d[:, None]
+            d_logits = p * each
             if label_smoothing:
-                d_logits -= (label_smoothing / size) * d[:, None]
+                d_logits -= (label_smoothing / size) * each
             places = tf.stack([tf.range(tf.size(targets)), targets], -1)
             d_logits = tf.tensor_scatter_nd_sub(d_logits, places, (1.0 - label_smoothing) * d)
-            return first_order(d_logits, "The cross-entropy")
+            (d_logits,) = differentiable([d_logits], plain, [logits], [d])
+            return d_logits
 
         return tf.where(known, found, float("nan")), gradient
 
     return tf.reshape(losses(tf.reshape(logits, (-1, size))), shape)
 
 
-def first_order(gradient: tf.Tensor, what: str) -> tf.Tensor:
-    """Return a custom gradient that raises an error if it is differentiated again."""
-    message = f"{what} of keras_attention has first derivatives only."
-    return tf.raw_ops.PreventGradient(input=gradient, message=message)
+def differentiable(
+    found: Sequence[tf.Tensor | None],
+    plain: Callable[..., Sequence[tf.Tensor]],
+    inputs: Sequence[tf.Tensor],
+    upstream: Sequence[tf.Tensor],
+) -> list[tf.Tensor | None]:
+    """Return the results of a custom gradient, whose derivatives are those of a plain formulation.
+
+    The plain formulation is not traced unless somebody differentiates the gradient.
+
+    Args:
+        found: The gradient of each input, or None.
+        plain: Maps the inputs to the differentiated results.
+        inputs: What the function was differentiated for.
+        upstream: The gradients of the results.
+    """
+    places = [i for i, d in enumerate(found) if d is not None]
+    sources = [*inputs, *upstream]
+
+    @tf.custom_gradient
+    def first(*tensors: tf.Tensor) -> Any:
+        def second(*upstream_again: tf.Tensor) -> list[tf.Tensor | None]:
+            with tf.GradientTape(watch_accessed_variables=False) as outer:
+                outer.watch(sources)
+                with tf.GradientTape(watch_accessed_variables=False) as inner:
+                    inner.watch(inputs)
+                    with backend.plain_gradients():
+                        results = plain(*inputs)
+                again = inner.gradient(
+                    results, inputs, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                )
+                again = [again[i] for i in places]
+            return [None] * len(places) + outer.gradient(again, sources, upstream_again)
+
+        return tensors[: len(places)], second
+
+    derived = dict(zip(places, first(*(found[i] for i in places), *sources), strict=True))
+    return [derived.get(i) for i in range(len(found))]
+
+
+def is_softmax(x: Any) -> bool:
+    """`keras_attention.backend.is_softmax`.
+
+    Keras notes the logits on the tensor. In a graph, the softmax is also found behind operations
+    that only move or cast values, such as those of `keras.layers.TimeDistributed`.
+    """
+    if hasattr(x, "_keras_logits"):
+        return True
+    op = x.op if tf.is_symbolic_tensor(x) else None
+    while op is not None and op.type in _MOVES and len(op.inputs):
+        op = op.inputs[0].op
+    return op is not None and op.type == "Softmax"
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_attention.backend.linear import LinearMap, watched
-from keras_attention.backend.tensorflow import first_order, scan
+from keras_attention.backend.tensorflow import differentiable, scan
 from keras_attention.types import Nest
 
 Step = Callable[[Nest, Nest, Nest], tuple[Nest, Nest]]
@@ -38,9 +38,14 @@ def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Ne
     gradients of matrices step by step. Here, the forward pass stores each step's initial carry and
     the results of its linear maps. The backward pass recomputes the rest of the step,
     differentiates it, and stores the inputs of its linear maps and the gradients of their results.
+    Derivatives of that gradient are those of the plain loop.
     """
     given = tf.nest.map_structure(tf.convert_to_tensor, (carry, xs, constants))
     results: Nest = None
+
+    def plain(*flat: tf.Tensor) -> list[tf.Tensor]:
+        carry, xs, constants = tf.nest.pack_sequence_as(given, flat)
+        return tf.nest.flatten(scan(lambda carry, x: step(carry, x, constants), carry, xs))
 
     @tf.custom_gradient
     def run(*flat: tf.Tensor) -> Any:
@@ -60,7 +65,7 @@ def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Ne
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor | None]:
             d_last, d_ys = tf.nest.pack_sequence_as(results, upstream)
             found = _backward(step, constants, (steps, xs), maps, d_last, d_ys)
-            return [None if d is None else first_order(d, "A recurrence") for d in found]
+            return differentiable(found, plain, flat, upstream)
 
         return tf.nest.flatten(results), gradient
 
@@ -129,7 +134,7 @@ def _known_product(
         def gradient(d: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return tf.matmul(d, kernel, transpose_b=not transposed), d
 
-        return tf.identity(product), gradient
+        return product, gradient
 
     return given(x, product)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -261,15 +262,33 @@ def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedC
 
 
 def dense(layer: Any, inputs: Tensor) -> Tensor:
-    """Call a layer inside a loop; a plain Keras `Dense` (no LoRA or the like) uses `linear`."""
+    """Call a layer inside a loop; a plain Keras `Dense` (no LoRA or the like) uses `linear`.
+
+    An activity regularizer adds nothing here: the caller applies it after the loop.
+    """
     is_dense = type(layer) is keras.layers.Dense
-    if not is_dense or layer.lora_enabled or layer.quantization_mode or layer.activity_regularizer:
-        return layer(inputs)
+    if not is_dense or layer.lora_enabled or layer.quantization_mode:
+        with _unregularized(layer):
+            return layer(inputs)
     inputs, kernel = (ops.cast(x, layer.compute_dtype) for x in (inputs, layer.kernel))
     outputs = linear(inputs, kernel)
     if layer.use_bias:
         outputs = outputs + ops.cast(layer.bias, layer.compute_dtype)
     return outputs if layer.activation is None else layer.activation(outputs)
+
+
+@contextmanager
+def _unregularized(layer: Any) -> Iterator[None]:
+    """Make a layer ignore its activity regularizer."""
+    regularizer = getattr(layer, "activity_regularizer", None)
+    if regularizer is None:
+        yield
+        return
+    layer.activity_regularizer = None
+    try:
+        yield
+    finally:
+        layer.activity_regularizer = regularizer
 
 
 def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:

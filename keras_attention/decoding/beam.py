@@ -23,10 +23,12 @@ from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,
     best_first,
+    check_end,
     check_size,
     described,
     repeat_rows,
     until_all_ended,
+    without_none,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -158,7 +160,9 @@ def beam_search(
 
     Raises:
         ValueError: If `width`, `max_length` or `groups` is not positive, `width` is not a multiple
-            of `groups`, or there is a coverage penalty without attention.
+            of `groups`, there is a coverage penalty without attention, or there are no weights to
+            record.
+        TypeError: If `end_id` is not an integer.
 
     Example:
         A bigram model of padding, start, end, "a" and "b" (ids 0 to 4):
@@ -180,11 +184,13 @@ def beam_search(
     Reference: Wu et al. 2016 (GNMT), section 7, equation 14; Vijayakumar et al. 2018 (groups).
     """
     check_size("max_length", max_length)
+    check_end(end_id)
     _check_groups(width, groups)
     _check_coverage(coverage_penalty, attention_length)
     mask = None if attention_mask is None else repeat_rows(attention_mask, width)
     ranking = Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
     choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
+    step, state = without_none(step, state)
 
     def one_step(loop: BeamLoop) -> BeamLoop:
         log_probs, weights, state = step(loop.tokens, loop.state)

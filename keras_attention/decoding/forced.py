@@ -7,7 +7,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention.backend import scan
-from keras_attention.decoding.types import StepFunction
+from keras_attention.decoding.types import StepFunction, without_none
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest, Tensor
 
@@ -38,7 +38,7 @@ def forced_decoding(
         state: Nest of tensors with B rows.
         start_tokens: (B,) int32, the tokens that the first step reads.
         targets: (B, T) int32, without the start token, padded with 0. Include the end token to
-            score a complete target; without it, the score is that of a prefix.
+            score a complete target; without it, the score is that of a prefix. T may be 0.
 
     Returns:
         Log-probabilities and attention of the target tokens.
@@ -59,9 +59,10 @@ def forced_decoding(
         array([[0.6, 0.4, 0.9],
                [0.4, 0.9, 1. ]], dtype=float32)
     """
+    step, state = without_none(step, state)
     targets = ops.cast(targets, "int32")
     start_tokens = ops.expand_dims(ops.cast(start_tokens, "int32"), 1)
-    before = ops.concatenate([start_tokens, targets[:, :-1]], axis=1)
+    before = ops.concatenate([start_tokens, targets], axis=1)[:, :-1]
 
     def score(state: Nest, tokens: tuple[Tensor, Tensor]) -> tuple[Nest, tuple[Tensor, ...]]:
         before, target = tokens

@@ -97,7 +97,8 @@ def greedy_search(
         Hypotheses with K = 1; scores are plain log-probabilities, T is `max_length`.
 
     Raises:
-        ValueError: If `max_length` is not positive.
+        ValueError: If `max_length` is not positive, or there are no weights to record.
+        TypeError: If `end_id` is not an integer.
 
     Example:
         A bigram model of padding, start, end, "a" and "b" (ids 0 to 4): "a" is the likeliest start

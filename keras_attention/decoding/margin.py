@@ -10,7 +10,7 @@ from keras import ops
 from keras_attention.decoding.beam_loop import BeamLoop, extend, first_beams
 from keras_attention.decoding.extensions import Beams, best_extensions
 from keras_attention.decoding.ranking import Ranking
-from keras_attention.decoding.types import StepFunction
+from keras_attention.decoding.types import StepFunction, check_end, check_size, without_none
 from keras_attention.types import Nest, Tensor
 
 
@@ -48,6 +48,9 @@ class SearchMargin:
         **_: Any,
     ) -> Tensor:
         """The margin (B,), infinite where there was no alternative; see `beam_search`."""
+        check_size("max_length", max_length)
+        check_end(end_id)
+        step, state = without_none(step, state)
         ranking = Ranking(self.length_penalty, 0.0, None, end_id, imitate_tfa_lengths=False)
         is_kept = ops.arange(self.width) < self.kept
 

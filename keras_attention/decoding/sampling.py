@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -17,8 +16,10 @@ from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,
     best_first,
+    check_size,
     described,
     repeat_rows,
+    without_none,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -164,6 +165,13 @@ def sample(
     Reference: Holtzman, Buys, Du, Forbes and Choi 2020.
     """
     _check(temperature, top_k, top_p)
+    check_size("max_length", max_length)
+    if not ops.is_tensor(max_length) and uniform.shape[2] not in (None, max_length):
+        raise ValueError(
+            "Argument `uniform` must hold one number per token, (B, K, max_length). "
+            f"Received: uniform.shape={tuple(uniform.shape)}, max_length={max_length}"
+        )
+    step, state = without_none(step, state)
     rows, width = ops.shape(uniform)[:2]
     flat = ops.reshape(uniform, (rows * width, max_length))
 
@@ -174,7 +182,7 @@ def sample(
 
     found = follow(
         step,
-        keras.tree.map_structure(lambda x: repeat_rows(x, width), state),
+        [repeat_rows(x, width) for x in state],
         repeat_rows(start_tokens, width),
         choose,
         end_id=end_id,

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention.backend import scan
 from keras_attention.decoding.sampling import draw
-from keras_attention.decoding.types import StepFunction
+from keras_attention.decoding.types import StepFunction, without_none
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest, Tensor
 
@@ -54,6 +54,7 @@ def scheduled_decoding(
         >>> np.array(read).tolist()
         [[1, 4, 4, 3]]
     """
+    step, state = without_none(step, state)
     targets = ops.cast(targets, "int32")
     is_first = ops.equal(ops.arange(ops.shape(targets)[1]), 0)
     is_given = ops.logical_or(ops.cast(is_given, "bool"), is_first)
@@ -68,5 +69,5 @@ def scheduled_decoding(
         return (draw(log_probs, number, temperature), state), tokens
 
     by_time = tuple(ops.transpose(x) for x in (targets, is_given, uniform))
-    _, read = scan(one_step, (ops.zeros_like(targets[:, 0]), state), by_time)
+    _, read = scan(one_step, (ops.zeros(ops.shape(targets)[:1], "int32"), state), by_time)
     return ops.where(ops.equal(targets, PADDING_ID), PADDING_ID, ops.transpose(read))

@@ -12,10 +12,12 @@ from keras_attention.decoding.types import (
     Hypotheses,
     StepFunction,
     attention_buffer,
+    check_end,
     check_size,
     record,
     until_all_ended,
     without_dead,
+    without_none,
     write,
 )
 from keras_attention.types import Nest, Tensor
@@ -53,6 +55,8 @@ def follow(
     The other arguments are those of `greedy_search`.
     """
     check_size("max_length", max_length)
+    check_end(end_id)
+    step, state = without_none(step, state)
     start_tokens = ops.cast(start_tokens, "int32")
     rows = ops.shape(start_tokens)[0]
     start = _Loop(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from numbers import Integral
 from typing import Any, NamedTuple, TypeVar
 
+import keras
 from keras import ops
 
 from keras_attention.checks import check_positive
@@ -15,7 +17,8 @@ StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
 """`step(tokens, state) -> (log_probs, weights, state)`.
 
 Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or None, and a state
-whose tensors all have N rows. A search knows nothing else about a model.
+whose tensors all have N rows. Leaves of the state may be None, such as the mask of a memory without
+padding; they stay None. A search knows nothing else about a model.
 """
 
 Loop = TypeVar("Loop", bound=Any)
@@ -38,6 +41,40 @@ class Hypotheses(NamedTuple):
     lengths: Tensor
     scores: Tensor
     attention: Tensor | None
+
+
+def without_none(step: StepFunction, state: Nest) -> tuple[StepFunction, list[Tensor]]:
+    """A step function and its state without the state's None leaves, which loops cannot carry.
+
+    Args:
+        step: `step(tokens, state) -> (log_probs, weights, state)`.
+        state: Nest of tensors and None.
+
+    Returns:
+        The same step function on a flat list of tensors, and that list.
+
+    Raises:
+        ValueError: From the step function, if `step` returns a state with None at other places.
+    """
+    leaves = keras.tree.flatten(state)
+
+    def tensors_only(leaves: list[Tensor | None]) -> list[Tensor]:
+        return [x for x in leaves if x is not None]
+
+    def step_without_none(tokens: Tensor, given: list[Tensor]) -> Any:
+        remaining = iter(given)
+        own = [None if leaf is None else next(remaining) for leaf in leaves]
+        own_state = keras.tree.pack_sequence_as(state, own)
+        log_probs, weights, after = step(tokens, own_state)
+        found = keras.tree.flatten(after)
+        if [x is None for x in found] != [x is None for x in leaves]:
+            raise ValueError(
+                "Argument `step` must return a state of the structure of the one it is given. "
+                f"Received: {after}, given {own_state}"
+            )
+        return log_probs, weights, tensors_only(found)
+
+    return step_without_none, tensors_only(leaves)
 
 
 def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int | Tensor) -> Loop:
@@ -99,6 +136,15 @@ def check_size(name: str, value: int | Tensor) -> None:
         check_positive(name, value)
 
 
+def check_end(end_id: int | Tensor) -> None:
+    """Raise `TypeError` unless the end token is one id; tensors are not checked."""
+    if not ops.is_tensor(end_id) and not isinstance(end_id, Integral):
+        raise TypeError(
+            "Argument `end_id` must be one integer, the id of the token that ends a hypothesis. "
+            f"Received: end_id={end_id!r}"
+        )
+
+
 def repeat_rows(x: Tensor, times: int | Tensor) -> Tensor:
     """Repeat each row: (B, ...) to (B * times, ...)."""
     shape = ops.shape(x)
@@ -128,7 +174,16 @@ def attention_buffer(
 def record(
     buffers: tuple[Tensor, ...], time: Tensor, weights: Tensor | None, is_live: Tensor
 ) -> tuple[Tensor, ...]:
-    """Write one step's weights (N, S) to the buffers, zeros in rows that are not live (N,)."""
+    """Write one step's weights (N, S) to the buffers, zeros in rows that are not live (N,).
+
+    Raises:
+        ValueError: If there is a buffer but no weights.
+    """
+    if buffers and weights is None:
+        raise ValueError(
+            "Argument `attention_length` must be None if `step` returns no attention weights. "
+            f"Received: attention_length={buffers[0].shape[2]}"
+        )
     return tuple(
         write(
             buffer,

@@ -138,12 +138,13 @@ class StepModel:
         recompiles the loop.
 
         Args:
-            source: Ids (B, S), padded with 0 on the right.
+            source: Ids (B, S), padded with 0 on the right, or rows of different lengths, which are
+                padded: a list of lists, or a ragged tensor of TensorFlow.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`; None for greedy.
             max_length: Maximum tokens per hypothesis, including the end token, which truncated
                 hypotheses lack.
             prefix: Ids (B, P) with which each row's hypotheses must begin, overriding the other
-                constraints, padded with 0 on the right; None for no prefix.
+                constraints, padded like `source`; None for no prefix.
             allowed: Boolean (V,) or (B, V), True for allowed tokens, including the end token; None
                 to allow all.
 
@@ -184,9 +185,9 @@ class StepModel:
         """Score given targets, token by token; compiled like `generate`.
 
         Args:
-            source: Ids (B, S), padded with 0 on the right.
-            target: Ids (B, T) without the start token, padded with 0 on the right. The end token is
-                scored if present.
+            source: Ids (B, S), padded as in `generate`.
+            target: Ids (B, T) without the start token, likewise padded. The end token is scored if
+                present.
 
         Returns:
             Log-probabilities and attention of the target tokens as NumPy arrays.

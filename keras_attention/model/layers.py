@@ -19,6 +19,7 @@ from keras_attention.cells.layer_norm import LayerNormLSTMCell
 from keras_attention.cells.residual import ResidualCell
 from keras_attention.model.config import DecoderCell, Seq2SeqConfig
 from keras_attention.model.maxout import Maxout
+from keras_attention.model.reversible_embedding import REVERSIBLE_EMBEDDING
 from keras_attention.recurrent.decoder import AttentionDecoder
 from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.recurrent.query_times import QUERY_TIMES, Query
@@ -39,7 +40,7 @@ def embeddings_of(config: Seq2SeqConfig, policy: Any) -> tuple[Any, Any]:
     """
 
     def embedding(name: str, vocabulary: int, tied: bool) -> keras.layers.Layer:
-        kind = keras.layers.ReversibleEmbedding if tied else keras.layers.Embedding
+        kind = REVERSIBLE_EMBEDDING if tied else keras.layers.Embedding
         start = keras.initializers.RandomNormal(stddev=0.1)
         size = config.embedding_size
         return kind(vocabulary, size, embeddings_initializer=start, dtype=policy, name=name)
@@ -63,7 +64,7 @@ def dropped(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
 
 def project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:
     """Logits in float32, from a dense layer or from tied embeddings."""
-    tied = {"reverse": True} if isinstance(layer, keras.layers.ReversibleEmbedding) else {}
+    tied = {"reverse": True} if isinstance(layer, REVERSIBLE_EMBEDDING) else {}
     return ops.cast(layer(outputs, **tied), "float32")
 
 

@@ -23,6 +23,7 @@ from keras_attention.model.layers import (
     read_out,
     readout_of,
 )
+from keras_attention.parts import trainable_config, with_trainable_config
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.types import Tensor
 
@@ -39,6 +40,9 @@ class Seq2Seq(StepModel, keras.Model):
         config: The architecture.
         dtype: Dtype policy of all layers, or its name; None for the global one. Logits are always
             float32.
+
+    Raises:
+        TypeError: If `config` is not a `Seq2SeqConfig`.
 
     Example:
         >>> import numpy as np
@@ -64,10 +68,21 @@ class Seq2Seq(StepModel, keras.Model):
     """
 
     def __init__(self, config: Seq2SeqConfig, dtype: Any = None, **kwargs: Any) -> None:
+        if not isinstance(config, Seq2SeqConfig):
+            raise TypeError(
+                "Argument `config` must be a Seq2SeqConfig, for example Seq2SeqConfig(8000, 8000). "
+                f"Received: config={config!r}"
+            )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)
-        bridge = Bridge(decoder.state_sizes, config.bridge, dtype=policy, name="bridge")
+        bridge = Bridge(
+            decoder.state_sizes,
+            config.bridge,
+            states_per_direction=2,  # the encoders are LSTMs
+            dtype=policy,
+            name="bridge",
+        )
         logits = None
         if not config.tie_embeddings:
             logits = keras.layers.Dense(config.target_vocabulary, dtype=policy, name="logits")
@@ -91,6 +106,8 @@ class Seq2Seq(StepModel, keras.Model):
             results = covered(results, weights, target)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
+        # Keras reads this argument before the model has layers, and does not freeze them.
+        self.trainable = bool(kwargs.get("trainable", True))
         self.config = config
         self.policy = self.dtype_policy = policy  # Keras reads it to decide on loss scaling
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
@@ -111,7 +128,9 @@ class Seq2Seq(StepModel, keras.Model):
             The decoder's memory (None without attention) and its initial state, a flat list.
         """
         mask = ops.not_equal(source, PADDING_ID) if is_padded else None
-        encoded, *states = self.encoder(self.source_embedding(source), mask=mask, training=False)
+        encoded, *states = self.encoder(
+            self.source_embedding(source), mask=mask, training=False, padded_on_one_side=True
+        )
         attended = (encoded, mask) if self.config.attention else (None, None)
         memory = self.decoder.prepare(*attended)
         start = self.bridge(states, memory=encoded, memory_mask=mask)
@@ -176,9 +195,16 @@ class Seq2Seq(StepModel, keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         policy = keras.dtype_policies.serialize(self.policy)
-        return {"name": self.name, "config": asdict(self.config), "dtype": policy}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "config": asdict(self.config),
+            "dtype": policy,
+            **trainable_config(self),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """Create a model from the result of `get_config`."""
-        return cls(**{**config, "config": Seq2SeqConfig(**with_current_names(config["config"]))})
+        own = Seq2SeqConfig(**with_current_names(config["config"]))
+        return with_trainable_config(cls, {**config, "config": own})

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.attention.base import context_size, memory_length, state_spec
+from keras_attention.attention.report import report
 from keras_attention.cells.protocol import output_size, state_sizes
 from keras_attention.cells.stack import (
     as_stack,
@@ -19,7 +20,9 @@ from keras_attention.cells.stack import (
     dropout_in_training_only,
     sequence_layer,
 )
-from keras_attention.checks import check_one_of
+from keras_attention.checks import check_one_of, check_part
+from keras_attention.masking import unmasked
+from keras_attention.parts import Composite
 from keras_attention.recurrent.decoder_arguments import (
     StateLayout,
     batch_size_of,
@@ -35,7 +38,7 @@ from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionDecoder(keras.layers.Layer):
+class AttentionDecoder(Composite):
     """Recurrent cells that attend to a memory at every step.
 
     Formula, where x_t is a step's input, s_t the cells' output, c_t the context, o_t the step's
@@ -68,7 +71,8 @@ class AttentionDecoder(keras.layers.Layer):
             With `"previous"`, only the output of an `attention_layer` can be fed back.
         attention_layer: A layer applied to `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
-            None. In a loop on JAX, it cannot draw random numbers, as dropout does.
+            None. In a loop on JAX, it cannot draw random numbers, as dropout does. Its activity
+            regularizer applies to the outputs (B, T, .), which are zero on padding.
 
     Call arguments:
         inputs: (B, T, D).
@@ -77,7 +81,8 @@ class AttentionDecoder(keras.layers.Layer):
             and weights are zero. Keras fills it in from the mask that `inputs` carries.
         memory_mask: Boolean (B, S), True where a position may be attended to, or a list of masks.
             Keras fills it in from the mask that `memory` carries.
-        initial_state: The cells' states, or a full state; None means zeros.
+        initial_state: The cells' states, flat or one list per cell, or a full state; None means
+            zeros.
         reads_output: Boolean (B, T), True where a step reads the previous output instead of its
             input; gradients flow through it. The first step always reads its input. Outputs and
             inputs must have the same size. See `ScheduledOutputs`.
@@ -93,7 +98,8 @@ class AttentionDecoder(keras.layers.Layer):
             are requested without attention; the state has the wrong length; `input_feeding` is
             True, but there is nothing to feed back; or `query` needs more cells, or two that can
             share a state.
-        TypeError: If `cell` is not a Keras RNN cell, or `attention` is not an attention layer.
+        TypeError: If `cell` is not a Keras RNN cell, `attention` is not an attention layer, or
+            `attention_layer` is not a layer.
 
     Example:
         >>> import keras, numpy as np
@@ -124,6 +130,7 @@ class AttentionDecoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cells = as_stack(cell)
         check_one_of("query", query, tuple(QUERY_TIMES))
+        check_part("attention_layer", attention_layer, keras.layers.Layer)
         self.query_time = QUERY_TIMES[query]
         self.query_time.check(self.cells, attention, input_feeding, attention_layer)
         self.cell = list(cell) if isinstance(cell, list | tuple) else cell
@@ -208,6 +215,7 @@ class AttentionDecoder(keras.layers.Layer):
         )
         batch, steps, _ = ops.shape(inputs)
         mask = None if inputs_mask is None else ops.cast(inputs_mask, "bool")
+        inputs = unmasked(inputs, mask)
         prepared, drawn, alignment = None, {}, ()
         if self.attention is not None:
             prepared = self.attention.prepare(memory, value_mask=memory_mask)
@@ -225,8 +233,18 @@ class AttentionDecoder(keras.layers.Layer):
                     outputs, weights, state = run_loop(
                         step, inputs, mask, reads_output, prepared, state, drawn, training
                     )
+        self._regularize(outputs)
+        report(self, weights)
         results = [outputs] + [weights] * return_attention_scores + list(state) * return_state
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _regularize(self, outputs: Tensor) -> None:
+        """Add what the activity regularizer of the attention layer makes of its outputs."""
+        regularizer = getattr(self.attention_layer, "activity_regularizer", None)
+        if regularizer is not None and self.attention_layer is not None:
+            loss = regularizer(outputs)
+            batch = ops.cast(ops.shape(outputs)[0], loss.dtype)
+            self.attention_layer.add_loss(ops.divide_no_nan(loss, batch))
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
         """Return the memory for `step`, its keys projected once; None without attention."""
@@ -340,7 +358,7 @@ class AttentionDecoder(keras.layers.Layer):
         """Create a layer from the result of `get_config`."""
         parts = {name: config.get(name) for name in ("cell", "attention", "attention_layer")}
         made = {k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}
-        return cls(**{**config, **made})
+        return super().from_config({**config, **made})
 
     @property
     def _layout(self) -> StateLayout:

@@ -12,7 +12,7 @@ from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.attention.base import check_values, context_size, shape_of
 from keras_attention.cells.protocol import stack_state_sizes, symbolic_states, zero_states
 from keras_attention.cells.stack import States, split_states
-from keras_attention.checks import check_rank, check_shape
+from keras_attention.checks import check_sequence, check_shape
 from keras_attention.types import Tensor
 
 
@@ -65,8 +65,8 @@ class StateLayout(NamedTuple):
         Args:
             batch: B.
             alignment: The alignment's initial state.
-            given: The cells' states (or the tensor itself, if there is only one), or a full state;
-                None means zeros.
+            given: The cells' states, flat or one list per cell (or the tensor itself, if there is
+                only one), or a full state; None means zeros.
 
         Raises:
             ValueError: If the number or shapes of the states do not match the decoder.
@@ -75,7 +75,7 @@ class StateLayout(NamedTuple):
         zeros = [*zero_states(self.cells, batch, self.dtype), *feed, *alignment]
         if given is None:
             return zeros
-        given = given if isinstance(given, list | tuple) else [given]
+        given = keras.tree.flatten(given)
         for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
             check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
         of_cells = len(stack_state_sizes(self.cells))
@@ -103,7 +103,7 @@ def batch_size_of(memory: Memory | None, cell_states: Any) -> int | Tensor:
 def check_inputs(
     inputs: Tensor, inputs_mask: Tensor | None, reads_output: Tensor | None, units: int
 ) -> None:
-    """Raise `ValueError` unless `inputs`, `inputs_mask` and `reads_output` match.
+    """Raise `ValueError` unless `inputs`, `inputs_mask` and `reads_output` match and hold a step.
 
     Args:
         inputs: (B, T, D).
@@ -111,7 +111,7 @@ def check_inputs(
         reads_output: (B, T), True where a step reads the previous output, or None.
         units: Features of an output.
     """
-    check_rank("inputs", inputs.shape, "(batch, length, features)")
+    check_sequence("inputs", inputs.shape)
     for name, x in {"inputs_mask": inputs_mask, "reads_output": reads_output}.items():
         if x is not None:
             check_shape(name, x.shape, "inputs", inputs.shape[:2])

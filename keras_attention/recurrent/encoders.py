@@ -3,7 +3,8 @@
 The recurrent layers get no mask, because a masked LSTM is not fused: cuDNN accepts only some masks,
 and ONNX makes it a loop. Instead, each position carries an additional feature that is 1 on padding.
 It closes the input gate and opens the forget gate there, so the cell state passes through padding
-bit for bit unchanged.
+bit for bit unchanged. The output h is not held; that is why padding inside a row, a hole, first
+moves to its end (see `holes`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.backend import is_concrete
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
-from keras_attention.masking import is_contiguous
+from keras_attention.masking import is_contiguous, unmasked
+from keras_attention.parts import Composite
+from keras_attention.recurrent.holes import close_holes, open_holes
 from keras_attention.types import Shape, Tensor
 
 _GATE_CLOSED = 1e4
@@ -28,7 +30,7 @@ _JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(N
 """The cell running in this thread, and its kernel with the row for the padding feature added."""
 
 
-class _Encoder(keras.layers.Layer):
+class _Encoder(Composite):
     """Stacked LSTM layers in one or two directions; subclasses say which."""
 
     directions: tuple[str, ...] = ("forward",)
@@ -53,7 +55,7 @@ class _Encoder(keras.layers.Layer):
         self.residual = residual
         self.supports_masking = True
         self.layers = [
-            {direction: self._lstm(direction, i) for direction in self.directions}
+            Container({direction: self._lstm(direction, i) for direction in self.directions})
             for i in range(num_layers)
         ]
         self.dropouts = [
@@ -88,11 +90,19 @@ class _Encoder(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        padded_on_one_side: bool = False,
     ) -> tuple[Tensor, ...]:
         """Encode; see the class for arguments and results."""
-        valid = _valid(inputs, mask)
-        encoded, states = inputs, []
+        mask = _checked(inputs, mask)
+        encoded, read = unmasked(inputs, mask), mask
+        may_have_holes = mask is not None and not padded_on_one_side
+        if may_have_holes:
+            encoded, read = close_holes(encoded, mask)
+        valid, states = _valid(read, encoded.dtype), []
         for i, layer in enumerate(self.layers):
             below = encoded
             if i:
@@ -101,6 +111,8 @@ class _Encoder(keras.layers.Layer):
             encoded = ops.concatenate([sequence for sequence, _ in results], axis=-1)
             encoded = encoded + below if i and self.residual else encoded
             states = [state for _, pair in results for state in pair]
+        if may_have_holes:
+            encoded = open_holes(encoded, mask)
         return (encoded, *states)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> Tensor | None:
@@ -108,7 +120,11 @@ class _Encoder(keras.layers.Layer):
         return previous_mask
 
     def compute_output_spec(
-        self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        padded_on_one_side: bool = False,
     ) -> tuple[keras.KerasTensor, ...]:
         """Return the symbolic results of `call`."""
         batch, length = inputs.shape[:2]
@@ -143,17 +159,20 @@ class LSTMEncoder(_Encoder):
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
-            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
+            passes over them unchanged, wherever they are. Keras fills it in from the mask that
+            `inputs` carries.
         training: Whether to apply dropout.
+        padded_on_one_side: Whether masked positions are known to be to the left or right of all
+            real ones, so that nothing has to look for holes. If this is wrong, the results of
+            that row are NaN.
 
     Returns:
-        The encoded sequence (B, S, U), zero on padding, and the last layer's final states h and c,
-        (B, U) each, after the last real position. Padding does not affect them.
+        The encoded sequence (B, S, U), zero on masked positions, and the last layer's final states
+        h and c, (B, U) each, after the last real position. What is masked does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
-            check the mask; there, the results of that row are NaN.
+        ValueError: If an argument is out of range, or the shape of `mask` does not match.
 
     Example:
         >>> import numpy as np
@@ -185,18 +204,21 @@ class BiLSTMEncoder(_Encoder):
 
     Call arguments:
         inputs: (B, S, D).
-        mask: Boolean (B, S), True on real positions, or None. Padding may be to the left or right
-            of a sentence, not inside it. Keras fills it in from the mask that `inputs` carries.
+        mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
+            passes over them unchanged, wherever they are. Keras fills it in from the mask that
+            `inputs` carries.
         training: Whether to apply dropout.
+        padded_on_one_side: Whether masked positions are known to be to the left or right of all
+            real ones, so that nothing has to look for holes. If this is wrong, the results of
+            that row are NaN.
 
     Returns:
-        The encoded sequence (B, S, 2 * U), zero on padding, and the last layer's final states,
-        (B, U) each: forward h and c (after the last real position), backward h and c (after the
-        first). Padding does not affect them.
+        The encoded sequence (B, S, 2 * U), zero on masked positions, and the last layer's final
+        states, (B, U) each: forward h and c (after the last real position), backward h and c (after
+        the first). What is masked does not affect them.
 
     Raises:
-        ValueError: If an argument is out of range, or a mask has a hole. A compiled function cannot
-            check the mask; there, the results of that row are NaN.
+        ValueError: If an argument is out of range, or the shape of `mask` does not match.
 
     Example:
         >>> import numpy as np
@@ -248,6 +270,34 @@ class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
             _JOINED.reset(token)
 
 
+class Container(keras.layers.Layer):
+    """The LSTM of each direction in one layer of the stack: a dictionary whose weights are saved.
+
+    Before version 3.15, Keras saves what a layer has in a list or a dictionary, but nothing that is
+    nested deeper, and says nothing. This layer's class and attributes have the names under which
+    3.15 files a list of dictionaries, `layers/container_1/lstm`: files load in all versions.
+    """
+
+    def __init__(self, lstms: dict[str, keras.layers.Layer]) -> None:
+        super().__init__()
+        self._names = tuple(lstms)
+        self.lstm, *above = lstms.values()
+        if above:
+            (self.lstm_1,) = above
+        self.built = True  # the encoder builds them
+
+    def values(self) -> list[keras.layers.Layer]:
+        """The layers, in the order of the directions."""
+        return [self.lstm] if len(self._names) == 1 else [self.lstm, self.lstm_1]
+
+    def items(self) -> list[tuple[str, keras.layers.Layer]]:
+        """Directions and layers."""
+        return list(zip(self._names, self.values(), strict=True))
+
+    def __getitem__(self, direction: str) -> keras.layers.Layer:
+        return dict(self.items())[direction]
+
+
 def _run(
     lstm: keras.layers.Layer,
     direction: str,
@@ -277,19 +327,17 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
     return ops.sum(ops.where(is_end, outputs, 0.0) + 0.0 * valid, axis=1)
 
 
-def _valid(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+def _checked(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
+    if mask is None:
+        return None
+    check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
+    return ops.cast(mask, "bool")
+
+
+def _valid(mask: Tensor | None, dtype: str) -> Tensor | None:
     """The mask as numbers (B, S, 1), NaN in rows with a hole; None if there is no mask."""
     if mask is None:
         return None
-    mask = ops.cast(mask, "bool")
-    check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
-    contiguous = is_contiguous(mask)
-    if is_concrete(contiguous) and not ops.convert_to_numpy(contiguous).all():
-        rows = np.flatnonzero(~ops.convert_to_numpy(contiguous)).tolist()
-        raise ValueError(
-            "Argument `mask` must be True on one contiguous run of positions per row: padding may "
-            "be to the left or right of a sentence, not inside it. "
-            f"Received: mask with holes in rows {rows}"
-        )
-    numbers = ops.cast(mask, inputs.dtype)
-    return ops.expand_dims(ops.where(contiguous[:, None], numbers, float("nan")), -1)
+    numbers = ops.cast(mask, dtype)
+    contiguous = ops.expand_dims(is_contiguous(mask), 1)
+    return ops.expand_dims(ops.where(contiguous, numbers, float("nan")), -1)

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from keras_attention.checks import check_one_of
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.text.conversion import with_our_ids
 
 ModelType = Literal["char", "unigram", "bpe", "word"]
 Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]
@@ -59,7 +60,8 @@ class SentencePieceTokenizer:
         ids = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
         if ids != (PADDING_ID, START_ID, END_ID, UNKNOWN_ID):
             raise ValueError(
-                "Argument `model` must use the ids padding 0, start 1, end 2, unknown 3. "
+                "Argument `model` must use the ids padding 0, start 1, end 2, unknown 3; "
+                "`SentencePieceTokenizer.from_sentencepiece` converts a model with others. "
                 f"Received: a model with padding, start, end, unknown = {ids}"
             )
 
@@ -133,6 +135,38 @@ class SentencePieceTokenizer:
         return cls(model.getvalue())
 
     @classmethod
+    def from_sentencepiece(cls, model: bytes) -> SentencePieceTokenizer:
+        """Convert an existing SentencePiece model, for example one trained for another system.
+
+        The pieces are reordered: padding, start, end and unknown first, then all others in their
+        order. Every text has the same pieces as before, with other ids; decoding is unchanged. If
+        the model has no symbol for padding, start or end, it is added. User-defined symbols and
+        further control symbols are kept.
+
+        Args:
+            model: The serialized model, as stored in a `.model` file: unigram, bpe, char or word.
+
+        Raises:
+            ValueError: If the bytes are not a SentencePiece model, or it has unused pieces, a
+                denormalization rule, spaces at the ends of words, or spaces that are not escaped.
+
+        Example:
+            >>> import io, sentencepiece
+            >>> model = io.BytesIO()  # unknown 0, start 1, end 2, no padding
+            >>> sentencepiece.SentencePieceTrainer.train(
+            ...     sentence_iterator=iter(["to see a cat"]),
+            ...     model_writer=model,
+            ...     vocab_size=7,
+            ...     model_type="word",
+            ...     minloglevel=2,
+            ... )
+            >>> tokenizer = SentencePieceTokenizer.from_sentencepiece(model.getvalue())
+            >>> tokenizer.pieces([0, 1, 2, 3, *tokenizer.encode(["a cat"])[0]])
+            ['<pad>', '<s>', '⏎', '�', '␣a', '␣cat']
+        """
+        return cls(with_our_ids(model))
+
+    @classmethod
     def from_file(cls, path: str | Path) -> SentencePieceTokenizer:
         """Load the tokenizer from a `.model` file."""
         return cls(Path(path).read_bytes())
@@ -167,7 +201,7 @@ class SentencePieceTokenizer:
             ['größe: 42 fit']
         """
         normalized = self._processor.normalize(list(_checked("texts", texts)))
-        return [text.replace(_SPACE, " ").lstrip(" ") for text in normalized]
+        return [self._without_prefix(text.replace(_SPACE, " ")) for text in normalized]
 
     def surfaces(self, texts: Sequence[str]) -> list[list[str]]:
         """Split each normalized text into token strings; unknown tokens stay as written.
@@ -186,12 +220,20 @@ class SentencePieceTokenizer:
             ('a ⁇  to see', 'a zoo to see')
         """
         words = iter(unknown)
-        pieces = [
-            next(words) if i == UNKNOWN_ID else self._processor.id_to_piece(int(i))
-            for i in ids
-            if i not in (PADDING_ID, START_ID, END_ID)
-        ]
-        return self._processor.decode(pieces).replace(_SPACE, " ").lstrip(" ")
+        kept = [int(i) for i in ids if i not in (PADDING_ID, START_ID, END_ID)]
+        pieces = [next(words) if i == UNKNOWN_ID else self._processor.id_to_piece(i) for i in kept]
+        text = self._processor.decode(pieces).replace(_SPACE, " ")
+        return self._without_prefix(text, is_decoded=kept[:1] != [UNKNOWN_ID])
+
+    def _without_prefix(self, text: str, is_decoded: bool = False) -> str:
+        """Remove the spaces at the start of a normalized text that decoding removes.
+
+        If the text `is_decoded`, the space that normalization adds has been removed.
+        """
+        if _SPACE * 2 not in self._processor.normalize("a  b"):  # every rule of `train` does this
+            return text.lstrip(" ")
+        has_prefix = not is_decoded and self._processor.normalize("a").startswith(_SPACE)
+        return text.removeprefix(" ") if has_prefix else text
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """Decode each list of ids; special tokens are skipped.

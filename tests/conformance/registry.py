@@ -406,7 +406,7 @@ REGISTRY: dict[str, Entry] = {
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
     "Bridge-dense": Entry(
-        lambda: ka.recurrent.Bridge([[U, U], [4]]),
+        lambda: ka.recurrent.Bridge([[U, U], [4]], states_per_direction=2),
         lambda layer, x: layer([x["h"], x["c"]]),
         {"h": ((U,), "float32"), "c": ((U,), "float32")},
     ),
@@ -521,10 +521,12 @@ PARTS = {"Coverage", "Location"}
 """Public layers that users do not call: parts of attention layers, tested there."""
 
 CONFIGURABLE: dict[str, Callable[[], Any]] = {
-    "MaskedCrossEntropy": lambda: ka.losses.MaskedCrossEntropy(label_smoothing=0.3, name="other"),
+    "MaskedCrossEntropy": lambda: ka.losses.MaskedCrossEntropy(
+        label_smoothing=0.3, name="other", from_logits=False, ignore_class=2
+    ),
     "CoverageLoss": lambda: ka.losses.CoverageLoss(name="other"),
     "GuidedAlignmentLoss": lambda: ka.losses.GuidedAlignmentLoss("squared_error", name="other"),
-    "MaskedAccuracy": lambda: ka.metrics.MaskedAccuracy(name="other"),
+    "MaskedAccuracy": lambda: ka.metrics.MaskedAccuracy(name="other", ignore_class=2),
     "Location": lambda: ka.attention.Location(2, 5, cumulative=True),
     "Coverage": lambda: ka.attention.Coverage(max_fertility=2.0),
     "Linear": lambda: ka.schedules.Linear(c=0.3, k=0.9, minimum=0.1),

@@ -70,7 +70,9 @@ def assert_equal(results: list[np.ndarray], expected: list[np.ndarray], atol: fl
 
 def arguments(cls: type) -> dict[str, Any]:
     """The constructor's arguments and their defaults, without Keras's `**kwargs`."""
-    parameters = inspect.signature(cls).parameters.values()
+    # Of the class, Python 3.11.2 would give the signature of `__new__`, which Keras has.
+    init = inspect.signature(cls.__init__)  # type: ignore[misc]
+    parameters = list(init.parameters.values())[1:]
     return {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
 
 

@@ -40,6 +40,23 @@ def test_a_line_for_each_pair(
     assert err == f"3 pairs, 33 tokens, perplexity {perplexity:.3f}\n"
 
 
+def test_two_of_several_columns_are_a_test_set(
+    run: RunDirectory,
+    files: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tsv = tmp_path / "numbered.tsv"
+    tsv.write_text("".join(f"{n}\t{b}\t{a}\n" for n, (a, b) in enumerate(PAIRS)))
+    assert main([str(run.path), *files]) == 0
+    expected = capsys.readouterr()
+    assert main([str(run.path), "--tsv", str(tsv), "--columns", "2", "1"]) == 0
+    assert capsys.readouterr() == expected
+    assert main([str(run.path), "--tsv", str(tsv)]) == 2
+    message = "A line must be SOURCE TAB TARGET; to use two of several columns, set --columns 0 1."
+    assert message in capsys.readouterr().err
+
+
 def test_the_right_date_is_likelier_than_a_wrong_one(
     run: RunDirectory, files: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

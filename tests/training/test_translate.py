@@ -10,7 +10,7 @@ import pytest
 from keras_attention import BeamSearch, GreedySearch, Translator
 from keras_attention.decoding import MinLength, NoRepeatedNgram
 from keras_attention.text.runs import RunDirectory
-from training.translate import decoded_lines, main, one_line
+from training.translate import SOME_EMPTY, main, one_line
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -139,7 +139,8 @@ def test_a_line_that_is_too_long_is_an_error_before_any_output(
     code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert (code, out) == (2, "")
     assert err.startswith(
-        "error: Text 3 has 49 tokens including the end token, but the model takes 48."
+        "error: Standard input, line 3 has 49 tokens including the end token, but the model takes "
+        "48 (use --on-problem empty"
     )
 
 
@@ -151,7 +152,63 @@ def test_a_line_that_is_not_utf_8_is_an_error_before_any_output(
     data = "3 May 1979\n3 März 1979\n".encode("latin-1")
     code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
     assert (code, out) == (2, "")
-    assert err == "error: Line 2 is not UTF-8: invalid continuation byte\n"
+    assert err.startswith("error: Standard input, line 2 is not UTF-8: invalid continuation byte (")
+
+
+PROBLEMS = b"3 May 1979\n" + b"9" * 48 + b"\n\n3 M\xe4rz\na\0b\n4 May 1979\n"
+
+
+def test_lines_that_cannot_be_translated_can_be_left_empty(
+    run: RunDirectory,
+    translator: Translator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """The other lines keep their numbers and their translations, in every kind of output."""
+    file = tmp_path / "alignments.txt"
+    options = (str(run.path), "--on-problem", "empty", "--alignments", str(file))
+    code, out, err = translate(monkeypatch, capsysbinary, PROBLEMS, *options)
+    first, last = (result.text for result in translator(["3 May 1979", "4 May 1979"]))
+    assert code == SOME_EMPTY == 3
+    assert out == f"{first}\n\n\n\n\n{last}\n"
+    assert err.splitlines() == [
+        "warning: line 2: left empty: it has 49 tokens including the end token, "
+        "but the model takes 48",
+        "warning: line 4: left empty: it is not UTF-8: invalid continuation byte",
+        "warning: line 5: left empty: it contains NUL characters: it is UTF-16 or no text",
+    ]
+    aligned = file.read_text(encoding="utf-8").split("\n")
+    assert [bool(line) for line in aligned] == [True, False, False, False, False, True, False]
+    beam = ("--beam-width", "2", "--n-best", "2")
+    code, out, _ = translate(monkeypatch, capsysbinary, PROBLEMS, *options[:3], *beam)
+    rows = [line.split(" ||| ") for line in out.splitlines()]
+    assert code == 3
+    assert [row[0] for row in rows] == ["0", "0", "1", "2", "3", "4", "5", "5"]
+    assert [row[1:] for row in rows[2:6]] == [
+        ["", "-inf"],
+        ["", "0.000000"],  # an empty line has an empty translation
+        ["", "-inf"],
+        ["", "-inf"],
+    ]
+
+
+def test_nothing_is_reported_where_all_lines_can_be_translated(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    options = (str(run.path), "--on-problem", "empty")
+    code, out, err = translate(monkeypatch, capsysbinary, b"3 May 1979\n\n", *options)
+    assert (code, out.count("\n"), err) == (0, 2, "")
+
+
+def test_utf_16_is_an_error_whatever_is_asked(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    options = (str(run.path), "--on-problem", "empty")
+    data = "3 May 1979\n".encode("utf-16")
+    code, out, err = translate(monkeypatch, capsysbinary, data, *options)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: Standard input is UTF-16, but text must be UTF-8.")
 
 
 def test_what_the_model_does_not_know_is_told(
@@ -256,15 +313,6 @@ def test_a_run_that_is_not_there(
     code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(tmp_path / "no"))
     assert (code, out) == (2, "")
     assert "There is no run directory" in err
-
-
-def test_lines_end_at_line_feeds_alone() -> None:
-    data = "a\u2028b\nc\x85\x0b\x0cd\re\r\n\nf\r".encode()
-    assert decoded_lines(data) == ["a\u2028b", "c\x85\x0b\x0cd\re", "", "f"]
-
-
-def test_a_byte_order_mark_is_no_text() -> None:
-    assert decoded_lines(b"\xef\xbb\xbf3 May\n\xef\xbb\xbfx\n") == ["3 May", "\ufeffx"]
 
 
 def test_an_output_is_one_line_whatever_a_model_writes() -> None:

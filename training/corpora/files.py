@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 import gzip
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
+from keras_attention.text.lines import raw_lines
 from training.program import CorpusError
 
 DATA_VARIABLE = "KERAS_ATTENTION_DATA"
@@ -76,12 +75,12 @@ def lines(file: str) -> Iterator[bytes]:
         file: The file; decompressed if its name ends in `.gz`.
 
     Raises:
-        CorpusError: If the file cannot be read.
+        CorpusError: If the file cannot be read, or is UTF-16 or UTF-32.
     """
     try:
         with gzip.open(file) if file.lower().endswith(".gz") else Path(file).open("rb") as stream:
-            first = stream.readline().removeprefix(codecs.BOM_UTF8)
-            for line in chain([first] if first else (), stream):
-                yield line.removesuffix(b"\n").removesuffix(b"\r")
+            yield from raw_lines(stream, f"The file {file}")
     except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(f"The file {file} cannot be read: {error}") from error
+    except ValueError as error:  # another encoding
+        raise CorpusError(str(error)) from error

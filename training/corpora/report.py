@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["encoding", "columns", "empty"]
+Kind = Literal["encoding", "nul", "columns", "empty"]
 KINDS: dict[Kind, str] = {
     "encoding": "not UTF-8",
+    "nul": "NUL characters, as in UTF-16",
     "columns": "wrong number of columns",
     "empty": "empty",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from keras_attention import Translator
 from training import dates
@@ -11,7 +11,7 @@ from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
 from training.corpora.splits import split_held_out
 from training.evaluation.translation import bleu, columns
-from training.recipes.config import CorpusConfig, DataConfig, DatesConfig, PairsConfig
+from training.recipes.config import CorpusConfig, DataConfig, DatesConfig, PairsConfig, Part
 
 _DATES_IN_A_PASS = 16384
 
@@ -133,9 +133,9 @@ class Corpus:
     def __init__(self, config: CorpusConfig) -> None:
         self.config = config
         self.dropped: list[str] = []
-        train = self._read(config.train)
-        dev = self._read(config.dev) if config.dev else None
-        test = self._read(config.held_out) if config.held_out else None
+        train = self._read("train")
+        dev = self._read("dev") if config.dev else None
+        test = self._read("held_out") if config.held_out else None
         split = split_held_out(
             train,
             dev=config.dev_pairs if dev is None else 0,
@@ -156,9 +156,11 @@ class Corpus:
                     f"{shared:,} of the {len(pairs):,} sources in {name} also occur in data.train."
                 )
 
-    def _read(self, files: Any) -> list[Pair]:
-        advice = ["Use data.on_problem=drop to skip them."]
-        corpus = read_corpus(files, self.config.on_problem, advice)
+    def _read(self, part: Part) -> list[Pair]:
+        on_problem = self.config.on_problem
+        advice = ["Use data.on_problem=drop to skip them."] if on_problem == "error" else []
+        columns = f"data.{part}.columns='[0,1]'"
+        corpus = read_corpus(getattr(self.config, part), on_problem, advice, columns)
         if corpus.report.dropped:
             print(corpus.report)
             self.dropped += (f"{p}: {KINDS[p.kind]}" for p in corpus.report.problems)

@@ -97,8 +97,8 @@ class CorpusConfig(DataConfig):
             no source sentence is in both parts.
         held_out: The files for the final test, never used in training. If None, `held_out_pairs`
             pairs of `train` are held out in the same way.
-        on_problem: What to do with a line that is not UTF-8, is empty, or has too many columns or
-            tokens: raise an `"error"`, or `"drop"` the line and report it.
+        on_problem: What to do with a line that is not UTF-8, contains NUL characters, is empty, or
+            has too many columns or tokens: raise an `"error"`, or `"drop"` the line and report it.
     """
 
     train: CorpusFiles | None = None
@@ -133,6 +133,10 @@ class TextConfig:
             both.
         normalization: SentencePiece's normalization rule.
         target_normalization: The rule for the target; None for the same as `normalization`.
+        source_model: A SentencePiece `.model` file to use for the source; None to train one. Its
+            ids are renumbered, and the other options on the source do not apply. A relative name is
+            looked up as those of corpora are.
+        target_model: The same for the target, or for both sides if `shared` is true.
     """
 
     model_type: ModelType = "unigram"
@@ -141,9 +145,17 @@ class TextConfig:
     shared: bool = False
     normalization: Normalization = "nmt_nfkc"
     target_normalization: Normalization | None = None
+    source_model: str | None = None
+    target_model: str | None = None
 
     def __post_init__(self) -> None:
         _check_all_positive(self, "source_vocabulary", "target_vocabulary")
+        if self.shared and self.source_model not in (None, self.target_model):
+            raise ValueError(
+                "Argument `source_model` must be None or equal `target_model` if `shared` is true. "
+                f"Received: source_model={self.source_model!r}, "
+                f"target_model={self.target_model!r}"
+            )
         if self.shared and self.target_normalization not in (None, self.normalization):
             raise ValueError(
                 "Argument `target_normalization` must equal `normalization` if `shared` is true. "

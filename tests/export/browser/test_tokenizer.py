@@ -8,13 +8,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import sentencepiece
 
 from export.browser.write import tokenizer_of
 from keras_attention.text.tokenizer import SentencePieceTokenizer
+from tests.existing_models import (
+    EXISTING,
+    SUBWORDS,
+    TEXTS,
+    existing_model,
+    processor_of,
+    real_lines,
+)
 from tests.hard_text import HARD_TEXT, LEARNED
+from tests.variants import variants
 
 TOKENIZER = Path(__file__).parents[3] / "export" / "browser" / "page" / "tokenizer.js"
+NEEDS_NODE = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
 PROGRAM = """
 import fs from "node:fs";
 import { Tokenizer } from "./tokenizer.mjs";
@@ -25,7 +34,7 @@ console.log(JSON.stringify({ ids, texts: ids.map((row) => tokenizer.decode(row))
 """
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@NEEDS_NODE
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
 @pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
 def test_ids_and_texts_equal_those_of_sentencepiece(
@@ -33,7 +42,26 @@ def test_ids_and_texts_equal_those_of_sentencepiece(
 ) -> None:
     size = {"unigram": 340, "bpe": 360, "char": 60, "word": 30}[model_type]
     model = SentencePieceTokenizer.train(LEARNED, size, model_type, normalization).model
-    texts = [*LEARNED, *HARD_TEXT.values()]
+    check(model, [*LEARNED, *HARD_TEXT.values()], tmp_path)
+
+
+@NEEDS_NODE
+@pytest.mark.parametrize("name", EXISTING)
+def test_existing_models(name: str, tmp_path: Path) -> None:
+    tokenizer = SentencePieceTokenizer.from_sentencepiece(existing_model(name))
+    check(tokenizer.model, TEXTS, tmp_path)
+
+
+@NEEDS_NODE
+@variants("name", SUBWORDS)
+def test_existing_models_on_real_lines(name: str, corpora: Path, tmp_path: Path) -> None:
+    lines = real_lines(corpora)
+    model = existing_model(name, lines[:2000], 1000)
+    check(SentencePieceTokenizer.from_sentencepiece(model).model, lines, tmp_path)
+
+
+def check(model: bytes, texts: list[str], tmp_path: Path) -> None:
+    """The page gives the ids and the texts of SentencePiece."""
     shutil.copyfile(TOKENIZER, tmp_path / "tokenizer.mjs")
     (tmp_path / "run.mjs").write_text(PROGRAM, encoding="utf-8")
     job = {"model": tokenizer_of(model), "texts": texts}
@@ -43,8 +71,7 @@ def test_ids_and_texts_equal_those_of_sentencepiece(
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    processor = sentencepiece.SentencePieceProcessor()
-    processor.LoadFromSerializedProto(model)
+    processor = processor_of(model)
     expected = [processor.encode(text) for text in texts]
     assert found["ids"] == expected
     assert found["texts"] == [processor.decode(ids) for ids in expected]

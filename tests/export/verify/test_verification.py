@@ -348,6 +348,14 @@ def test_texts_of_ones_own(
     source.write_text("", encoding="utf-8")
     assert main([str(out), "--data", str(source), "--run", str(run.path)]) == 1
     assert f"{source} has no lines" in capsys.readouterr().err
+    for data, message in (
+        (b"abc\na\0b\n", f"{source}, line 2 contains NUL characters"),
+        (b"abc\nabc\n\xe9\n", f"{source}, line 3 is not UTF-8"),
+        ("abc\n".encode("utf-16"), f"{source} is UTF-16, but text must be UTF-8"),
+    ):
+        source.write_bytes(data)
+        assert main([str(out), "--data", str(source), "--run", str(run.path)]) == 1
+        assert message in capsys.readouterr().err
     assert main([str(out), "--data", str(source)]) == 1
     assert "--data requires the run directory: add --run RUN" in capsys.readouterr().err
 

@@ -120,3 +120,10 @@ def test_a_keyword_that_is_misspelt_is_no_keyword(name: str) -> None:
     given: dict[str, Any] = {"quary": scores(2, 1.0)}
     with pytest.raises(TypeError, match="quary"):
         ALIGNMENTS[name]().align(scores(1, 1.0), **given)
+
+
+def test_a_monotonic_window_stops_at_the_last_place_also_after_padding_on_the_left() -> None:
+    mask = np.array([[False, False, True, True]])
+    weights = ka.alignments.LocalMonotonic(window=1)(np.zeros((1, 5, 4), "float32"), mask)
+    expected = [[0.0] * 4, [0, 0, 1, 0], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5]]
+    np.testing.assert_allclose(to_numpy(weights)[0], expected, atol=1e-6)

@@ -258,8 +258,11 @@ def test_masks_of_an_embedding_arrive_by_themselves(mechanism: str) -> None:
     context, weights = model.predict([source_ids, target_ids], verbose=0)
     assert np.all(weights[1, :, 3:] == 0.0)
     query, value = to_numpy(embedding(target_ids)), to_numpy(embedding(source_ids))
+    is_target = target_ids != 0
     expected = layer(query, value, value_mask=source_ids != 0)
-    np.testing.assert_allclose(context, to_numpy(expected), atol=1e-6)
+    np.testing.assert_allclose(context[is_target], to_numpy(expected)[is_target], atol=1e-6)
+    read_as_zeros = layer(np.zeros_like(query), value, value_mask=source_ids != 0)
+    np.testing.assert_allclose(context[~is_target], to_numpy(read_as_zeros)[~is_target], atol=1e-6)
 
 
 def test_dropout_falls_on_the_weights_in_training_only() -> None:

@@ -139,3 +139,11 @@ def test_refuses_shapes() -> None:
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, S + 1), bool))
     with pytest.raises(ValueError, match=r"`mask` must have the axes .*Received: "):
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, 1, S), bool))
+
+
+def test_an_alignment_is_not_a_name() -> None:
+    name: Any = "sparsemax"
+    with pytest.raises(TypeError, match=r"`alignment` must be an instance of Alignment.*Received"):
+        ka.AttentionPooling(3, alignment=name)
+    with pytest.raises(TypeError, match=r"`chunk_attention` must be an instance of Layer.*='dot'"):
+        ka.alignments.MonotonicChunkwise(3, "dot")

@@ -168,6 +168,132 @@ def test_the_loss_can_be_saved() -> None:
     assert value(again, TARGETS, logits) == value(loss, TARGETS, logits)
 
 
+FORMS = {
+    "ids with an axis": TARGETS[..., None],
+    "one-hot, padding is class 0": np.eye(V, dtype="float32")[TARGETS],
+    "one-hot, padding is zeros": np.eye(V, dtype="float32")[TARGETS] * (TARGETS != 0)[..., None],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_every_form_of_the_targets_gives_the_same(form: str, label_smoothing: float) -> None:
+    logits, targets = uniform(B, T, V, seed=1, scale=3.0), FORMS[form]
+    each = cross_entropy(logits, TARGETS, label_smoothing)
+    loss = ka.losses.MaskedCrossEntropy(label_smoothing)
+    assert value(loss, targets, logits) == pytest.approx(each[TARGETS != 0].mean(), rel=1e-5)
+    metric = ka.metrics.MaskedAccuracy()
+    metric.update_state(targets, logits)
+    hits = (logits.argmax(-1) == TARGETS)[TARGETS != 0]
+    assert to_numpy(metric.result()).item() == pytest.approx(hits.mean())
+    weights = (TARGETS != 0).astype("float32")
+    found = to_numpy(ka.losses.sequence_loss(logits, targets, weights)).item()
+    each = cross_entropy(logits, TARGETS)
+    assert found == pytest.approx(each[TARGETS != 0].mean(), rel=1e-5)
+
+
+def test_soft_targets_by_hand() -> None:
+    logits = np.log([[[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]]).astype("float32")
+    targets = np.array([[[0.1, 0.6, 0.3], [0.7, 0.2, 0.1]]], "float32")  # the second is padding
+    # -(0.1 log 0.2 + 0.6 log 0.5 + 0.3 log 0.3)
+    expected = 0.93802394
+    assert value(ka.losses.MaskedCrossEntropy(), targets, logits) == pytest.approx(expected, 1e-5)
+    # smoothed: 0.7 of each, plus 0.1
+    smooth = -(0.17 * np.log(0.2) + 0.52 * np.log(0.5) + 0.31 * np.log(0.3))
+    found = value(ka.losses.MaskedCrossEntropy(0.3), targets, logits)
+    assert found == pytest.approx(smooth, rel=1e-5)
+
+
+def test_soft_targets_that_give_an_impossible_class_nothing_are_finite() -> None:
+    logits, targets = np.array([[[0.0, -np.inf, 0.0]]], "float32"), np.array([[[0.25, 0.0, 0.75]]])
+    assert value(ka.losses.MaskedCrossEntropy(), targets, logits) == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize("ignored", [None, 2, -1, V])
+def test_another_class_is_ignored_or_none(ignored: int | None) -> None:
+    logits = uniform(B, T, V, seed=1)
+    counted = np.array([[1, 1, 0, 1, 1], [1, 0, 1, 1, 1], [1, 1, 0, 1, 1]], bool)
+    labels = np.where(counted, np.where(TARGETS == 2, 3, TARGETS), 2)
+    if ignored is None:
+        counted = np.ones_like(counted)
+    given = labels if ignored is None else np.where(counted, labels, ignored)
+    each = cross_entropy(logits, labels)[counted]
+    loss = ka.losses.MaskedCrossEntropy(ignore_class=ignored)
+    assert value(loss, given, logits) == pytest.approx(each.mean(), rel=1e-5)
+    metric = ka.metrics.MaskedAccuracy(ignore_class=ignored)
+    metric.update_state(given, logits)
+    hits = (logits.argmax(-1) == labels)[counted]
+    assert to_numpy(metric.result()).item() == pytest.approx(hits.mean())
+
+
+@pytest.mark.parametrize("targets", ["ids", "one-hot, padding is zeros"])
+def test_probabilities_give_what_their_logits_give(targets: str) -> None:
+    logits, y_true = uniform(B, T, V, seed=1, scale=3.0), FORMS.get(targets, TARGETS)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    found = value(ka.losses.MaskedCrossEntropy(0.1, from_logits=False), y_true, p)
+    assert found == pytest.approx(value(ka.losses.MaskedCrossEntropy(0.1), y_true, logits), 1e-5)
+    impossible = np.array([[[0.0, 1.0, 0.0]]], "float32")
+    loss = ka.losses.MaskedCrossEntropy(from_logits=False)
+    assert np.isfinite(value(loss, np.array([[2]]), impossible))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((B, T, V + 1), r"Argument `y_true` must match `logits`.*\(3, 5, 7\).*\(3, 5, 8\)"),
+        ((B, T + 1), r"Argument `y_true` must match `logits`.*\(3, 5\).*\(3, 6\)"),
+        ((B, T + 1, 1), r"Argument `y_true` must match `logits`.*\(3, 5\).*\(3, 6\)"),
+    ],
+)
+def test_targets_of_another_shape_are_refused(shape: tuple[int, ...], message: str) -> None:
+    for call in (ka.losses.MaskedCrossEntropy(), ka.metrics.MaskedAccuracy().update_state):
+        with pytest.raises(ValueError, match=message):
+            call(np.ones(shape, "float32"), uniform(B, T, V, seed=1))
+
+
+def ends_in(kind: str) -> keras.Model:
+    inputs = keras.Input((T if kind == "each step" else None,), dtype="int32")
+    hidden = keras.layers.Embedding(V, 4)(inputs)
+    dense = keras.layers.Dense(V, "softmax", dtype="mixed_float16" if kind == "float16" else None)
+    if kind == "layer":
+        return keras.Model(inputs, keras.layers.Softmax()(keras.layers.Dense(V)(hidden)))
+    if kind in ("each step", "any steps"):
+        dense = keras.layers.TimeDistributed(dense)
+    return keras.Model(inputs, dense(hidden))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow knows")
+@pytest.mark.parametrize("kind", ["activation", "layer", "float16", "each step", "any steps"])
+def test_a_softmax_before_logits_is_refused_in_fit(kind: str) -> None:
+    model = ends_in(kind)
+    model.compile("sgd", ka.losses.MaskedCrossEntropy())
+    with pytest.raises(ValueError, match=r"Argument `y_pred` must be logits.*from_logits=False"):
+        model.fit(TARGETS, TARGETS, verbose=0)
+    model.compile("sgd", ka.losses.MaskedCrossEntropy(from_logits=False))
+    found = model.evaluate(TARGETS, TARGETS, verbose=0)
+    each = cross_entropy(np.log(model.predict(TARGETS, verbose=0)), TARGETS)
+    assert found == pytest.approx(each[TARGETS != 0].mean(), rel=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow knows")
+def test_a_softmax_before_sequence_loss_is_refused() -> None:
+    p = keras.ops.softmax(uniform(B, T, V, seed=1))
+    with pytest.raises(ValueError, match="Argument `logits` must be logits"):
+        ka.losses.sequence_loss(p, TARGETS, np.ones((B, T), "float32"))
+
+
+def test_values_of_the_other_kind_are_a_warning_once() -> None:
+    logits = uniform(B, T, V, seed=1)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    loss = ka.losses.MaskedCrossEntropy()
+    with pytest.warns(UserWarning, match=r"from_logits=True\) needs logits.*Received: y_pred"):
+        loss(TARGETS, p)
+    loss(TARGETS, p)  # a warning would be an error here
+    loss = ka.losses.MaskedCrossEntropy(from_logits=False)
+    with pytest.warns(UserWarning, match=r"from_logits=False\) needs probabilities"):
+        loss(TARGETS, logits)
+
+
 def gradients(logits: np.ndarray, upstream: np.ndarray, label_smoothing: float) -> np.ndarray:
     """Gradient of `sum(upstream * cross_entropy)`: softmax minus the target probabilities."""
     p = np.exp(logits.astype("float64") - logits.max(-1, keepdims=True))
@@ -225,15 +351,3 @@ def test_a_target_out_of_the_vocabulary_is_an_error_or_not_a_number() -> None:
         tokens.cross_entropy(logits, targets)
     losses = tf.function(tokens.cross_entropy, jit_compile=True)(logits, targets)
     assert np.isnan(losses.numpy()).tolist() == [[False, True]]  # as on GPUs
-
-
-def test_a_second_derivative_is_an_error() -> None:
-    logits = tf.constant(uniform(B, T, V, seed=1))
-    with tf.GradientTape() as outer:
-        outer.watch(logits)
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            losses = tokens.cross_entropy(logits, TARGETS)
-        first = tape.gradient(losses, logits)
-    with pytest.raises(LookupError, match="cross-entropy of keras_attention has first derivatives"):
-        outer.gradient(first, logits)

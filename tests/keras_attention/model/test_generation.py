@@ -135,3 +135,59 @@ def test_constraints_of_rows_that_cannot_be_are_refused(
 def test_what_is_no_search_is_refused(model: Any, search: Any) -> None:
     with pytest.raises(TypeError, match=r"`search` must be GreedySearch\(\).*Received: search="):
         model.generate(SOURCE, search)
+
+
+def test_rows_of_different_lengths_are_padded(model: Any) -> None:
+    rows = [row[row != 0] for row in SOURCE]
+    expected = model.generate(SOURCE, max_length=4, prefix=PREFIX)
+    prefix = [row[row != 0] for row in PREFIX]
+    for source in (rows, [row.tolist() for row in rows], tuple(rows)):
+        found = model.generate(source, max_length=4, prefix=prefix)
+        np.testing.assert_array_equal(found.ids, expected.ids)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    targets = [[3, END], [END], [5, 4, END]]
+    padded = [[3, END, 0], [END, 0, 0], [5, 4, END]]
+    np.testing.assert_allclose(
+        model.score(rows, targets).log_probs, model.score(SOURCE, padded).log_probs, atol=1e-6
+    )
+
+
+def test_a_ragged_tensor_is_padded(model: Any) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    ragged = tensorflow.ragged.constant([row[row != 0].tolist() for row in SOURCE])
+    found, expected = (model.generate(x, max_length=4).ids for x in (ragged, SOURCE))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([[5, 6], [7.0]], r"integer ids.*Received: shape=\(2, 2\), dtype=float64"),
+        ([[5, 99], [7]], r"ids from 0 to .*Received: source\[0, 1\]=99"),
+        ([[0, 5], [7]], r"padded with 0 on the right only.*row 0"),
+        ([[], []], r"non-empty array.*Received: shape=\(2, 0\)"),
+    ],
+)
+def test_padding_does_not_hide_ids_that_cannot_be(model: Any, source: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"`source` must .*{message}"):
+        model.generate(source)
+
+
+def test_a_model_is_not_made_of_a_dictionary() -> None:
+    config: Any = {"source_vocabulary": 20, "target_vocabulary": 20}
+    with pytest.raises(TypeError, match=r"`config` must be a Seq2SeqConfig.*Received: config="):
+        ka.Seq2Seq(config)
+
+
+@pytest.mark.parametrize("option", ["dropout", "coverage_loss"])
+def test_a_number_is_not_a_string(option: str) -> None:
+    options: Any = {option: "0.1"}
+    with pytest.raises(ValueError, match=rf"`{option}` must .*Received: {option}='0.1'"):
+        ka.Seq2SeqConfig(20, 20, **options)
+
+
+def test_a_model_needs_a_target_of_one_token_to_train(model: Any) -> None:
+    model.compile("sgd", ka.losses.MaskedCrossEntropy())
+    nothing = np.zeros((3, 0), int)
+    with pytest.raises(ValueError, match=r"`inputs` must have at least one position"):
+        model.fit({"source": SOURCE, "target": nothing}, nothing, verbose=0)

@@ -418,3 +418,29 @@ def test_refuses_inputs_of_another_batch_than_the_memory() -> None:
 def test_refuses_a_memory_mask_of_another_shape() -> None:
     with pytest.raises(ValueError, match=r"mask`.*Received: "):
         usual()(inputs(), memory=memory(), memory_mask=np.ones((B, S + 1), bool))
+
+
+@pytest.mark.parametrize("attention_layer", [[keras.layers.Dense(3)], 3, keras.layers.Dense])
+def test_an_attention_layer_is_one_layer(attention_layer: Any) -> None:
+    with pytest.raises(TypeError, match=r"`attention_layer` must be an instance of Layer or None"):
+        ka.AttentionDecoder(keras.layers.LSTMCell(3), None, attention_layer=attention_layer)
+
+
+@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("attends", [True, False])
+def test_a_target_has_a_step(query: Any, attends: bool) -> None:
+    attention = ka.BahdanauAttention(4) if attends else None
+    memory = {"memory": np.ones((2, 5, 7), "float32")} if attends else {}
+    decoder = ka.AttentionDecoder(keras.layers.LSTMCell(3), attention, query, input_feeding=False)
+    with pytest.raises(ValueError, match=r"`inputs` must have at least one.*shape=\(2, 0, 3\)"):
+        decoder(np.ones((2, 0, 3), "float32"), **memory)
+
+
+def test_cell_states_may_be_nested_as_keras_nests_them() -> None:
+    cells = [keras.layers.LSTMCell(3), keras.layers.GRUCell(2)]
+    decoder: Any = ka.AttentionDecoder(cells, ka.BahdanauAttention(4))
+    inputs, memory = np.ones((2, 3, 4), "float32"), np.ones((2, 5, 7), "float32")
+    h, c, d = (np.full((2, n), 0.1 * n, "float32") for n in (3, 3, 2))
+    flat = decoder(inputs, memory=memory, initial_state=[h, c, d])
+    nested = decoder(inputs, memory=memory, initial_state=[[h, c], d])
+    np.testing.assert_array_equal(np.asarray(flat), np.asarray(nested))

@@ -297,19 +297,6 @@ def test_the_regularizer_of_an_attention_layer_is_not_lost() -> None:
     np.testing.assert_allclose(loss, 0.01 * np.sum(np.square(outputs)) / B, rtol=1e-5)
 
 
-def test_a_second_derivative_is_refused() -> None:
-    layer = decoder()
-    inputs, memory = tf.constant(uniform(B, T, D, seed=2)), tf.constant(uniform(B, S, M, seed=3))
-    with tf.GradientTape() as outer:
-        outer.watch(inputs)
-        with tf.GradientTape() as inner:
-            inner.watch(inputs)
-            outputs = layer(inputs, memory=memory)
-        first = inner.gradient(outputs, inputs)
-    with pytest.raises(LookupError, match="first derivatives only"):
-        outer.gradient(first, inputs)
-
-
 def test_a_matrix_gets_its_gradient_once_for_all_steps() -> None:
     """The product is outside the loop, which would compute one of this shape at every step."""
     layer = decoder("lstm", "bahdanau")

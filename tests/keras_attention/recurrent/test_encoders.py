@@ -111,14 +111,6 @@ def test_left_padding_equals_right_padding(kind: str) -> None:
         np.testing.assert_allclose(to_numpy(from_left), to_numpy(from_right), atol=1e-6)
 
 
-@each_encoder
-def test_a_mask_with_a_hole_is_refused(kind: str) -> None:
-    mask = np.ones((B, S), bool)
-    mask[1, 3] = False
-    with pytest.raises(ValueError, match=r"`mask`.*Received: "):
-        built(kind)(uniform(B, S, D, seed=3), mask=mask)
-
-
 def test_a_mask_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`mask`.*Received: "):
         built("bilstm")(uniform(B, S, D, seed=3), mask=np.ones((B, S + 1), bool))

@@ -92,6 +92,22 @@ def test_columns_are_chosen(options: dict[str, Any], pair: Pair) -> None:
     assert read_corpus(tsv(b"a\tb\n", swap=True)).pairs == [("b", "a")]
 
 
+CREDIT = "CC-BY 2.0 (France) Attribution: tatoeba.org #2877272 (CM) & #1158250 (Wittydev)"
+
+
+def test_the_attribution_of_manythings_is_no_third_text() -> None:
+    """The lines of `fra.txt` as they are; no other third column is ignored without being named."""
+    data = f"Go.\tVa !\t{CREDIT}\nHi.\tSalut !\t{CREDIT}\nRun!\tCours !\n".encode()
+    pairs = [("Go.", "Va !"), ("Hi.", "Salut !"), ("Run!", "Cours !")]
+    assert read_corpus(tsv(data)).pairs == pairs
+    assert read_corpus(tsv(data, swap=True)).pairs == [(b, a) for a, b in pairs]
+    assert places(tsv(data), [pairs[1]]) == {pairs[1]: [("a.tsv:2", "a.tsv:2")]}
+    with pytest.raises(CorpusError, match=r"a.tsv:1 \(3 columns\)\n.*set columns=\(0, 1\)\.$"):
+        read_corpus(tsv(b"1276\tGo.\tVa !\n"))
+    with pytest.raises(CorpusError, match=r"a.tsv:1 \(4 columns\)\n.* set --columns 0 1\.$"):
+        read_corpus(tsv(f"Go.\tVa !\t\t{CREDIT}".encode()), "drop", columns="--columns 0 1")
+
+
 def test_problems_of_columns_are_reported_by_line() -> None:
     files = tsv(
         b"one\tuno\n"
@@ -102,12 +118,13 @@ def test_problems_of_columns_are_reported_by_line() -> None:
         b" \t\xe2\x80\x83\r\n"
         b"seven\tsie\xc3\n"
         b"eight\tocho\n"
+        b"ni\0ne\tnueve\n"
     )
     corpus = read_corpus(files, on_problem="drop")
     assert corpus.pairs == [("one", "uno"), ("eight", "ocho")]
     assert corpus.report == CorpusReport(
         ("a.tsv",),
-        8,
+        9,
         2,
         (
             Problem("columns", "a.tsv", 2, "1 columns"),
@@ -117,18 +134,20 @@ def test_problems_of_columns_are_reported_by_line() -> None:
             Problem("empty", "a.tsv", 6, "source"),
             Problem("empty", "a.tsv", 6, "target"),
             Problem("encoding", "a.tsv", 7, "target"),
+            Problem("nul", "a.tsv", 9, "source"),
         ),
     )
     assert str(corpus.report).splitlines() == [
-        "8 lines read, 2 usable, 6 not",
+        "9 lines read, 2 usable, 7 not",
         "  not UTF-8 (2): a.tsv:5 (source), a.tsv:7 (target)",
+        "  NUL characters, as in UTF-16 (1): a.tsv:9 (source)",
         "  wrong number of columns (3): a.tsv:2 (1 columns), a.tsv:3 (3 columns), "
         "a.tsv:4 (1 columns)",
         "  empty (2): a.tsv:6 (source), a.tsv:6 (target)",
     ]
     with pytest.raises(CorpusError) as error:
         read_corpus(files)
-    assert str(error.value).endswith(str(corpus.report))
+    assert str(corpus.report) in str(error.value)
     wide = read_corpus(tsv(b"a\tb\nc\td\te\n", columns=(0, 2)), on_problem="drop")
     assert wide.report.problems == (Problem("columns", "a.tsv", 1, "2 columns"),)
 
@@ -163,7 +182,7 @@ def test_a_report_names_the_first_few(found: int, more: str) -> None:
 
 def test_every_line_is_kept_or_reported() -> None:
     generator = random.Random(7)
-    cells = [b"a", b"bc", b"", b" ", b"\xff", b"x" * 17, "é".encode()]
+    cells = [b"a", b"bc", b"", b" ", b"\xff", b"\0", b"x" * 17, "é".encode()]
     lines = [
         b"\t".join(generator.choices(cells, k=generator.choice([1, 2, 2, 2, 2, 3])))
         for _ in range(1009)
@@ -200,6 +219,25 @@ def test_what_cannot_be_aligned_or_read_is_always_an_error(on_problem: Any) -> N
     Path("broken.gz").write_bytes(gzip.compress(b"a\tb\n" * 9)[:10] + b"\xff" * 17)
     for name in ("torn.gz", "plain.gz", "broken.gz"):
         assert f"The file {name} cannot be read" in message(CorpusFiles(tsv=[name]))
+
+
+@pytest.mark.parametrize("on_problem", ["error", "drop"])
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+def test_utf_16_is_never_a_corpus(name: str, on_problem: Any) -> None:
+    """With a byte order mark, the encoding is named; without one, no line is text."""
+    text = "a cat\tun chat\n" * 53
+    files = CorpusFiles(tsv=write(name, text.encode("utf-16")))
+    with pytest.raises(CorpusError, match=f"^The file {name} is UTF-16, but text must be UTF-8"):
+        read_corpus(files, on_problem)
+    for encoding in ("utf-16-le", "utf-16-be"):
+        write(name, text.encode(encoding))
+        with pytest.raises(CorpusError, match=r": 5[34] lines read, 0 usable") as error:
+            read_corpus(files, on_problem)
+        assert "NUL characters, as in UTF-16 (106)" in str(error.value)
+    write("b.txt", text.encode())
+    both = CorpusFiles(source=write(name, text.encode("utf-16")), target="b.txt")
+    with pytest.raises(CorpusError, match=f"^The file {name} is UTF-16"):
+        read_corpus(both, on_problem)
 
 
 @pytest.mark.parametrize("data", [b"", BOM, b"a, b\nc, d\n"])

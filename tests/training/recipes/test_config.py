@@ -128,6 +128,10 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
             ["text.shared=true", "text.target_normalization=identity"],
             "must equal `normalization` if `shared` is true.* target_normalization='identity'",
         ),
+        (
+            ["text.shared=true", "text.source_model=a.model"],
+            "`source_model` must be None or equal .* source_model='a.model', target_model=None",
+        ),
         (["training.batch_size=0"], "Key `training`: .*`batch_size` .* Received: batch_size=0"),
         (
             ["training.steps=70", "training.steps_per_epoch=30"],
