@@ -7,8 +7,10 @@ from typing import Any
 
 import keras
 
+from keras_attention.shapes import SpecifiedLayer
 
-class Composite(keras.layers.Layer):
+
+class Composite(SpecifiedLayer):
     """Base layer of layers that keep parts in lists or dictionaries.
 
     Keras finds such parts, TensorFlow does not: `tf.train.Checkpoint` would leave their weights

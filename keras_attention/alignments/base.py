@@ -9,12 +9,13 @@ from keras import ops
 
 from keras_attention.backend import scan
 from keras_attention.masking import unmasked
+from keras_attention.shapes import SpecifiedLayer
 from keras_attention.types import Nest, Shape, Tensor
 
 State = tuple[Tensor, ...]
 
 
-class Alignment(keras.layers.Layer):
+class Alignment(SpecifiedLayer):
     """Base layer of all alignments, which map scores (B, T, S) to weights of the same shape.
 
     A subclass implements `align`. It overrides `build` if it has weights, `prepare` to compute

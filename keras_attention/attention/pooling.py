@@ -21,11 +21,12 @@ from keras_attention.checks import (
 )
 from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import unmasked
+from keras_attention.shapes import SpecifiedLayer
 from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionPooling(WeightOptions):
+class AttentionPooling(WeightOptions, SpecifiedLayer):
     """The weighted mean of a sequence, with learned weights for what matters to the task.
 
     Formula: `score_j = v . tanh(x_j W + b)`, `weights = softmax(score)` over the positions that may

@@ -326,6 +326,7 @@ class AttentionDecoder(Composite):
         training: bool | None = None,
     ) -> Any:
         """Return the symbolic results of `call`."""
+        self._check_built()
         self._check_call(
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )

@@ -13,7 +13,7 @@ from keras_attention.attention.base import check_values, context_size, shape_of
 from keras_attention.cells.protocol import stack_state_sizes, symbolic_states, zero_states
 from keras_attention.cells.stack import States, split_states
 from keras_attention.checks import check_sequence, check_shape
-from keras_attention.types import Tensor
+from keras_attention.types import Nest, Tensor
 
 
 class StateLayout(NamedTuple):
@@ -58,7 +58,7 @@ class StateLayout(NamedTuple):
         self,
         batch: int | Tensor,
         alignment: Sequence[Tensor],
-        given: Sequence[Tensor] | Tensor | None,
+        given: Nest | None,
     ) -> list[Tensor]:
         """Return the full state before the first step: zeros, except for what is given.
 

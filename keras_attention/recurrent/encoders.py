@@ -43,6 +43,7 @@ class _Encoder(Composite):
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         residual: bool = False,
+        return_state: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -52,7 +53,7 @@ class _Encoder(Composite):
         check_fraction("recurrent_dropout", recurrent_dropout)
         self.units, self.num_layers, self.seed = units, num_layers, seed
         self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
-        self.residual = residual
+        self.residual, self.return_state = residual, return_state
         self.supports_masking = True
         self.layers = [
             Container({direction: self._lstm(direction, i) for direction in self.directions})
@@ -95,7 +96,7 @@ class _Encoder(Composite):
         mask: Tensor | None = None,
         training: bool | None = None,
         padded_on_one_side: bool = False,
-    ) -> tuple[Tensor, ...]:
+    ) -> Tensor | tuple[Tensor, ...]:
         """Encode; see the class for arguments and results."""
         mask = _checked(inputs, mask)
         encoded, read = unmasked(inputs, mask), mask
@@ -113,7 +114,7 @@ class _Encoder(Composite):
             states = [state for _, pair in results for state in pair]
         if may_have_holes:
             encoded = open_holes(encoded, mask)
-        return (encoded, *states)
+        return (encoded, *states) if self.return_state else encoded
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> Tensor | None:
         """The encoded sequence keeps the mask of the inputs; the states have none."""
@@ -125,7 +126,7 @@ class _Encoder(Composite):
         mask: Tensor | None = None,
         training: bool | None = None,
         padded_on_one_side: bool = False,
-    ) -> tuple[keras.KerasTensor, ...]:
+    ) -> keras.KerasTensor | tuple[keras.KerasTensor, ...]:
         """Return the symbolic results of `call`."""
         batch, length = inputs.shape[:2]
         size, dtype = self.units * len(self.directions), self.compute_dtype
@@ -133,11 +134,13 @@ class _Encoder(Composite):
             keras.KerasTensor((batch, self.units), dtype=dtype)
             for _ in range(2 * len(self.directions))
         ]
-        return (keras.KerasTensor((batch, length, size), dtype=dtype), *states)
+        encoded = keras.KerasTensor((batch, length, size), dtype=dtype)
+        return (encoded, *states) if self.return_state else encoded
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        names = ("units", "num_layers", "dropout", "recurrent_dropout", "seed", "residual")
+        names = ["units", "num_layers", "dropout", "recurrent_dropout", "seed", "residual"]
+        names += ["return_state"]
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -156,6 +159,8 @@ class LSTMEncoder(_Encoder):
             reads them; the same ones at every step.
         seed: Seed for dropout, or None.
         residual: Whether each layer above the first adds its inputs to its outputs.
+        return_state: Whether to return the final states as well. Without them, the result is one
+            tensor, as `Sequential` and `TimeDistributed` need it.
 
     Call arguments:
         inputs: (B, S, D).
@@ -201,6 +206,8 @@ class BiLSTMEncoder(_Encoder):
             reads them; the same ones at every step.
         seed: Seed for dropout, or None.
         residual: Whether each layer above the first adds its inputs to its outputs.
+        return_state: Whether to return the final states as well. Without them, the result is one
+            tensor, as `Sequential` and `TimeDistributed` need it.
 
     Call arguments:
         inputs: (B, S, D).

@@ -9,11 +9,12 @@ from keras import ops
 
 from keras_attention.checks import check_rank
 from keras_attention.schedules import Schedule, check_schedule
+from keras_attention.shapes import SpecifiedLayer
 from keras_attention.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ScheduledOutputs(keras.layers.Layer):
+class ScheduledOutputs(SpecifiedLayer):
     """Draws which steps of an `AttentionDecoder` read the previous output instead of their input.
 
     Formula: `x_t = y_t` with probability `epsilon_i`, else `x_t = o_{t-1}`, drawn independently for

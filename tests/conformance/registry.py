@@ -287,6 +287,12 @@ REGISTRY: dict[str, Entry] = {
         _encode,
         ENCODING,
     ),
+    "LSTMEncoder-sequence": Entry(
+        lambda: ka.LSTMEncoder(U, return_state=False), lambda *x: [_encode(*x)], ENCODING
+    ),
+    "BiLSTMEncoder-sequence": Entry(
+        lambda: ka.BiLSTMEncoder(U, return_state=False), lambda *x: [_encode(*x)], ENCODING
+    ),
     "AttentionDecoder-luong": Entry(
         lambda: ka.AttentionDecoder(
             [keras.layers.LSTMCell(U)],

@@ -78,7 +78,9 @@ def held(x: Any, mask: np.ndarray, value: float, axis: int) -> Any:
     return x + ops.where(along, 0.0, value - ops.stop_gradient(x))
 
 
-def results_and_gradients(call: Callable[[dict[str, Any]], Sequence[Any]], layer: Any, x: Any) -> Any:
+def results_and_gradients(
+    call: Callable[[dict[str, Any]], Sequence[Any]], layer: Any, x: Any
+) -> Any:
     """The results for tensors x, and the gradients of their weighted sum: of the weights, of x."""
 
     def total(x: dict[str, Any]) -> tuple[Any, list[Any]]:
