@@ -14,8 +14,11 @@ from keras_attention.types import Tensor
 
 __all__ = [
     "aligned_mask",
+    "allowed",
+    "defined",
     "is_contiguous",
     "masked_softmax",
+    "unmasked",
 ]
 
 _LOWEST_SCORE = -3.4e38
@@ -31,7 +34,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     Computed in at least float32 and returned in the dtype of `scores`. A fully masked row gets all
     zeros, and so a zero context, instead of a uniform distribution over the padding. A score of
     minus infinity counts as masked; NaN or plus infinity makes the weights of its row NaN, except
-    at masked positions.
+    at masked positions. In float16, where scores overflow, infinities are read as +-65504.
 
     Args:
         scores: (B, T, S) or (B, S).
@@ -67,22 +70,31 @@ def allowed(scores: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """Scores as an alignment reads them, and where they count; minus infinity counts as masked.
 
     Args:
-        scores: (B, T, S) or (B, S). In float16, where a product may have overflowed, plus infinity
-            is read as the largest number.
+        scores: (B, T, S) or (B, S). In float16, where a product may have overflowed, infinities
+            are read as the largest and the lowest number.
         mask: As in `masked_softmax`.
 
     Returns:
         Scores in at least float32, the lowest number where they do not count, and a boolean tensor
         of the same shape, True where they count.
+
+    Raises:
+        ValueError: If the shape of `mask` does not match.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> scores, may = ka.masking.allowed([[1.0, 2.0, 3.0]], mask=[[True, True, False]])
+        >>> may.numpy().tolist(), int(scores[0].numpy().argmax())
+        ([[True, True, False]], 1)
     """
     scores = floating(scores)
     is_half = keras.backend.standardize_dtype(scores.dtype) == "float16"
     scores = at_least_float32(scores)
+    if is_half:
+        scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
     may = ops.not_equal(scores, -float("inf"))  # TensorFlow's graphs make `not <` a `>=`: NaN hides
     if mask is not None:
         may = ops.logical_and(may, aligned_mask(mask, scores))
-    if is_half:
-        scores = ops.clip(scores, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
     return ops.where(may, scores, _LOWEST_SCORE), may
 
 
@@ -95,6 +107,19 @@ def defined(weights: Tensor, scores: Tensor, may: Tensor) -> Tensor:
         weights: Weights for the scores.
         scores: From `allowed`, of the shape of `weights`.
         may: From `allowed`. Weights are zero where it is False.
+
+    Returns:
+        The weights, of the shape of `scores`.
+
+    Example:
+        A hard maximum of your own, which without this would overlook that a score is NaN:
+
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> scores, may = ka.masking.allowed([[1.0, 2.0], [1.0, float("nan")]], mask=None)
+        >>> one_hot = ops.one_hot(ops.argmax(scores, axis=-1), 2)
+        >>> ka.masking.defined(one_hot, scores, may).numpy().tolist()
+        [[0.0, 1.0], [nan, nan]]
     """
     are_numbers = ops.all(scores < -_LOWEST_SCORE, axis=-1, keepdims=True)
     return ops.where(may, ops.where(are_numbers, weights, float("nan")), 0.0)
@@ -112,6 +137,13 @@ def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
 
     Returns:
         x, with zeros where the mask is False.
+
+    Example:
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> x = np.array([[[1.0, 2.0], [np.nan, 3.0]]])
+        >>> ka.masking.unmasked(x, [[True, False]]).numpy().tolist()
+        [[[1.0, 2.0], [0.0, 0.0]]]
     """
     if mask is None:
         return x

@@ -111,8 +111,7 @@ def test_the_function_of_monotonic_attention(mode: str) -> None:
         expected[:, place] = p[:, place] * come_by
         come_by = come_by * (1.0 - p[:, place])
     given = {"p_choose_i": p.astype("float32"), "previous_attention": before.astype("float32")}
-    with np.errstate(divide="ignore"):
-        reader = Reader(mode=mode, **given).types("monotonic-function")
+    reader = Reader(mode=mode, **given).types("monotonic-function")
     close(reader["weights"][:, 0], expected)
 
 

@@ -40,8 +40,8 @@ class WeightOptions(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = _named(kernel_initializer, "glorot_uniform")
+        self.bias_initializer = _named(bias_initializer, "zeros")
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
@@ -69,3 +69,8 @@ class WeightOptions(keras.layers.Layer):
             for role in ("kernel", "bias")
         }
         return {**super().get_config(), **options}
+
+
+def _named(initializer: Any, default: str) -> Any:
+    """The initializer; the default stays a name, of which each weight makes its own when built."""
+    return default if initializer == default else keras.initializers.get(initializer)

@@ -107,7 +107,7 @@ def plain_gradients() -> Iterator[None]:
     Example:
         >>> import numpy as np
         >>> import keras_attention as ka
-        >>> with ka.backend.plain_gradients():
+        >>> with ka.recurrent.plain_gradients():
         ...     scores = ka.scores.additive(np.ones((1, 2, 3)), np.ones((1, 4, 3)), np.ones(3))
         >>> tuple(scores.shape)
         (1, 2, 4)

@@ -104,10 +104,11 @@ class Seq2Seq(StepModel, keras.Model):
         if config.coverage_loss:
             covered = AddCoverageLoss(config.coverage_loss, name="coverage_loss")
             results = covered(results, weights, target)
+        # Keras would read this argument before the model has layers, and not freeze them.
+        trainable = kwargs.pop("trainable", True)
         super().__init__({"source": source, "target": target}, results, **kwargs)
 
-        # Keras reads this argument before the model has layers, and does not freeze them.
-        self.trainable = bool(kwargs.get("trainable", True))
+        self.trainable = bool(trainable)
         self.config = config
         self.policy = self.dtype_policy = policy  # Keras reads it to decide on loss scaling
         self.source_embedding, self.target_embedding = source_embedding, target_embedding

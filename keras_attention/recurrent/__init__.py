@@ -9,6 +9,7 @@ reads.
 
 from __future__ import annotations
 
+from keras_attention.backend import plain_gradients
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.recurrent.decoder import AttentionDecoder
 from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
@@ -20,4 +21,5 @@ __all__ = [
     "Bridge",
     "LSTMEncoder",
     "ScheduledOutputs",
+    "plain_gradients",
 ]

@@ -113,7 +113,7 @@ runpy.run_module("export", run_name="__main__")
         assert process.stdout.readline() == "saved_model ...\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert errors.endswith("\nInterrupted.\n")
     assert not (out / "config.json").exists()

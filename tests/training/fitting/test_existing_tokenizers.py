@@ -68,7 +68,7 @@ def test_sides_with_existing_models() -> None:
     [
         ("absent.model", r"`text.target_model` must name existing files. There is no file 'absent"),
         ("?.model", r"Key `text.target_model`: must name one file. Received: a.model, b.model"),
-        ("c.json", r"Key `text.target_model`: .* serialized SentencePiece model .* \(c.json\)$"),
+        ("c.json", r"Key `text.target_model`: .* serialized SentencePiece model.* \(c.json\)$"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_an_error(name: str, message: str) -> None:
