@@ -16,9 +16,9 @@ class Composite(SpecifiedLayer):
     Keras finds such parts, TensorFlow does not: `tf.train.Checkpoint` would leave their weights
     out, and `tf.saved_model.save` would fail. Parts must be public attributes.
 
-    The configuration also says which parts are frozen, because a part that the constructor creates
-    has no configuration of its own there. A frozen layer freezes the parts that it gets, as Keras
-    does with weights.
+    The configuration also says which parts are frozen or quantized, because a part that the
+    constructor creates has no configuration of its own there. A frozen layer freezes the parts that
+    it gets, as Keras does with weights.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -28,13 +28,13 @@ class Composite(SpecifiedLayer):
                 part.trainable = False
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, and which parts are frozen unlike the layer."""
-        return {**super().get_config(), **trainable_config(self)}
+        """Return the constructor's arguments, and the `parts_config`."""
+        return {**super().get_config(), **parts_config(self)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Create a layer from the result of `get_config`, its parts deserialized."""
-        return with_trainable_config(cls, config)
+        return with_parts_config(cls, config)
 
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         """What TensorFlow saves with this layer, by name; other backends do not call this."""
@@ -53,29 +53,48 @@ def parts_of(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Laye
         yield from _layers_in(name, value)
 
 
-def trainable_config(layer: keras.layers.Layer) -> dict[str, dict[str, bool]]:
-    """Whether parts, and parts of parts, train, by path, for those unlike what they are part of.
+def parts_config(layer: keras.layers.Layer) -> dict[str, dict[str, Any]]:
+    """What the user changed in parts, and in parts of parts, after they were created, by path.
 
     Returns:
-        `{"trainable_parts": {"heads/1": False}}`, or nothing if all are like the layer.
+        `{"trainable_parts": {"heads/1": False}}` for those that train or not unlike what they are
+        part of, `{"quantized_parts": {"projections/0": ...}}` for those that are quantized, both,
+        or nothing.
     """
-    unlike = {
-        path: part.trainable
-        for path, part, whole in _all_parts_of(layer)
-        if part.trainable != whole.trainable
-    }
-    return {"trainable_parts": unlike} if unlike else {}
+    trainable, quantized = {}, {}
+    for path, part, whole in _all_parts_of(layer):
+        if part.trainable != whole.trainable:
+            trainable[path] = part.trainable
+        if part.quantization_mode:
+            config = part.get_config()
+            quantized[path] = {name: config.get(name) for name in ("dtype", "quantization_config")}
+    found = {"trainable_parts": trainable, "quantized_parts": quantized}
+    return {name: parts for name, parts in found.items() if parts}
 
 
-def with_trainable_config(make: Callable[..., Any], config: dict[str, Any]) -> Any:
-    """Call `make` with a configuration that may include a `trainable_config`, and apply that."""
+def with_parts_config(make: Callable[..., Any], config: dict[str, Any]) -> Any:
+    """Call `make` with a configuration that may include a `parts_config`, and apply that."""
     config = dict(config)
-    unlike = config.pop("trainable_parts", {})
+    trainable, quantized = (config.pop(f"{kind}_parts", {}) for kind in ("trainable", "quantized"))
     layer = make(**config)
-    parts = {path: part for path, part, _ in _all_parts_of(layer)} if unlike else {}
-    for path in sorted(unlike):  # what a part is in comes before the part
-        parts[path].trainable = unlike[path]
+    parts = {path: part for path, part, _ in _all_parts_of(layer)} if trainable or quantized else {}
+    for path in sorted(trainable):  # what a part is in comes before the part
+        parts[path].trainable = trainable[path]
+    for path, options in quantized.items():
+        _quantize(parts[path], **options)
     return layer
+
+
+def _quantize(part: keras.layers.Layer, dtype: Any, quantization_config: Any) -> None:
+    """Quantize a new part as the saved one was; it may not have weights yet."""
+    policy = keras.dtype_policies.get(dtype)
+    options = keras.saving.deserialize_keras_object(quantization_config)
+    if part.quantization_mode:
+        return  # it was created from a configuration of its own
+    if part.built:
+        part.quantize(policy.quantization_mode, **({"config": options} if options else {}))
+    else:
+        part.dtype_policy, part.quantization_config = policy, options
 
 
 def _layers_in(name: str, value: Any) -> Iterator[tuple[str, keras.layers.Layer]]:

@@ -68,7 +68,7 @@ def answer(
     of: Any = SearchMargin()
     if isinstance(search, BeamSearch):
         of = SearchMargin(search.width, search.length_penalty)
-    margin = model.compiled_functions.get(
+    margin = model.compiled_function(
         (of, max_length), lambda source: model.search(source, of, max_length)
     )
     return arrays | {"margin": ops.convert_to_numpy(margin(ops.convert_to_tensor(source)))}

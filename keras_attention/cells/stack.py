@@ -187,6 +187,7 @@ def sequence_layer(
     if kind is None:
         return keras.layers.RNN(cell, **kwargs)
     layer = kind(cell.units, **kwargs)
+    layer._tracker.untrack(layer.cell)  # else it stays a part of the layer, never built
     layer.cell = cell
     return layer
 

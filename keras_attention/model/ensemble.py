@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from keras import ops
 
@@ -59,6 +59,11 @@ class Ensemble(StepModel):
         configs = [model.config for model in self.models]
         self.config = next((c for c in configs if c.attention is not None), configs[0])
         self.compiled_functions = CompiledFunctions()
+
+    @property
+    def variables(self) -> list[Any]:  # type: ignore[override]
+        """The variables of all models."""
+        return [variable for model in self.models for variable in model.variables]
 
     def encode(
         self, source: Tensor, is_padded: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -34,31 +34,46 @@ Search: TypeAlias = GreedySearch | BeamSearch | SamplingSearch
 class CompiledFunctions:
     """A cache of compiled functions; a search is keyed by its options and maximum length.
 
+    Functions compiled for other weights than a model's are forgotten: quantizing replaces weights,
+    and LoRA adds some.
+
     This is an object, not a dictionary, because exporters save every dictionary attribute of a
     model.
     """
 
     def __init__(self) -> None:
-        self.by_key: dict[Hashable, Callable[..., Any]] = {}
+        self._by_key: dict[Hashable, Callable[..., Any]] = {}
+        self._weights: Hashable = None
 
-    def get(self, key: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function cached under `key`, compiled at its first call."""
-        return self.by_key.setdefault(key, compiled(function))
+    def get(
+        self, key: Hashable, function: Callable[..., Any], weights: Sequence[Any]
+    ) -> Callable[..., Any]:
+        """The function cached under `key`, compiled at its first call, which reads these weights."""
+        kinds = tuple((weight.path, weight.dtype) for weight in weights)
+        if kinds != self._weights:
+            self._by_key, self._weights = {}, kinds
+        return self._by_key.setdefault(key, compiled(function))
 
 
 class StepModel:
     """Base class that adds search and scoring to models that encode and decode step by step.
 
-    It has no state of its own: subclasses set the two attributes and implement `encode` and
+    It has no state of its own: subclasses set the attributes and implement `encode` and
     `decode_step`, as `Seq2Seq` does.
 
     Attributes:
         config: Provides the vocabulary sizes and the start token.
         compiled_functions: Functions compiled for this model.
+        variables: All that these functions read.
     """
 
     config: Seq2SeqConfig
     compiled_functions: CompiledFunctions
+    variables: list[Any]
+
+    def compiled_function(self, key: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile a function of tensors that reads this model; the same one for the same key."""
+        return self.compiled_functions.get(key, function, self.variables)
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Nest, Nest]:
         """The memory (None without attention) and the initial decoder state."""
@@ -172,7 +187,7 @@ class StepModel:
             given["uniform"] = search.draw(len(source), max_length)
             search = replace(search, seed=None)  # another seed needs no recompilation
         names = tuple(given)
-        run = self.compiled_functions.get(
+        run = self.compiled_function(
             (search, max_length, names),
             lambda source, *arrays: self.search(
                 source, search, max_length, **dict(zip(names, arrays, strict=True))
@@ -213,7 +228,7 @@ class StepModel:
                 target,
             )
 
-        run = self.compiled_functions.get("score", forced)
+        run = self.compiled_function("score", forced)
         found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
         log_probs = ops.convert_to_numpy(found.log_probs)
         check_finite(log_probs)

@@ -11,7 +11,7 @@ from keras_attention.checks import check_not_negative
 from keras_attention.decoding import scheduled_decoding
 from keras_attention.model.config import Seq2SeqConfig, with_current_names
 from keras_attention.model.seq2seq import Seq2Seq
-from keras_attention.parts import with_trainable_config
+from keras_attention.parts import with_parts_config
 from keras_attention.schedules import Schedule, check_schedule
 from keras_attention.types import Tensor
 
@@ -140,4 +140,4 @@ class ScheduledSampling(Seq2Seq):
         """Create a model from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         own = Seq2SeqConfig(**with_current_names(config["config"]))
-        return with_trainable_config(cls, {**config, "config": own, "schedule": schedule})
+        return with_parts_config(cls, {**config, "config": own, "schedule": schedule})

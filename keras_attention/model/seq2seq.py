@@ -23,7 +23,7 @@ from keras_attention.model.layers import (
     read_out,
     readout_of,
 )
-from keras_attention.parts import trainable_config, with_trainable_config
+from keras_attention.parts import parts_config, with_parts_config
 from keras_attention.recurrent.bridges import Bridge
 from keras_attention.types import Tensor
 
@@ -193,6 +193,27 @@ class Seq2Seq(StepModel, keras.Model):
         model.dtype_policy = self.policy
         return model
 
+    def quantize(self, mode: str | None = None, config: Any = None, **kwargs: Any) -> None:
+        """Quantize the embeddings and dense layers, as every Keras model does; in place.
+
+        Searches and scores use the quantized weights. LSTM and attention weights stay as they are.
+
+        Args:
+            mode: `"int8"`, `"int4"` or `"float8"`.
+            config: As in `keras.Model.quantize`.
+            **kwargs: As in `keras.Model.quantize`.
+
+        Raises:
+            ValueError: If `mode` is unknown, or GPTQ or AWQ, which calibrate a sequence of blocks.
+        """
+        mode = mode or getattr(config, "mode", None)
+        if mode in ("gptq", "awq"):
+            raise ValueError(
+                "Argument `mode` must be 'int8', 'int4' or 'float8': GPTQ and AWQ calibrate a "
+                f"sequence of blocks, which this model does not have. Received: mode={mode!r}"
+            )
+        super().quantize(mode, **({"config": config} if config else {}), **kwargs)
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         policy = keras.dtype_policies.serialize(self.policy)
@@ -201,11 +222,11 @@ class Seq2Seq(StepModel, keras.Model):
             "trainable": self.trainable,
             "config": asdict(self.config),
             "dtype": policy,
-            **trainable_config(self),
+            **parts_config(self),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """Create a model from the result of `get_config`."""
         own = Seq2SeqConfig(**with_current_names(config["config"]))
-        return with_trainable_config(cls, {**config, "config": own})
+        return with_parts_config(cls, {**config, "config": own})

@@ -177,7 +177,7 @@ class Bridge(Composite):
 
         Files from before `states_per_direction` were computed as if it was 2.
         """
-        return cls(**{"states_per_direction": 2, **config})
+        return super().from_config({"states_per_direction": 2, **config})
 
     def _kinds(self, states: int) -> int:
         """The number of kinds of state (h; h and c) in this many final states.

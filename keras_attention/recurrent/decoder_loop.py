@@ -153,8 +153,11 @@ def _constants(layer: Any) -> list[Tensor]:
 def _is_pure(layer: Any) -> bool:
     """Whether a call leaves the layer unchanged; drawing random numbers, for example, does not.
 
-    The random numbers of Keras cells and of attention are drawn before the loop.
+    The random numbers of Keras cells and of attention are drawn before the loop. Quantized weights
+    are no constants of a trained loop: they are integers, or change in training (float8).
     """
+    if getattr(layer, "quantization_mode", None):
+        return False
     if isinstance(layer, AttentionLayer) or hasattr(layer, "get_dropout_mask"):
         return True
     return type(layer) is keras.layers.Dense or not layer.non_trainable_variables
