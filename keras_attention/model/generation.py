@@ -42,17 +42,17 @@ class CompiledFunctions:
     """
 
     def __init__(self) -> None:
-        self._by_key: dict[Hashable, Callable[..., Any]] = {}
+        self.by_key: dict[Hashable, Callable[..., Any]] = {}
         self._weights: Hashable = None
 
     def get(
         self, key: Hashable, function: Callable[..., Any], weights: Sequence[Any]
     ) -> Callable[..., Any]:
-        """The function cached under `key`, compiled at its first call, which reads these weights."""
+        """The function cached under `key`, which reads `weights`; compiled at its first call."""
         kinds = tuple((weight.path, weight.dtype) for weight in weights)
         if kinds != self._weights:
-            self._by_key, self._weights = {}, kinds
-        return self._by_key.setdefault(key, compiled(function))
+            self.by_key, self._weights = {}, kinds
+        return self.by_key.setdefault(key, compiled(function))
 
 
 class StepModel:

@@ -17,7 +17,7 @@ from tests.variants import variants
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Invalid quantization mode:UserWarning"),  # embeddings, float8
+    pytest.mark.filterwarnings("ignore:Invalid quantization mode:UserWarning"),  # for embeddings
 ]
 MODES = ["int8", "float8", "int4"]
 LARGEST_CHANGE = {"int8": 0.05, "float8": 0.2, "int4": 0.4}  # relative to the largest output
