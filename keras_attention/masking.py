@@ -18,6 +18,7 @@ __all__ = [
     "defined",
     "is_contiguous",
     "masked_softmax",
+    "step_mask",
     "unmasked",
 ]
 
@@ -148,6 +149,31 @@ def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return x
     return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, 0.0)
+
+
+def step_mask(mask: Tensor) -> Tensor:
+    """Reduce a mask to the steps of a sequence: a step counts if anything in it does.
+
+    `keras.layers.TimeDistributed` leaves the mask of the words (B, S, W) on the vectors (B, S, D)
+    that the layer inside it makes of sentences. There, a sentence counts if any of its words does.
+
+    Args:
+        mask: Boolean (B, S), or (B, S, ...).
+
+    Returns:
+        Boolean (B, S).
+
+    Example:
+        Two words, one word, padding:
+
+        >>> import keras_attention as ka
+        >>> words = [[[True, True], [True, False], [False, False]]]
+        >>> ka.masking.step_mask(words).numpy().tolist()
+        [[True, True, False]]
+    """
+    mask = ops.cast(mask, "bool")
+    inner = tuple(range(2, len(mask.shape)))
+    return ops.any(mask, axis=inner) if inner else mask
 
 
 def is_contiguous(mask: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from keras_attention.checks import (
     check_shape,
 )
 from keras_attention.dtypes import at_least_float32
-from keras_attention.masking import unmasked
+from keras_attention.masking import step_mask, unmasked
 from keras_attention.shapes import SpecifiedLayer
 from keras_attention.types import Shape, Tensor
 
@@ -46,7 +46,8 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
     Call arguments:
         inputs: (B, S, M), for example the outputs of an encoder.
         mask: Boolean (B, S), True where a position may be attended to. Keras passes the mask of
-            `inputs`, if there is one. The result has no mask because it is not a sequence.
+            `inputs`, if there is one; one that `TimeDistributed` left there, (B, S, W), is reduced.
+            The result has no mask because it is not a sequence.
         return_attention_scores: Also return the weights before dropout (Keras calls them scores).
         training: Whether to apply dropout.
 
@@ -115,8 +116,8 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Pool; see the class for arguments and results."""
         _check_inputs(inputs, mask)
+        mask = None if mask is None else step_mask(mask)
         inputs = unmasked(ops.cast(inputs, self.compute_dtype), mask)
-        mask = None if mask is None else ops.cast(mask, "bool")
         keys = ops.matmul(inputs, ops.cast(self.key_kernel, inputs.dtype))
         b, v = at_least_float32(self.bias), at_least_float32(self.v)
         query = ops.broadcast_to(b, (ops.shape(keys)[0], 1, self.units))
@@ -171,5 +172,4 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
 def _check_inputs(inputs: Tensor, mask: Tensor | None) -> None:
     check_rank("inputs", inputs.shape, "(batch, length, features)")
     if mask is not None:
-        check_rank("mask", mask.shape, "(batch, length)")
-        check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
+        check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])

@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
-from keras_attention.masking import is_contiguous, unmasked
+from keras_attention.masking import is_contiguous, step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.recurrent.holes import close_holes, open_holes
 from keras_attention.types import Shape, Tensor
@@ -166,7 +166,7 @@ class LSTMEncoder(_Encoder):
         inputs: (B, S, D).
         mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
             passes over them unchanged, wherever they are. Keras fills it in from the mask that
-            `inputs` carries.
+            `inputs` carries; one that `TimeDistributed` left there, (B, S, W), is reduced.
         training: Whether to apply dropout.
         padded_on_one_side: Whether masked positions are known to be to the left or right of all
             real ones, so that nothing has to look for holes. If this is wrong, the results of
@@ -213,7 +213,7 @@ class BiLSTMEncoder(_Encoder):
         inputs: (B, S, D).
         mask: Boolean (B, S), True on real positions, or None. Others are not read, and the state
             passes over them unchanged, wherever they are. Keras fills it in from the mask that
-            `inputs` carries.
+            `inputs` carries; one that `TimeDistributed` left there, (B, S, W), is reduced.
         training: Whether to apply dropout.
         padded_on_one_side: Whether masked positions are known to be to the left or right of all
             real ones, so that nothing has to look for holes. If this is wrong, the results of
@@ -337,8 +337,8 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
 def _checked(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
     if mask is None:
         return None
-    check_shape("mask", mask.shape, "inputs", inputs.shape[:2])
-    return ops.cast(mask, "bool")
+    check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])
+    return step_mask(mask)
 
 
 def _valid(mask: Tensor | None, dtype: str) -> Tensor | None:

@@ -118,3 +118,21 @@ def test_a_decoder_takes_states_in_one_list_per_cell() -> None:
         for state in ([h, c, other], [[h, c], other])
     )
     np.testing.assert_array_equal(nested, flat)
+
+
+def test_a_mask_that_time_distributed_leaves_counts_by_sentence() -> None:
+    words = keras.Input((4, 3), dtype="int32")
+    embedded = keras.layers.Embedding(9, 5, mask_zero=True)(words)
+    lstm = keras.layers.LSTM(5, return_sequences=True)
+    vectors = keras.layers.TimeDistributed(ka.AttentionPooling(6))(
+        keras.layers.TimeDistributed(lstm)(embedded)
+    )
+    encoder, pooling = ka.BiLSTMEncoder(4, return_state=False), ka.AttentionPooling(6)
+    implied = keras.Model(words, pooling(encoder(vectors)))
+    is_sentence = keras.ops.any(words != 0, axis=-1)
+    told = keras.Model(words, pooling(encoder(vectors, mask=is_sentence), mask=is_sentence))
+    text = np.random.default_rng(3).integers(1, 9, (2, 4, 3))
+    text[0, 2:] = text[1, 3:] = text[:, :, 2] = 0
+    np.testing.assert_allclose(to_numpy(implied(text)), to_numpy(told(text)), atol=1e-6)
+    with pytest.raises(ValueError, match=r"`mask` must match `inputs`: expected .*\(2, 4\)"):
+        pooling(np.ones((2, 4, 8), "float32"), mask=np.ones((2, 3, 3), bool))
