@@ -30,6 +30,24 @@ def given(layers: Sequence[Any], constants: Sequence[Sequence[Tensor]]) -> Itera
         yield
 
 
+@contextmanager
+def added_losses(layers: Sequence[Any]) -> Iterator[list[Tensor]]:
+    """Collect the losses that layers, and layers inside them, add; in a loop they would be lost."""
+    losses: list[Tensor] = []
+
+    def add_loss(loss: Any) -> None:
+        losses.extend(ops.cast(x, "float32") for x in keras.tree.flatten(loss))
+
+    parts = [part for layer in layers for part in layer._flatten_layers()]
+    try:
+        for part in parts:
+            vars(part)["add_loss"] = add_loss
+        yield losses
+    finally:
+        for part in parts:
+            vars(part).pop("add_loss", None)
+
+
 def dropout_masks(cell: Any) -> dict[str, Any]:
     """The dropout masks that a Keras cell has drawn, by attribute name."""
     if not hasattr(cell, "get_dropout_mask"):

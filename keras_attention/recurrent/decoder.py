@@ -72,7 +72,8 @@ class AttentionDecoder(Composite):
         attention_layer: A layer applied to `[s_t; c_t]`, for example
             `keras.layers.Dense(512, activation="tanh", use_bias=False)` (Luong's equation 5), or
             None. In a loop on JAX, it cannot draw random numbers, as dropout does. Its activity
-            regularizer applies to the outputs (B, T, .), which are zero on padding.
+            regularizer applies to the outputs (B, T, .), which are zero on padding. Losses that it
+            adds at a step are summed over the steps.
 
     Call arguments:
         inputs: (B, T, D).

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
-from keras_attention.backend.stateless import constants_of, given
+from keras_attention.backend.stateless import added_losses, constants_of, given
 from keras_attention.cells.looped import LoopedStack
 from keras_attention.cells.stack import sequence_steps
 from keras_attention.recurrent.decoder_step import DecoderStep
@@ -66,7 +66,7 @@ def run_loop(
 
     What does not change from step to step moves out of the loop: products with the target inputs,
     and the weights, which become constants, so that their gradients are computed once for all
-    steps.
+    steps. Losses that layers add at a step are summed over the steps.
 
     Args:
         step: The decoder's step. The dropout masks of its cells must be drawn already.
@@ -102,7 +102,7 @@ def run_loop(
             read = stack.project_one(before, constants["projecting"])
             inputs = ops.where(ops.expand_dims(x["own"], 1) > 0.0, read, inputs)
         steps = stack.steps(constants["cells"])
-        with given(layers, constants["layers"]):
+        with given(layers, constants["layers"]), added_losses(layers) as losses:
             own = constants["memory"]._replace(mask=memory.mask)
             output, weights, new = step(inputs, state, own, x["drawn"], steps)
         if "own" in x:
@@ -111,14 +111,17 @@ def run_loop(
             valid = ops.expand_dims(x["mask"], 1) > 0.0
             new = [ops.where(valid, after, old) for after, old in zip(new, carry, strict=True)]
             output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
-        return new, (output, weights)
+        return new, (output, weights, losses)
 
     xs["inputs"] = stack.project(xs["inputs"])
     if is_trained:
         state, results = trained_scan(body, state, xs, constants)
     else:
         state, results = scan(partial(body, constants=constants), state, xs)
-    outputs, weights = (ops.swapaxes(y, 0, 1) for y in results)
+    *sequences, losses = results
+    for loss in losses:
+        layers[-1].add_loss(ops.sum(loss))
+    outputs, weights = (ops.swapaxes(y, 0, 1) for y in sequences)
     return outputs, weights, state[:-1] if "own" in xs else state
 
 

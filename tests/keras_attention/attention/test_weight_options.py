@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.arrays import to_numpy, uniform
+from tests.arrays import randomize, to_numpy, uniform
 
 B, T, S, D = 2, 3, 5, 4
 LAYERS: dict[str, Callable[..., Any]] = {
@@ -120,3 +120,47 @@ def test_the_activity_regularizer_of_an_attention_layer_counts_in_a_loop(
     model.compile(keras.optimizers.SGD(0.0), "mse")
     history = model.fit(arrays, outputs, verbose=0).history  # without an error, the rest is this
     assert history["loss"] == pytest.approx([expected], rel=1e-4)
+
+
+class Penalized(keras.layers.Layer):
+    """A layer with a sublayer that adds a loss whenever it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Inner()
+
+    def build(self, input_shape: Any) -> None:
+        self.inner.build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+class Inner(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(keras.ops.mean(keras.ops.square(inputs)))
+        return 2.0 * inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+@pytest.mark.parametrize("query", ["current", "previous"])
+def test_the_losses_of_an_attention_layer_count_in_a_loop(query: str) -> None:
+    decoder = ka.AttentionDecoder(
+        keras.layers.GRUCell(5), ka.LuongAttention("general"), query, attention_layer=Penalized()
+    )
+    source = keras.Input((T, D)), keras.Input((S, D))
+    model = keras.Model(source, decoder(source[0], memory=source[1]))
+    randomize(model, seed=3)
+    arrays = [uniform(B, T, D, seed=1), uniform(B, S, D, seed=2)]
+    outputs = to_numpy(model(arrays))
+    expected = sum(np.mean(np.square(outputs[:, step] / 2.0)) for step in range(T))
+    assert [float(loss) for loss in model.losses] == pytest.approx([expected], rel=1e-5)
+    model.compile(keras.optimizers.SGD(0.5), loss_weights=0.0, loss="mse")
+    losses = model.fit(arrays, outputs, epochs=6, verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(expected, rel=1e-4)
+    assert losses[-1] < 0.95 * losses[0]
