@@ -21,6 +21,7 @@ from examples import (
     which_language,
 )
 from tests.documents import ROOT
+from tests.variants import variants
 
 TOY = {
     "correct_names": ["--names", "20", "--copies", "2", "--units", "8"],
@@ -51,7 +52,7 @@ def _eagerly() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_eagerly")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-@pytest.mark.parametrize("name", sorted(TOY))
+@variants("name", sorted(TOY), core=2)
 def test_an_example(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "picture.png"
     example = importlib.import_module(f"examples.{name}")

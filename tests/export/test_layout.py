@@ -72,6 +72,7 @@ def test_room_is_made_in_an_earlier_export(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {".unfinished", "README.md", "notes.txt"}
 
 
+@pytest.mark.thorough
 def test_another_export_replaces_what_speaks_of_the_one_before(
     run: RunDirectory, exported: Path, tmp_path: Path
 ) -> None:

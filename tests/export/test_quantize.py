@@ -57,6 +57,7 @@ def model(tie: str | None = None) -> ka.Seq2Seq:
     return made
 
 
+@pytest.mark.thorough
 def test_int8_of_a_search_that_needs_no_state_of_the_encoder(tmp_path: Path) -> None:
     sizes = {"embedding_size": 16, "encoder_units": 16, "decoder_units": 32, "attention_units": 16}
     made = ka.Seq2Seq(ka.Seq2SeqConfig(23, 29, **sizes, bridge="zeros"))
@@ -115,6 +116,7 @@ def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
     assert_coarser(found, sizes)
 
 
+@pytest.mark.thorough
 @variants(("tie", "shared"), [("output", 1), (None, 0), ("all", 1)])
 def test_tables_that_a_model_shares_are_in_its_file_once(
     tie: str | None, shared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

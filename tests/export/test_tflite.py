@@ -26,6 +26,7 @@ from tests.export.toy import (
     sources,
     toy_model,
 )
+from tests.variants import variants
 
 
 def runners(path: Path) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
 
 
 @on_linux
-@pytest.mark.parametrize("is_limited", [True, False])
+@variants("is_limited", [True, False])
 def test_no_later_call_makes_the_workspace_grow(is_limited: bool, tmp_path: Path) -> None:
     model, most = toy_model(), MAX_SOURCE if is_limited else None
     serving = ServingModule(model, MAX_TARGET, BEAM, None, None, most, batch_size=1)

@@ -156,6 +156,7 @@ def test_padding_does_not_change_an_answer(pooling: str) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_attention_learns_to_look_at_the_word() -> None:
     examples = sentences(300, seed=5)
     alphabets = Alphabets.of(examples)
@@ -172,6 +173,7 @@ def test_attention_learns_to_look_at_the_word() -> None:
         assert answer.weights.sum() == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_classifier() -> None:
     examples = sentences(40, seed=7)
     alphabets = Alphabets.of(examples)

@@ -202,6 +202,7 @@ def test_a_training_that_was_stopped_is_complete(
     assert "is complete: nothing to train" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_the_average_of_the_weights_is_what_is_validated_and_kept() -> None:
     model = tiny_model()
     model.compile(optimizer_of(OptimizationConfig(average_decay=0.5, warmup_steps=0)), loss="mse")
@@ -281,6 +282,7 @@ def test_training_again_says_so_and_touches_nothing(
     assert files_of(run.path) == before
 
 
+@pytest.mark.thorough
 def test_a_killed_training_resumes_to_what_an_uninterrupted_one_gives(
     run: RunDirectory,
     train_toy: Train,
@@ -401,6 +403,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 def test_what_a_killed_beginning_left_is_written_again(train_toy: Train, tmp_path: Path) -> None:
     for name in ("source.model", "partial-environment.json", "held_out.tsv"):
         (tmp_path / name).write_text("half a file")
@@ -564,6 +567,7 @@ def test_no_warm_up_starts_at_the_highest_rate() -> None:
     assert [float(rate(s)) for s in (0, 120, 240)] == pytest.approx([0.03, 0.015, 0.0], abs=1e-7)
 
 
+@pytest.mark.thorough
 def test_half_precision_trains_with_a_scaled_loss_and_leaves_a_float32_model(
     train_toy: Train, tmp_path: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_wrong_use_ends_with_a_message(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_cut_examples_are_warned_of(
     run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from export.assets.reference import padded
 from export.onnx.convert import convert, export_onnx
 from export.onnx.passes import op_types
 from tests.export.toy import CORE_ONNX, each_architecture, sources, toy_model
+from tests.variants import variants
 
 VOCABULARY, T = 29, 11
 BEAM = ka.BeamSearch(3, 0.6)
@@ -55,7 +56,7 @@ def assert_equals_keras(
         assert found[name].dtype == array.dtype
 
 
-@pytest.mark.parametrize("search", [ka.GreedySearch(), BEAM], ids=["greedy", "beam"])
+@variants("search", [BEAM, ka.GreedySearch()], ids=["beam", "greedy"])
 def test_mixed_lengths_in_batches_of_several_sizes(
     files: dict[str, Path], model: ka.Seq2Seq, search: object
 ) -> None:

@@ -198,6 +198,7 @@ def test_growing_sources_reach_from_the_shortest_to_the_longest(out: Path) -> No
     assert all(source[0, -1] == 2 and (source != 0).all() for source in sources)
 
 
+@pytest.mark.thorough
 def test_a_saved_model_without_its_variables(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(out, "saved_model", "saved_model/toy-ids/1")
     shutil.rmtree(out / "saved_model" / "toy-ids" / "1" / "variables")
@@ -215,7 +216,7 @@ def test_a_missing_artefact(out: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert results(out)["ONNX Runtime", "greedy"]["passed"]
 
 
-@variants("name", ["ids", "scores", "lengths", "attention"], core=2)
+@variants("name", ["ids", "scores", "lengths", "attention"])
 def test_an_altered_reference_differs_unless_keras_answers_anew(
     out: Path, run: RunDirectory, name: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_masks_come_with_the_memories() -> None:
     assert np.abs(to_numpy(decoder(inputs, memory=bare)) - to_numpy(expected)).max() > 1e-3
 
 
+@pytest.mark.thorough
 def test_a_model_copies_from_both_sources() -> None:
     """The target is a digit known only from one source, then one known only from the other."""
     first, second = (keras.Input((None,), dtype="int32", name=name) for name in ("a", "b"))

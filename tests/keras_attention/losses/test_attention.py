@@ -180,6 +180,7 @@ def test_without_a_coverage_loss_there_is_none() -> None:
     assert [layer.name for layer in made.layers if "coverage" in layer.name] == []
 
 
+@pytest.mark.thorough
 def test_the_coverage_loss_teaches_to_look_elsewhere() -> None:
     def coverage_after_training(**options: Any) -> float:
         made = model(**options)

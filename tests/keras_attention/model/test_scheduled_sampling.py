@@ -128,6 +128,7 @@ def test_the_largest_number_draws_a_token() -> None:
     assert drawn(log_probs, number).item() == 30010
 
 
+@pytest.mark.thorough
 @variants("attention", ["bahdanau", "luong", None])
 def test_given_everything_it_is_teacher_forcing_to_the_last_bit(attention: Any) -> None:
     made = sampled(schedules.Linear(c=0.0), attention=attention)

@@ -188,6 +188,7 @@ def test_the_validation_loss_is_that_of_a_token(tmp_path: Path) -> None:
     assert logs["val_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_pairs_that_do_not_fit_are_dropped_only_where_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -309,6 +310,7 @@ def test_a_file_named_twice_is_an_error(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"A file must be named only once. Received: {path} twice" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_real_lines(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tsv = tmp_path / "real.tsv"
     with (corpora / "tatoeba" / "train.tsv").open(encoding="utf-8") as file:

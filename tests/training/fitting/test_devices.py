@@ -39,6 +39,7 @@ def train_on_two(out: Path, *overrides: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 def test_two_devices_learn_what_one_learns(train_toy: Train, tmp_path: Path) -> None:
     """All dates have the same length, so all devices get the same number of tokens."""
     dropped = ("model.dropout=0", "model.word_dropout=0", "model.recurrent_dropout=0")

@@ -32,6 +32,7 @@ def write(name: str, data: bytes) -> str:
     return name
 
 
+@pytest.mark.thorough
 def test_a_run_holds_the_converted_model(capsys: pytest.CaptureFixture[str]) -> None:
     """One side existing, from the data folder, the other learned; the run needs it no more."""
     data = write_pairs(Path("pairs.tsv"), 120)

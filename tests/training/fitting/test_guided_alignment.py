@@ -64,6 +64,7 @@ def test_attention_that_is_so_aligned_hits_always() -> None:
         assert hits == digits == 8
 
 
+@pytest.mark.thorough
 def test_the_documented_training_looks_where_it_is_told() -> None:
     """After the same steps without guidance, the model does not yet know where to look."""
     keras.utils.set_random_seed(1)
