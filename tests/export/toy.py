@@ -82,7 +82,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 CORE_ONNX = ("mocha", "nematus")
 CORE_TFLITE = ("hard-monotonic", "coverage-heads")
-"""What the core suite exports, loops unlike the plain model's; the thorough tests do all to both."""
+"""What the core suite exports: loops unlike a plain model's. The thorough tests export all."""
 
 
 def each_architecture(core: Sequence[str]) -> pytest.MarkDecorator:
