@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -51,7 +52,7 @@ def test_shapes_and_dtypes_are_announced_as_they_come(name: str) -> None:
     assert [tuple(x.shape) for x in announced] == [x.shape for x in found]
     assert [x.dtype for x in announced] == [str(x.dtype) for x in found]
     arguments = layer._inbound_nodes[0].arguments
-    names = layer.call_signature_parameters
+    names = inspect.signature(layer.call).parameters
     given = {**dict(zip(names, arguments.args, strict=False)), **arguments.kwargs}
     shapes = layer.compute_output_shape(**as_shapes(given))
     is_one = not isinstance(shapes[0], tuple)
