@@ -111,7 +111,7 @@ def test_coverage_without_attention_is_refused() -> None:
 def test_groups_equal_groups_by_hand(
     length_penalty: float, width: int, groups: int, diversity: float
 ) -> None:
-    searched = chain(seed=5, sharpness=1.0)
+    searched = chain(seed=7, sharpness=1.0)  # without ties
     options = BeamSearch(width, length_penalty, groups=groups, diversity=diversity)
     found = search(searched, 5, options)
     sizes = [width // groups] * groups
