@@ -27,17 +27,8 @@ pytestmark = [
     # Keras 3.15 checks whether NumPy still has `np.object` before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
-CORE = (
-    "BahdanauAttention",
-    "MultiSource",
-    "Monotonic",
-    "LayerNormLSTMCell",
-    "BiLSTMEncoder",
-    "AttentionDecoder-bahdanau",
-    "Bridge-mean",
-    "Seq2Seq-bahdanau",
-)
-"""One of each kind: Keras's exporters see operations, and these have all kinds of them."""
+CORE = ("Monotonic", "BiLSTMEncoder", "AttentionDecoder-bahdanau", "Seq2Seq-bahdanau")
+"""Keras's exporters see operations, and these have all kinds of them."""
 each_entry = variants("name", REGISTRY, core=CORE)
 Arrays = dict[str, np.ndarray]
 

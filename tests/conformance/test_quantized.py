@@ -113,7 +113,8 @@ def test_calibrated_modes_are_refused_before_anything_changes(mode: str, options
         model.quantize(mode)
 
 
-@variants("mode", [None, "int8"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("mode", [None, "int8"])
 def test_low_rank_updates_train_alone_and_are_saved(mode: str | None, tmp_path: Path) -> None:
     model = seq2seq()
     before = log_probs(model)

@@ -15,6 +15,7 @@ from keras_attention.losses.attention import coverage_loss, guided_alignment_los
 from keras_attention.losses.tokens import cross_entropy
 from tests import reference
 from tests.arrays import dtype_policy, randomize, to_numpy, uniform
+from tests.variants import variants
 
 B, T, S = 3, 5, 7
 IDS = np.array([[4, 2, 6, 1, 3], [5, 2, 0, 0, 0], [1, 3, 2, 0, 0]])
@@ -203,7 +204,7 @@ def test_a_model_with_a_coverage_loss_is_saved_with_it(tmp_path: Path) -> None:
     assert to_numpy(loaded.losses[0]) == pytest.approx(to_numpy(made.losses[0]), rel=1e-6)
 
 
-@pytest.mark.parametrize("cost", COSTS)
+@variants("cost", COSTS)
 def test_two_losses_in_plain_keras_train_the_model_itself(cost: Any) -> None:
     made = model()
     guided = made.with_attention()
