@@ -187,7 +187,9 @@ def sequence_layer(
     if kind is None:
         return keras.layers.RNN(cell, **kwargs)
     layer = kind(cell.units, **kwargs)
-    layer._tracker.untrack(layer.cell)  # else it stays a part of the layer, never built
+    # The cell that the constructor made stays a part of the layer, because runs resume with the
+    # random states of all parts. Keras quantizes only what is built.
+    layer.cell.built = True
     layer.cell = cell
     return layer
 
