@@ -166,11 +166,7 @@ def sample(
     """
     _check(temperature, top_k, top_p)
     check_size("max_length", max_length)
-    if not ops.is_tensor(max_length) and uniform.shape[2] not in (None, max_length):
-        raise ValueError(
-            "Argument `uniform` must hold one number per token, (B, K, max_length). "
-            f"Received: uniform.shape={tuple(uniform.shape)}, max_length={max_length}"
-        )
+    _check_uniform(uniform, max_length)
     step, state = without_none(step, state)
     rows, width = ops.shape(uniform)[:2]
     flat = ops.reshape(uniform, (rows * width, max_length))
@@ -261,3 +257,11 @@ def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
         check_positive("top_k", top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"Argument `top_p` must be above 0 and at most 1. Received: top_p={top_p}")
+
+
+def _check_uniform(uniform: Tensor, max_length: int | Tensor) -> None:
+    if not ops.is_tensor(max_length) and uniform.shape[2] not in (None, max_length):
+        raise ValueError(
+            "Argument `uniform` must hold one number per token, (B, K, max_length). "
+            f"Received: uniform.shape={tuple(uniform.shape)}, max_length={max_length}"
+        )
