@@ -87,10 +87,10 @@ def with_parts_config(make: Callable[..., Any], config: dict[str, Any]) -> Any:
 
 def _quantize(part: keras.layers.Layer, dtype: Any, quantization_config: Any) -> None:
     """Quantize a new part as the saved one was; it may not have weights yet."""
-    policy = keras.dtype_policies.get(dtype)
-    options = keras.saving.deserialize_keras_object(quantization_config)
     if part.quantization_mode:
         return  # it was created from a configuration of its own
+    policy = keras.dtype_policies.get(dtype)
+    options = keras.saving.deserialize_keras_object(quantization_config)
     if part.built:
         part.quantize(policy.quantization_mode, **({"config": options} if options else {}))
     else:
