@@ -35,6 +35,7 @@ def test_gaps(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["features"].shape == (None, None, 6)
 
 
+@pytest.mark.thorough
 def test_own_data_and_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,6 +47,7 @@ def test_own_data_and_search(
     assert [len(others) for others in found["others"]] == [3, 3]
 
 
+@pytest.mark.thorough
 def test_images() -> None:
     found = run_python("docs/guides/images.md")
     rows, columns = ("top", "middle", "bottom"), ("left", "center", "right")
@@ -61,6 +63,7 @@ def test_mechanisms(page: str) -> None:
     run_python(f"docs/mechanisms/{page}")
 
 
+@pytest.mark.thorough
 def test_litert_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_python("docs/litert-workspace.md")

@@ -52,7 +52,7 @@ def _eagerly() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_eagerly")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-@variants("name", sorted(TOY), core=2)
+@variants("name", sorted(TOY))
 def test_an_example(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "picture.png"
     example = importlib.import_module(f"examples.{name}")

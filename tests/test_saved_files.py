@@ -95,14 +95,15 @@ def test_a_recipe_with_the_keys_of_then_is_read() -> None:
     assert load_config("dates", ["model.attention_heads=2"]).model.num_heads == 2
 
 
-@variants("formats", [("onnx",), ("saved_model", "tflite", "onnx")])
+@variants("formats", [("onnx",), ("keras", "saved_model", "tflite", "onnx")])
 def test_an_export_verifies(saved: Path, tmp_path: Path, formats: tuple[str, ...]) -> None:
     out = tmp_path / "export"
     shutil.copytree(saved / "export", out)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     assert set(config["artefacts"]) == {"saved_model", "tflite", "onnx"}
-    config["artefacts"] = {kind: config["artefacts"][kind] for kind in formats}
+    kept = config["artefacts"].items()
+    config["artefacts"] = {kind: files for kind, files in kept if kind in formats}
     (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    rows = verify(out, saved / "finished")
-    assert {row.format for row in rows} == {"keras", *formats}
+    rows = verify(out, saved / "finished" if "keras" in formats else None)
+    assert {row.format for row in rows} == set(formats)
     assert [row for row in rows if not row.comparison.passed] == []

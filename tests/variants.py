@@ -29,3 +29,11 @@ def variants(
         marks = [] if is_core else [pytest.mark.thorough]
         marked.append(pytest.param(*(value if several else [value]), marks=marks))
     return pytest.mark.parametrize(names, marked, ids=ids)
+
+
+each_execution = variants(
+    "execution",
+    [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}],
+    ids=["eager", "graph", "xla"],
+)
+"""How a step of `fit` is run, as arguments of `compile`: traced and compiled it takes longer."""

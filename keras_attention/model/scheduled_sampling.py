@@ -53,7 +53,8 @@ class ScheduledSampling(Seq2Seq):
         ... )
         >>> model.compile("adam", ka.losses.MaskedCrossEntropy())
         >>> inputs = {"source": np.array([[5, 6, 2]]), "target": np.array([[1, 7]])}
-        >>> history = model.fit(inputs, np.array([[7, 2]]), verbose=0)
+        >>> tuple(model(inputs, training=True).shape)  # as `model.fit` calls it
+        (1, 2, 13)
 
     Reference: Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4.
     """

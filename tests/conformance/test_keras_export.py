@@ -27,7 +27,7 @@ pytestmark = [
     # Keras 3.15 checks whether NumPy still has `np.object` before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
-CORE = ("Monotonic", "BiLSTMEncoder", "AttentionDecoder-bahdanau", "Seq2Seq-bahdanau")
+CORE = ("Monotonic", "BiLSTMEncoder", "Seq2Seq-bahdanau")
 """Keras's exporters see operations, and these have all kinds of them."""
 each_entry = variants("name", REGISTRY, core=CORE)
 Arrays = dict[str, np.ndarray]
@@ -73,7 +73,7 @@ def test_onnx(name: str, tmp_path: Path) -> None:
         assert_equal(session.run(None, arrays), outputs(model, arrays))
 
 
-@pytest.mark.parametrize("name", ["LSTMEncoder", "BiLSTMEncoder"])
+@variants("name", ["LSTMEncoder", "BiLSTMEncoder"])
 def test_a_masked_encoder_stays_a_fused_lstm_in_onnx(name: str, tmp_path: Path) -> None:
     import onnx
 

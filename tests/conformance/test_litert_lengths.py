@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 LONGEST = 20
 LENGTHS = ((2, 2), (5, 4), (9, 6), (17, 12), (3, 1), (ROOM * LONGEST, 24))
 """Of source and target, in the order of the calls; mostly growing."""
-CORE = ("BahdanauAttention", "Monotonic", "BiLSTMEncoder", "AttentionDecoder-bahdanau")
+CORE = ("Monotonic", "AttentionDecoder-bahdanau")
 """A loop over queries, over positions, over time in Keras's LSTM, and in our decoder."""
 each_entry = variants(
     "name",

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="these are TensorFlow's formats"
 )
 each_entry = variants("name", REGISTRY, core=FIRST_OF_EACH_CLASS)
-HOLD_LISTS = ("MultiHead", "MultiSource", "BiLSTMEncoder", "AttentionDecoder-gru", "Bridge-mean")
+HOLD_LISTS = ("MultiHead", "BiLSTMEncoder", "AttentionDecoder-gru")
 each_saved_entry = variants("name", REGISTRY, core=HOLD_LISTS)
 IN_A_NEW_PROCESS = """
 import sys
@@ -121,6 +121,7 @@ def test_a_new_process_restores_weights_and_optimizer(tmp_path: Path) -> None:
         assert_same(list(arrays.values()), state(model))
 
 
+@pytest.mark.thorough
 def test_training_resumes_from_a_checkpoint(tmp_path: Path) -> None:
     import tensorflow as tf
 

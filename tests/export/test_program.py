@@ -95,6 +95,7 @@ def test_an_interrupted_summary(
     assert capsys.readouterr() == ("", "\nInterrupted.\n")
 
 
+@pytest.mark.thorough
 def test_an_interrupted_export_can_be_repeated(run: RunDirectory, tmp_path: Path) -> None:
     # A test started in the background would pass on that Ctrl-C is ignored; JAX, which
     # TensorFlow Lite imports if it can, swallows one that falls into its garbage collector's hook.

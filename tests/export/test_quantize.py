@@ -86,7 +86,7 @@ def log_probs(model: ka.Seq2Seq, source: np.ndarray) -> np.ndarray:
     return np.stack([to_numpy(first), to_numpy(second)])
 
 
-@pytest.mark.parametrize("tie", [None, "output", "all"])
+@variants("tie", [None, "output", "all"], core=2)
 def test_embeddings_in_8_bits(tie: str | None) -> None:
     whole, source = model(tie), sources([6, 3], VOCABULARY, seed=1)
     before = log_probs(whole, source)
@@ -98,12 +98,15 @@ def test_embeddings_in_8_bits(tie: str | None) -> None:
     np.testing.assert_array_equal(log_probs(whole, source), before)
 
 
-def test_tflite(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
+@variants("precisions", [("int8",), ("float32", "float16", "int8")], ids="-".join)
+def test_tflite(models: dict[str, ka.Seq2Seq], precisions: tuple[str, ...], tmp_path: Path) -> None:
     source = sources([9], VOCABULARY, seed=2)
-    found: dict[str, np.ndarray] = {}
-    sizes: dict[str, int] = {}
-    for precision, used in models.items():
-        serving = ServingModule(used, T, BEAM, batch_size=1)
+    whole = models["float32"]
+    memory, state = whole.encode(source)
+    found = {"float32": to_numpy(whole.decode_step(np.ones(1, "int32"), state, memory)[0])}
+    sizes = {"float32": 4 * whole.count_params()}
+    for precision in precisions:
+        serving = ServingModule(models[precision], T, BEAM, batch_size=1)
         path = export_tflite(serving, tmp_path / f"{precision}.tflite", precision)
         sizes[precision] = path.stat().st_size
         interpreter = Interpreter(str(path), num_threads=1)

@@ -58,6 +58,7 @@ def test_ids_equal_keras_in_a_fresh_process(exported: Path, tmp_path: Path, load
     assert int(rows) == 2 * (53 + 3)
 
 
+@pytest.mark.thorough
 def test_strings_in_a_session_as_a_server_loads_them(
     exported: Path, run: RunDirectory, tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ def model() -> ka.Seq2Seq:
     "search",
     [
         pytest.param(GREEDY, id="greedy", marks=pytest.mark.thorough),
-        pytest.param(BEAM, id="coverage"),
+        pytest.param(BEAM, id="coverage", marks=pytest.mark.thorough),
         pytest.param(GROUPS, id="groups", marks=pytest.mark.thorough),
     ],
 )

@@ -193,6 +193,7 @@ def test_no_later_call_makes_the_workspace_grow(is_limited: bool, tmp_path: Path
     assert grown(path, lengths=(room + 1, 2 * room, 5)) == 0
 
 
+@pytest.mark.thorough
 @on_linux
 def test_the_reproduction_grows_without_the_way_out(tmp_path: Path) -> None:
     def reserved(length: Any) -> Any:

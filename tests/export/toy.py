@@ -80,8 +80,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-CORE_ONNX = ("mocha", "nematus")
-CORE_TFLITE = ("hard-monotonic", "coverage-heads")
+CORE_ONNX = ("mocha",)
+CORE_TFLITE = ("coverage-heads",)
 """What the core suite exports: loops unlike a plain model's. The thorough tests export all."""
 
 

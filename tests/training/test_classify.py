@@ -7,6 +7,7 @@ import pytest
 from matplotlib import image
 
 from keras_attention.ids import UNKNOWN_ID
+from tests.variants import variants
 from training.classification.classifier import (
     POOLINGS,
     Alphabets,
@@ -145,7 +146,7 @@ def test_each_pass_has_every_text_once_in_an_order_of_its_own() -> None:
     assert passes[0] != passes[1]
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@variants("pooling", POOLINGS)
 def test_padding_does_not_change_an_answer(pooling: str) -> None:
     examples = sentences(5, seed=4)
     alphabets = Alphabets.of(examples)

@@ -276,6 +276,7 @@ def test_the_set_of_a_date_never_changes() -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_examples_in_another_process() -> None:
     script = "from training.dates import generate; print(list(generate('dev', 41, seed=7)))"
     environment = os.environ | {"PYTHONHASHSEED": "101", "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -6,10 +6,11 @@ import pytest
 from matplotlib import image
 
 from keras_attention.text.runs import RunDirectory
+from tests.variants import variants
 from training.plot_attention import main
 
 
-@pytest.mark.parametrize("texts", [[], ["3 may 1979", "5月"]])
+@variants("texts", [[], ["3 may 1979", "5月"]])
 def test_the_program(
     run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: list[str]
 ) -> None:

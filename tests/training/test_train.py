@@ -189,6 +189,7 @@ def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
     assert (state.is_finished, state.best, state.best_epoch) == (True, 5.0, 4)
 
 
+@pytest.mark.thorough
 def test_a_training_that_was_stopped_is_complete(
     train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -462,6 +463,7 @@ def test_a_log_without_a_bar_says_each_minute_how_far_it_is(
     assert told[3, 80] == "Step 81 of 100: 3.00 s a step, less than a minute left."
 
 
+@pytest.mark.thorough
 def test_a_training_that_diverges_says_so(
     train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

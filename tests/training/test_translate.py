@@ -96,6 +96,7 @@ def test_a_beam(
     assert out.splitlines() == [r.text for r in original(translator, sources, BeamSearch(4, 0.3))]
 
 
+@pytest.mark.thorough
 def test_the_options_of_a_search(
     run: RunDirectory,
     translator: Translator,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import keras_attention as ka
 from keras_attention.text.runs import RunDirectory
 from tests.documents import blocks
 from tests.export.toy import fresh_python
 
 
+@pytest.mark.thorough
 def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "dates").symlink_to(exported)

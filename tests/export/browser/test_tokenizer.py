@@ -35,7 +35,7 @@ console.log(JSON.stringify({ ids, texts: ids.map((row) => tokenizer.decode(row))
 
 
 @NEEDS_NODE
-@pytest.mark.parametrize("normalization", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
+@variants("normalization", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
 @pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
 def test_ids_and_texts_equal_those_of_sentencepiece(
     model_type: str, normalization: str, tmp_path: Path
@@ -52,6 +52,7 @@ def test_existing_models(name: str, tmp_path: Path) -> None:
     check(tokenizer.model, TEXTS, tmp_path)
 
 
+@pytest.mark.thorough
 @NEEDS_NODE
 @variants("name", SUBWORDS)
 def test_existing_models_on_real_lines(name: str, corpora: Path, tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_other_architectures(changes: dict) -> None:
     assert_equals_keras(found, model, source, BEAM)
 
 
+@pytest.mark.thorough
 def test_a_machine_with_a_gpu_exports_the_same_operators(
     model: ka.Seq2Seq, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_existing_models(name: str, tmp_path: Path) -> None:
     check(SentencePieceTokenizer.from_sentencepiece(existing_model(name)), texts, tmp_path)
 
 
+@pytest.mark.thorough
 @variants("name", SUBWORDS)
 def test_existing_models_on_real_lines(name: str, corpora: Path, tmp_path: Path) -> None:
     lines = real_lines(corpora)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
 import keras_attention as ka
 from export.onnx.convert import convert
@@ -124,6 +125,7 @@ def test_names_and_open_dimensions(exported: Path) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_without_attention(tmp_path: Path) -> None:
     source, target = tokenizer(), tokenizer("ΑΒΓΔΕ")
     sizes = {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5}

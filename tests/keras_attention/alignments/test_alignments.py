@@ -12,6 +12,7 @@ import keras_attention as ka
 from keras_attention.attention.registry import ALIGNMENTS
 from tests import reference
 from tests.arrays import to_numpy
+from tests.variants import variants
 
 B, T, S = 3, 4, 7
 MASK = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]], bool)
@@ -95,7 +96,7 @@ def gradient(function: Any, x: np.ndarray, upstream: np.ndarray) -> np.ndarray:
     return np.asarray(tape.gradient(y, tensor))
 
 
-@pytest.mark.parametrize("kind", ["hardmax", "sparsemax"])
+@variants("kind", ["hardmax", "sparsemax"])
 def test_in_the_place_of_the_one_a_model_was_trained_with(kind: str) -> None:
     sizes = {"source_vocabulary": 9, "target_vocabulary": 9, "embedding_size": 4}
     sizes |= {"encoder_units": 3, "decoder_units": 6, "attention_units": 5}

@@ -71,7 +71,7 @@ def test_layers_in_models_of_any_kind_are_found() -> None:
 def test_a_training_step_still_works_afterwards() -> None:
     model, _ = translator()
     before = ka.attention_of(model, [IDS, TARGET])
-    model.compile(keras.optimizers.SGD(1.0), ["mse", "mse"])
+    model.compile(keras.optimizers.SGD(1.0), ["mse", "mse"], run_eagerly=True)
     model.train_on_batch([IDS, TARGET], [np.ones((2, 3, 12)), np.ones((2, 6))])
     after = ka.attention_of(model, [IDS, TARGET])
     assert before.keys() == after.keys()

@@ -12,6 +12,7 @@ import pytest
 
 import keras_attention as ka
 from tests.arrays import randomize, to_numpy, uniform
+from tests.variants import each_execution, variants
 
 B, T, S, D = 2, 3, 5, 4
 LAYERS: dict[str, Callable[..., Any]] = {
@@ -103,10 +104,11 @@ class Doubled(keras.layers.Layer):
         return input_shape
 
 
+@each_execution
 @pytest.mark.parametrize("layer", ["dense", "other"])
 @pytest.mark.parametrize("query", ["current", "previous"])
 def test_the_activity_regularizer_of_an_attention_layer_counts_in_a_loop(
-    layer: str, query: str
+    layer: str, query: str, execution: dict[str, bool]
 ) -> None:
     options = {"activity_regularizer": keras.regularizers.L2(0.1)}
     combine = keras.layers.Dense(3, **options) if layer == "dense" else Doubled(**options)
@@ -119,7 +121,7 @@ def test_the_activity_regularizer_of_an_attention_layer_counts_in_a_loop(
     outputs = to_numpy(model(arrays))
     expected = 0.1 * np.sum(np.square(outputs)) / B
     assert [float(loss) for loss in model.losses] == pytest.approx([expected], rel=1e-5)
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse", **execution)
     history = model.fit(arrays, outputs, verbose=0).history  # without an error, the rest is this
     assert history["loss"] == pytest.approx([expected], rel=1e-4)
 
@@ -150,7 +152,7 @@ class Inner(keras.layers.Layer):
         return input_shape
 
 
-@pytest.mark.parametrize("query", ["current", "previous"])
+@variants("query", ["current", "previous"])
 def test_the_losses_of_an_attention_layer_count_in_a_loop(query: str) -> None:
     decoder = ka.AttentionDecoder(
         keras.layers.GRUCell(5), ka.LuongAttention("general"), query, attention_layer=Penalized()

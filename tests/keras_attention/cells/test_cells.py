@@ -12,6 +12,7 @@ import pytest
 import keras_attention as ka
 from tests import reference
 from tests.arrays import length_mask, randomize, to_numpy, uniform
+from tests.variants import variants
 
 B, T, S, D, M, U = 2, 5, 7, 3, 11, 13
 LSTM, GRU = keras.layers.LSTMCell, keras.layers.GRUCell
@@ -125,7 +126,7 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize(
+@variants(
     ("query", "feeding"),
     [
         ("current", True),
@@ -134,6 +135,7 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
         ("bottom", True),
         ("bottom", None),
     ],
+    core=2,
 )
 def test_in_a_decoder_at_once_equals_step_by_step(stack: str, query: str, feeding: bool) -> None:
     layer = keras.layers.Dense(3)

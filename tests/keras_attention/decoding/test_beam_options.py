@@ -21,6 +21,7 @@ from tests.keras_attention.decoding.test_search import (
     check,
     one_row,
 )
+from tests.variants import variants
 
 SOURCE = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 0]], bool)
 
@@ -105,7 +106,7 @@ def test_coverage_without_attention_is_refused() -> None:
         search(chain(0), 3, BeamSearch(2, 0.0, 0.2), attention_length=None)
 
 
-@pytest.mark.parametrize("length_penalty", [0.0, 0.7])
+@variants("length_penalty", [0.0, 0.7])
 @pytest.mark.parametrize(("width", "groups"), [(2, 2), (6, 3), (6, 2)])
 @pytest.mark.parametrize("diversity", [0.0, 0.9])
 def test_groups_equal_groups_by_hand(

@@ -22,6 +22,7 @@ from tests.keras_attention.decoding.test_search import (
     greedily,
     one_row,
 )
+from tests.variants import variants
 
 TARGETS = np.array([[3, 4, 1, 2], [4, 2, 0, 0], [2, 0, 0, 0]])
 
@@ -52,7 +53,7 @@ def test_every_token_is_looked_up_after_those_before_it() -> None:
         np.testing.assert_allclose(weights, scored.attention[place])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@variants("seed", range(3))
 @pytest.mark.parametrize("length_penalty", [0.0, 0.8])
 @pytest.mark.parametrize("width", [None, 4])
 def test_what_a_search_found_gets_the_score_of_the_search(

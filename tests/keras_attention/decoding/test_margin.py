@@ -9,11 +9,12 @@ from keras_attention.decoding.margin import SearchMargin
 from tests import reference
 from tests.arrays import to_numpy
 from tests.keras_attention.decoding.test_search import END, ROWS, chain, one_row
+from tests.variants import variants
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6])
 @pytest.mark.parametrize("width", [1, 2, 3, 7])
-@pytest.mark.parametrize("seed", range(3))
+@variants("seed", range(3))
 def test_the_smallest_difference_that_decided(seed: int, width: int, length_penalty: float) -> None:
     searched = chain(seed)
     margin = SearchMargin(width, length_penalty)

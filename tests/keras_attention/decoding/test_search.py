@@ -16,6 +16,7 @@ from keras import ops
 from keras_attention.decoding import BeamSearch, GreedySearch, beam_search, greedy_search
 from tests import reference
 from tests.arrays import to_numpy
+from tests.variants import variants
 
 V, S, END, START = 5, 3, 2, 1
 ROWS = 3
@@ -145,7 +146,7 @@ def test_a_beam_as_wide_as_all_hypotheses_ranks_them_all(length_penalty: float) 
         check(found, row, every, length_penalty)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@variants("seed", range(4))
 @pytest.mark.parametrize("width", [2, 3, 7])
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0])
 def test_a_narrow_beam_equals_a_beam_search_by_hand(

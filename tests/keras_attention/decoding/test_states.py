@@ -21,6 +21,7 @@ from keras_attention.decoding import (
 from keras_attention.decoding.margin import SearchMargin
 from tests.arrays import randomize, to_numpy, uniform
 from tests.keras_attention.decoding.test_search import END, ROWS, START, S, V, chain
+from tests.variants import variants
 
 TARGETS = np.array([[3, 4, 1, 2], [4, 2, 0, 0], [2, 0, 0, 0]])
 NUMBERS = np.random.default_rng(5).random((ROWS, 4, 5)).astype("float32")
@@ -64,7 +65,7 @@ def test_none_passes_through_the_state(run: Callable[..., Any]) -> None:
 
 
 @each_run
-@pytest.mark.parametrize("state", [None, (), {"memory": None}])
+@variants("state", [None, (), {"memory": None}])
 def test_a_state_without_any_tensor(run: Callable[..., Any], state: Any) -> None:
     table = ops.log_softmax(uniform(V, V, seed=1, scale=2.0))
     weights = ops.convert_to_tensor(uniform(V, S, seed=2))

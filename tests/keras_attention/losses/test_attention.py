@@ -15,7 +15,7 @@ from keras_attention.losses.attention import coverage_loss, guided_alignment_los
 from keras_attention.losses.tokens import cross_entropy
 from tests import reference
 from tests.arrays import dtype_policy, randomize, to_numpy, uniform
-from tests.variants import variants
+from tests.variants import each_execution, variants
 
 B, T, S = 3, 5, 7
 IDS = np.array([[4, 2, 6, 1, 3], [5, 2, 0, 0, 0], [1, 3, 2, 0, 0]])
@@ -151,20 +151,18 @@ def test_with_attention_gives_what_the_model_and_its_steps_give(attention: Any) 
     assert {id(v) for v in own} == {id(v) for v in shared}
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
-def test_fit_learns_the_coverage_loss_of_real_tokens_too(jit_compile: bool) -> None:
+@each_execution
+def test_fit_learns_the_coverage_loss_of_real_tokens_too(execution: dict[str, bool]) -> None:
     """`fit` and `evaluate` report the cross-entropy plus the weighted coverage loss."""
     made = model(coverage_loss=2.0)
     attention = to_numpy(made.with_attention()(inputs())["attention"])
     each = np.array([reference.coverage_losses(row) for row in attention])
     entropy = to_numpy(cross_entropy(made(inputs()), IDS))[IDS != 0].mean()
     expected = entropy + 2.0 * each[IDS != 0].mean()
-    made.compile(keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile)
+    made.compile(keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), **execution)
     assert made.evaluate(inputs(), IDS, verbose=0) == pytest.approx(expected, rel=1e-5)
     plain = model()
-    plain.compile(
-        keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile
-    )
+    plain.compile(keras.optimizers.SGD(0.1), ka.losses.MaskedCrossEntropy(), **execution)
     history = made.fit(inputs(), IDS, verbose=0)
     assert history.history["loss"][0] == pytest.approx(expected, rel=1e-5)
     assert plain.fit(inputs(), IDS, verbose=0).history["loss"][0] == pytest.approx(

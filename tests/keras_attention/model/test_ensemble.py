@@ -12,6 +12,7 @@ import keras_attention as ka
 from tests import reference
 from tests.arrays import to_numpy
 from tests.keras_attention.model.test_seq2seq import END, SOURCE, new, next_log_probs
+from tests.variants import variants
 
 TARGET = np.array([[3, 5, 2], [4, 2, 0], [6, 6, 3]])
 
@@ -35,7 +36,7 @@ def mean_log_probs(models: list[Any], source: np.ndarray, mean: str) -> referenc
     return look_up
 
 
-@pytest.mark.parametrize("mean", ["probabilities", "log_probabilities"])
+@variants("mean", ["probabilities", "log_probabilities"])
 def test_a_beam_follows_the_mean_of_the_models(models: list[Any], mean: Any) -> None:
     found = ka.model.Ensemble(models, mean).generate(SOURCE, ka.BeamSearch(3, 0.8), 4)
     for row, source in enumerate(SOURCE):
@@ -45,7 +46,7 @@ def test_a_beam_follows_the_mean_of_the_models(models: list[Any], mean: Any) -> 
             assert found.scores[row, place] == pytest.approx(one.score(0.8), abs=1e-4)
 
 
-@pytest.mark.parametrize("mean", ["probabilities", "log_probabilities"])
+@variants("mean", ["probabilities", "log_probabilities"])
 def test_scores_and_attention_are_means(models: list[Any], mean: Any) -> None:
     found = ka.model.Ensemble(models, mean).score(SOURCE, TARGET)
     for row, t in np.ndindex(TARGET.shape):
@@ -57,7 +58,7 @@ def test_scores_and_attention_are_means(models: list[Any], mean: Any) -> None:
     np.testing.assert_allclose(found.attention, np.mean(attention, axis=0), atol=1e-5)
 
 
-@pytest.mark.parametrize(
+@variants(
     "search",
     [
         ka.GreedySearch((ka.decoding.MinLength(3),)),

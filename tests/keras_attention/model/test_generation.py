@@ -16,6 +16,7 @@ from tests.keras_attention.model.test_seq2seq import (
     new,
     next_log_probs,
 )
+from tests.variants import variants
 
 ALLOWED = np.array(
     [[0, 0, 1, 1, 1, 1, 0], [0, 0, 1, 1, 0, 0, 1], [0, 1, 1, 0, 1, 1, 1]], dtype=bool
@@ -54,7 +55,7 @@ def test_a_beam_under_constraints_follows_the_model_as_it_is_trained(model: Any)
         assert np.all(np.isneginf(found.scores[row, len(expected) :]))
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@variants("search", SEARCHES, core=2)
 def test_a_padded_batch_equals_each_sentence_alone(model: Any, search: Any) -> None:
     together = model.generate(SOURCE, search, 5, prefix=PREFIX, allowed=ALLOWED)
     for row, source in enumerate(SOURCE[:1] if isinstance(search, ka.SamplingSearch) else SOURCE):
@@ -96,7 +97,7 @@ def test_a_row_without_hypotheses(model: Any) -> None:
         assert np.all(found.lengths[[0, 2], 0] > 0)
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@variants("search", SEARCHES, core=2)
 def test_a_model_whose_numbers_went_wrong_is_told_under_constraints_too(search: Any) -> None:
     model = new("bahdanau")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])

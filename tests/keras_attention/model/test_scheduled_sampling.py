@@ -14,7 +14,7 @@ from keras_attention import schedules
 from keras_attention.decoding import scheduled_decoding
 from tests import reference
 from tests.arrays import randomize, to_numpy
-from tests.variants import variants
+from tests.variants import each_execution, variants
 
 B, T, V = 3, 5, 13
 SOURCE = np.array([[5, 6, 7, 8, 9, 5, 2], [6, 7, 2, 0, 0, 0, 0], [8, 9, 6, 5, 2, 0, 0]])
@@ -201,14 +201,16 @@ def test_only_training_reads_the_models_own_tokens_and_without_dropout(
     np.testing.assert_array_equal(read[0], own(made, chance, chance))
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
-def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(jit_compile: bool) -> None:
+@each_execution
+def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(
+    execution: dict[str, bool],
+) -> None:
     made = sampled(schedules.Linear(c=1.0, k=1e-9), temperature=0.0)  # the same whatever is sampled
-    made.compile(made.optimizer, ka.losses.MaskedCrossEntropy(), jit_compile=jit_compile)
+    made.compile(made.optimizer, ka.losses.MaskedCrossEntropy(), **execution)
     read = own(made, chances(1), chances(2))
     plain = ka.Seq2Seq(made.config)
     plain.set_weights(made.get_weights())
-    plain.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy())
+    plain.compile(keras.optimizers.SGD(0.5), ka.losses.MaskedCrossEntropy(), run_eagerly=True)
     loss = plain.fit({"source": SOURCE, "target": read}, LABELS, verbose=0).history["loss"]
     assert made.fit(INPUTS, LABELS, verbose=0).history["loss"] == pytest.approx(loss, rel=1e-6)
     for ours, theirs in zip(made.get_weights(), plain.get_weights(), strict=True):
@@ -217,6 +219,7 @@ def test_the_gradient_is_that_of_teacher_forcing_with_what_was_read(jit_compile:
 
 def test_a_saved_one_goes_on_where_it_was(tmp_path: Path) -> None:
     made = sampled(schedules.Exponential(k=0.5), temperature=0.7)
+    made.run_eagerly = True
     made.fit(INPUTS, LABELS, verbose=0)
     made.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")

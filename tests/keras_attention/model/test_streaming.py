@@ -25,7 +25,7 @@ def model(seed: int = 3, **changes: Any) -> ka.Seq2Seq:
 
 
 @variants("seed", range(4))
-@pytest.mark.parametrize(
+@variants(
     "changes",
     [
         {},

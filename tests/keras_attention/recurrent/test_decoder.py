@@ -13,7 +13,7 @@ import pytest
 import keras_attention as ka
 from tests import reference
 from tests.arrays import dtype_policy, length_mask, randomize, to_numpy, uniform
-from tests.variants import variants
+from tests.variants import each_execution, variants
 
 B, T, S, D, M, U, A, L = 2, 5, 7, 3, 11, 13, 17, 19
 LENGTHS = [7, 4]
@@ -305,16 +305,16 @@ TRAINED = [
 
 
 @variants(("query", "feeding", "score"), TRAINED, core=(TRAINED[0], TRAINED[-1]))
-@pytest.mark.parametrize("jit_compile", [True, False])
+@each_execution
 def test_a_step_of_training_reaches_every_weight(
-    query: str, feeding: bool, score: str, jit_compile: bool
+    query: str, feeding: bool, score: str, execution: dict[str, bool]
 ) -> None:
     decoder = new(query, feeding, True, "lstm", score)
     target, source = keras.Input((None, D)), keras.Input((None, M))
     model = keras.Model([target, source], decoder(target, memory=source))
     randomize(decoder, seed=7)
     before = [to_numpy(weight).copy() for weight in decoder.trainable_weights]
-    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=jit_compile)
+    model.compile(keras.optimizers.SGD(1.0), "mse", **execution)
     wanted = uniform(B, T, L, seed=9)
     loss = model.train_on_batch([inputs(), memory()], wanted)
     for old, weight in zip(before, decoder.trainable_weights, strict=True):

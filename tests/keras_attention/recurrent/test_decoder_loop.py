@@ -155,7 +155,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(case.values()))
+@variants("case", CASES, ids=lambda case: " ".join(case.values()), core=CASES[::4])
 def test_gradients_equal_those_of_the_plain_formulation(
     case: dict[str, str], plain: Callable[[], None]
 ) -> None:
@@ -175,7 +175,7 @@ def test_gradients_where_outputs_are_read(cell: str, plain: Callable[[], None]) 
     assert_equal(found, gradients(layer, reads_output=own))
 
 
-@pytest.mark.parametrize("jit_compile", [True, False])
+@variants("jit_compile", [True, False])
 def test_gradients_in_a_compiled_function(jit_compile: bool, plain: Callable[[], None]) -> None:
     layer = decoder("stack")
     own = tf.function(lambda: gradients(layer), jit_compile=jit_compile)()
@@ -183,7 +183,7 @@ def test_gradients_in_a_compiled_function(jit_compile: bool, plain: Callable[[],
     assert_equal(own, gradients(layer))
 
 
-@pytest.mark.parametrize("score", ["bahdanau", "general"])
+@variants("score", ["bahdanau", "general"])
 def test_gradients_where_no_length_is_known(score: str) -> None:
     layer = decoder(score=score)
 
@@ -223,7 +223,7 @@ def test_noise_of_an_alignment_is_the_same_on_the_way_back(plain: Callable[[], N
     assert not np.allclose(own[0], without[0])
 
 
-@variants("query", ["previous", "bottom", "current", "between"], core=2)
+@variants("query", ["previous", "bottom", "current", "between"])
 def test_dropout_is_the_same_on_the_way_back(query: str, plain: Callable[[], None]) -> None:
     def made() -> ka.AttentionDecoder:
         cells = [
@@ -262,7 +262,7 @@ def test_noise_inside_the_loop_is_new_at_each_step_and_trained(plain: Callable[[
     assert_equal(own, gradients(layer))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@variants("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_low_precision_is_close(policy: str) -> None:
     expected = gradients(decoder("stack"))
     with dtype_policy(policy):

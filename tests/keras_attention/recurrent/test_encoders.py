@@ -177,6 +177,7 @@ def test_states_start_a_decoder_of_the_same_size() -> None:
     assert tuple(outputs.shape) == (B, 2, 2 * U)
 
 
+@pytest.mark.thorough
 @each_encoder
 def test_a_step_of_training_reaches_every_weight(kind: str) -> None:
     encoder = built(kind, num_layers=2)

@@ -84,6 +84,7 @@ def test_steps_are_drawn_by_the_schedule_which_counts_calls_in_training() -> Non
     assert int(layer.steps) == 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_model_of_frames_learns_with_it(jit_compile: bool) -> None:
     """Each frame is half of the previous one: fed outputs teach the same as true frames."""

@@ -15,6 +15,7 @@ from keras_attention import SentencePieceTokenizer
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.text.tokenizer import MODEL_TYPES, NORMALIZATIONS
 from tests.hard_text import HARD_TEXT, LEARNED
+from tests.variants import variants
 
 REAL = {"multi30k/train.de": 0, "tatoeba/train.tsv": 1}
 TEXTS = list(HARD_TEXT.values())
@@ -44,7 +45,7 @@ def check(tokenizer: SentencePieceTokenizer, texts: list[str], has_bytes: bool) 
         assert all(UNKNOWN_ID not in row for row in ids)
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@variants("normalization", NORMALIZATIONS, core=2)
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_host_and_graph_are_one(lines: list[str], model_type: str, normalization: str) -> None:
     tokenizer = SentencePieceTokenizer.train(lines, 500, model_type, normalization)

@@ -32,6 +32,7 @@ def translator(tokenizer: ka.SentencePieceTokenizer) -> ka.Translator:
     return make(tokenizer, end_bias=1.0)
 
 
+@pytest.mark.thorough
 def test_several_runs_are_an_ensemble(
     tokenizer: ka.SentencePieceTokenizer, translator: ka.Translator, tmp_path: Path
 ) -> None:

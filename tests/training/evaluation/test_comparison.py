@@ -115,6 +115,7 @@ def test_a_comparison_finds_what_length_does() -> None:
     )
 
 
+@pytest.mark.thorough
 def test_the_intervals_hold_what_they_promise() -> None:
     """Systems that differ by chance alone: 95 of 100 intervals should contain 0."""
     (right, _), targets = made_up()

@@ -98,11 +98,14 @@ def test_own_pairs_from_a_file_to_a_score(
     assert report["sources"] == 30
     assert "tok:13a" in report["bleu"][1]
 
-    lower = tmp_path / "lower"
-    other = [*command, "text.normalization=nmt_nfkc_cf", "training.steps=10"]
-    assert train.main([*other, "--out", str(lower)]) == 0
+
+@pytest.mark.thorough
+def test_a_model_of_lower_case_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs, run = write_pairs(tmp_path / "pairs.tsv", 400), tmp_path / "run"
+    options = ["text.normalization=nmt_nfkc_cf", "training.steps=10", f"data.train.tsv=[{pairs}]"]
+    assert train.main(["--recipe", "corpus", *SMALL_CORPUS, *options, "--out", str(run)]) == 0
     assert "lower case" not in capsys.readouterr().err
-    assert evaluate.main([str(lower), "--json"]) == 0
+    assert evaluate.main([str(run), "--json"]) == 0
     assert "the model writes lower case" in capsys.readouterr().err
 
 

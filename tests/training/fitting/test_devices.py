@@ -61,6 +61,7 @@ def test_xla_on_several_devices_is_an_error(tmp_path: Path) -> None:
     assert "Key `training.jit_compile`: must be false on several devices" in done.stderr
 
 
+@pytest.mark.thorough
 def test_float16_on_several_devices_is_an_error(tmp_path: Path) -> None:
     done = train_on_two(tmp_path / "run", "training.dtype=mixed_float16")
     assert done.returncode == 2
