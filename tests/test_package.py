@@ -156,11 +156,15 @@ def test_programs_do_not_inherit_the_oldest_versions(extra: str) -> None:
     assert (named["keras"], named["tensorflow"]) == ("3.15", "2.21")
 
 
-def test_wheel_works_away_from_the_repository(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_works_away_from_the_repository_and_leaves_the_devices_alone(
+    wheel: Path, tmp_path: Path
+) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
+    # TensorFlow refuses the setting with a RuntimeError once an import has touched a device.
     code = """
-import keras_attention as ka, numpy as np
+import keras_attention as ka, numpy as np, tensorflow as tf
+tf.config.threading.set_inter_op_parallelism_threads(1)
 print(ka.__file__)
 print(float(ka.scores.dot(np.array([[[0.91, 0.38]]]), np.array([[[-0.76, 0.75]]]))[0, 0, 0]))
 """
@@ -188,15 +192,6 @@ def test_tensorflow_is_imported_lazily(path: Path) -> None:
     names = imported_at_once(path)
     assert not [name for name in names if name.startswith("keras_attention.backend.tensorflow")]
     assert {name.partition(".")[0] for name in names} & (LAZY | CONVERTERS) == set()
-
-
-def test_import_leaves_the_devices_alone() -> None:
-    # TensorFlow refuses this setting with a RuntimeError once anything has touched a device.
-    code = """
-import keras_attention, tensorflow as tf
-tf.config.threading.set_inter_op_parallelism_threads(1)
-"""
-    run(sys.executable, "-c", code)
 
 
 def test_the_package_has_namespaces_and_what_most_programs_begin_with() -> None:

@@ -31,9 +31,10 @@ def variants(
     return pytest.mark.parametrize(names, marked, ids=ids)
 
 
-each_execution = variants(
-    "execution",
-    [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}],
-    ids=["eager", "graph", "xla"],
-)
-"""How a step of `fit` is run, as arguments of `compile`: traced and compiled it takes longer."""
+EXECUTIONS = {
+    "eager": {"run_eagerly": True},
+    "graph": {"jit_compile": False},
+    "xla": {"jit_compile": True},
+}
+"""The ways to run a step of `fit`, as arguments of `compile`: the second and third take longer."""
+each_execution = variants("execution", EXECUTIONS.values(), ids=list(EXECUTIONS))

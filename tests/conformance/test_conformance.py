@@ -26,7 +26,7 @@ from tests.conformance.registry import (
     Entry,
 )
 from tests.public import public_classes
-from tests.variants import variants
+from tests.variants import EXECUTIONS, variants
 
 each_entry = variants("name", REGISTRY, core=FIRST_OF_EACH_CLASS)
 not_on_torch = pytest.mark.skipif(
@@ -34,11 +34,22 @@ not_on_torch = pytest.mark.skipif(
     reason="torch.compile takes minutes for each recurrent layer, and is not tested",
 )
 TOLERANCE = 5e-6
+TRACED_IN_CORE = ("AttentionDecoder-bahdanau", "Seq2Seq-bahdanau")
 # On JAX whatever is not compiled is the exception; on TensorFlow XLA is a choice, and takes long.
 XLA_MARKS = [] if keras.backend.backend() == "jax" else [not_on_torch, pytest.mark.thorough]
 with_and_without_jit = pytest.mark.parametrize(
     "jit_compile", [False, pytest.param(True, marks=XLA_MARKS)]
 )
+
+STEPS = [(name, execution) for name in REGISTRY for execution in EXECUTIONS]
+# The core suite traces few of them, which takes longest; on JAX it compiles one of each class.
+STEPS_OF_CORE = [
+    (name, execution)
+    for name, execution in STEPS
+    if (execution == "xla" and keras.backend.backend() == "jax" and name in FIRST_OF_EACH_CLASS)
+    or (execution == "eager" and name in FIRST_OF_EACH_CLASS)
+    or (execution == "graph" and name in TRACED_IN_CORE)
+]
 
 
 def random_model(entry: Entry) -> keras.Model:
@@ -144,7 +155,7 @@ def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: 
 
 
 @each_entry
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@variants("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_low_precision_is_finite_and_close(name: str, policy: str) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, source=5, target=4)
@@ -181,17 +192,18 @@ def test_rows_do_not_know_each_other(name: str) -> None:
         assert_equal(alone, [array[row : row + 1] for array in together], TOLERANCE)
 
 
-@each_entry
-@with_and_without_jit
-def test_a_step_of_training_reaches_every_weight(name: str, jit_compile: bool) -> None:
+@variants(("name", "execution"), STEPS, core=STEPS_OF_CORE, ids=lambda value: value)
+def test_a_step_of_training_reaches_every_weight(name: str, execution: str) -> None:
     entry = REGISTRY[name]
     model, arrays = random_model(entry), entry.arrays(3, 5, 4)
     if not model.trainable_variables:
         pytest.skip("nothing to train")
+    if execution == "xla" and keras.backend.backend() == "torch":
+        pytest.skip("torch.compile takes minutes for each recurrent layer, and is not tested")
     if NOT_TRAINED_ON.get(name) == keras.backend.backend():
         pytest.skip("refused on this backend")
     targets = [np.ones_like(array) for array in outputs(model, arrays)]
-    model.compile(keras.optimizers.SGD(0.5), ["mse"] * len(targets), jit_compile=jit_compile)
+    model.compile(keras.optimizers.SGD(0.5), ["mse"] * len(targets), **EXECUTIONS[execution])
     before = [to_numpy(variable).copy() for variable in model.trainable_variables]
     loss = model.train_on_batch(arrays, targets)
     assert np.isfinite(loss).all()

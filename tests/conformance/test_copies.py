@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import pytest
 
 from tests.arrays import randomize, to_numpy
 from tests.conformance.registry import FIRST_OF_EACH_CLASS, REGISTRY
@@ -41,7 +40,7 @@ def test_a_stateless_call_computes_with_the_weights_it_is_given(name: str) -> No
 
 
 @each_entry
-@pytest.mark.parametrize("way", COPIES)
+@variants("way", COPIES)
 def test_a_copy_answers_the_same_and_shares_nothing(name: str, way: str) -> None:
     model, arrays = REGISTRY[name].model(), REGISTRY[name].arrays(3, source=5, target=4)
     randomize(model, seed=17)

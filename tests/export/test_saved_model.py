@@ -51,6 +51,7 @@ print(rows)
 """
 
 
+@pytest.mark.thorough
 @variants("load", [LOAD_IN_A_SESSION, LOAD], ids=["session", "load"])
 def test_ids_equal_keras_in_a_fresh_process(exported: Path, tmp_path: Path, load: str) -> None:
     path = exported / "saved_model" / "toy-ids" / "1"

@@ -47,6 +47,7 @@ def test_onnx(model: ka.Seq2Seq, search: Any) -> None:
     assert model.generate(source, ka.GreedySearch(), T).lengths.min() < 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "search",
     [

@@ -19,6 +19,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 import keras_attention as ka
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import BEAM, MAX_SOURCE, fresh_python
+from tests.variants import variants
 
 TEXTS = ["abc 12", "", "é", "ｅ１", "zzz", "0123456789ab"]
 
@@ -73,7 +74,7 @@ def predict(port: int, signature: str = "", **inputs: Any) -> dict[str, np.ndarr
     return {name: tf.make_ndarray(tensor) for name, tensor in found.outputs.items()}
 
 
-@pytest.mark.parametrize(
+@variants(
     ("signature", "options", "search"),
     [
         ("", {}, None),
@@ -82,6 +83,7 @@ def predict(port: int, signature: str = "", **inputs: Any) -> dict[str, np.ndarr
         ("translate_search", {"beam_width": 5}, ka.BeamSearch(5, BEAM.length_penalty)),
         ("translate_search", {"length_penalty": 0.0, "beam_width": 1}, ka.GreedySearch()),
     ],
+    core=2,
 )
 def test_what_python_gives(
     port: int, run: RunDirectory, signature: str, options: dict[str, Any], search: Any
@@ -107,6 +109,7 @@ def test_what_is_refused(port: int) -> None:
         predict(port, text=["ab"], beam_width=2)
 
 
+@pytest.mark.thorough
 def test_what_the_readme_tells_to_type(port: int, exported: Path, run: RunDirectory) -> None:
     (block,) = re.findall(
         r"```python serving\n(.*?)```", (exported / "README.md").read_text("utf-8"), re.DOTALL

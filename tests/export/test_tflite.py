@@ -181,6 +181,7 @@ def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) ->
         assert computed_without_reserving(path, "decode_step") == []
 
 
+@pytest.mark.thorough
 @on_linux
 @variants("is_limited", [True, False])
 def test_no_later_call_makes_the_workspace_grow(is_limited: bool, tmp_path: Path) -> None:

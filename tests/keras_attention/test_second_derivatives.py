@@ -100,6 +100,7 @@ def test_they_are_finite_differences_of_the_first(name: str) -> None:
     np.testing.assert_allclose((after - before) / (2.0 * step), expected, rtol=1e-2)
 
 
+@pytest.mark.thorough
 def test_they_are_the_same_in_a_graph() -> None:
     layer = LAYERS["previous"]()
     found = tf.function(lambda: second(layer, *given()), autograph=False)()

@@ -72,6 +72,7 @@ def test_two_runs(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
         assert expected["bleu"][1] == report["signature"]
 
 
+@pytest.mark.thorough
 def test_three_runs_on_a_test_set(
     runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

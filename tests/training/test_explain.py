@@ -21,6 +21,7 @@ from tests import reference
 from tests.arrays import to_numpy
 from tests.export.toy import TARGET_ALPHABET, tokenizer, toy_model, toy_run
 from tests.shared import made_once
+from tests.variants import variants
 from training import evaluate, explain, train, translate
 from training.explanation.steps import Explanation, Head, Look, Mechanism, Step, Word, readable
 from training.explanation.steps import explain as explained
@@ -73,7 +74,7 @@ def own_scores(attention: Any, look: Look, encoded: np.ndarray) -> np.ndarray:
     return reference.dot(query, keys)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@variants("kind", KINDS, core=3)
 def test_what_is_shown_is_what_the_model_does(kind: str) -> None:
     one, found = one_of(kind)
     (translation,) = one([TEXT])

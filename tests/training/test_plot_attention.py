@@ -23,6 +23,7 @@ def test_the_program(
     assert width > 300
 
 
+@pytest.mark.thorough
 def test_another_run_beside_it(run: RunDirectory, tmp_path: Path) -> None:
     alone, beside = tmp_path / "alone.png", tmp_path / "beside.png"
     assert main([str(run.path), "3 may 1979", "--out", str(alone)]) == 0

@@ -19,6 +19,7 @@ import keras_attention as ka
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
+from tests.variants import variants
 from training.dates import generate
 from training.fitting import start
 from training.fitting.callbacks import Bar, Pace
@@ -143,7 +144,7 @@ def tiny_model() -> ka.Seq2Seq:
     return model
 
 
-@pytest.mark.parametrize(
+@variants(
     ("select_by", "values", "expected"),
     [
         ("metric", [0.25, 0.5, 0.5, 0.375], [1.0, 2.0, 3.0, 3.0]),

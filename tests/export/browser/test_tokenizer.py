@@ -46,7 +46,7 @@ def test_ids_and_texts_equal_those_of_sentencepiece(
 
 
 @NEEDS_NODE
-@pytest.mark.parametrize("name", EXISTING)
+@variants("name", EXISTING, core=3)
 def test_existing_models(name: str, tmp_path: Path) -> None:
     tokenizer = SentencePieceTokenizer.from_sentencepiece(existing_model(name))
     check(tokenizer.model, TEXTS, tmp_path)

@@ -11,29 +11,26 @@ import pytest
 
 import keras_attention as ka
 from export.assets.reference import padded
-from export.onnx.convert import convert, export_onnx
+from export.onnx.convert import convert
 from export.onnx.passes import op_types
+from keras_attention.text.runs import RunDirectory
 from tests.export.toy import CORE_ONNX, each_architecture, sources, toy_model
 from tests.variants import variants
 
-VOCABULARY, T = 29, 11
+VOCABULARY, T = 28, 11
 BEAM = ka.BeamSearch(3, 0.6)
 
 
 @pytest.fixture(scope="module")
-def model() -> ka.Seq2Seq:
-    return toy_model(VOCABULARY)
+def model(run: RunDirectory) -> ka.Seq2Seq:
+    made = run.model()
+    assert made.config.source_vocabulary == VOCABULARY
+    return made
 
 
 @pytest.fixture(scope="module")
-def files(model: ka.Seq2Seq, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    out = tmp_path_factory.mktemp("onnx")
-    made = export_onnx(model, out, max_length=T, search=BEAM)
-    assert [file.relative_to(out).as_posix() for file in made] == [
-        "onnx/greedy.onnx",
-        "onnx/beam.onnx",
-    ]
-    return {file.stem: file for file in made}
+def files(exported: Path) -> dict[str, Path]:
+    return {name: exported / "onnx" / f"{name}.onnx" for name in ("greedy", "beam")}
 
 
 def run(model: Path | onnx.ModelProto, source: np.ndarray) -> dict[str, np.ndarray]:

@@ -73,7 +73,7 @@ def check(tokenizer: SentencePieceTokenizer, texts: list[str], folder: Path) -> 
     assert decoded == tokenizer.decode(expected)
 
 
-@pytest.mark.parametrize("name", EXISTING)
+@variants("name", EXISTING, core=3)
 def test_existing_models(name: str, tmp_path: Path) -> None:
     texts = [text for text in TEXTS if "\0" not in text]
     check(SentencePieceTokenizer.from_sentencepiece(existing_model(name)), texts, tmp_path)

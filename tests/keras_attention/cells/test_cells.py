@@ -92,7 +92,7 @@ def test_the_size_of_what_is_summed_does_not_matter_to_layer_norm() -> None:
     np.testing.assert_allclose(over_sequence(cell, inputs), before, atol=2e-6)
 
 
-@pytest.mark.parametrize(
+@variants(
     "made",
     [
         lambda: ka.cells.LayerNormLSTMCell(U, dropout=0.4, recurrent_dropout=0.3),

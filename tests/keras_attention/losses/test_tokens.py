@@ -12,6 +12,7 @@ import tensorflow as tf
 import keras_attention as ka
 from keras_attention.losses import tokens
 from tests.arrays import to_numpy, uniform
+from tests.variants import variants
 
 B, T, V = 3, 5, 7
 TARGETS = np.array([[4, 2, 6, 1, 3], [5, 2, 0, 0, 0], [1, 3, 2, 0, 0]])
@@ -263,7 +264,7 @@ def ends_in(kind: str) -> keras.Model:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow knows")
-@pytest.mark.parametrize("kind", ["activation", "layer", "float16", "each step", "any steps"])
+@variants("kind", ["activation", "layer", "float16", "each step", "any steps"], core=2)
 def test_a_softmax_before_logits_is_refused_in_fit(kind: str) -> None:
     model = ends_in(kind)
     model.compile("sgd", ka.losses.MaskedCrossEntropy())

@@ -14,6 +14,7 @@ import keras_attention as ka
 from keras_attention.migration.weights import load_tfa_weights
 from tests.arrays import randomize, to_numpy, uniform
 from tests.golden import CASES, Case, decoder_of, mask_of, named_by_tfa, names
+from tests.variants import variants
 
 CHECKPOINT = Path(__file__).parents[2] / "data" / "tfa_checkpoint"
 
@@ -31,7 +32,7 @@ def check(decoder: ka.AttentionDecoder, case: Case) -> None:
     np.testing.assert_allclose(to_numpy(weights), case["alignments"], atol=1e-5)
 
 
-@pytest.mark.parametrize("style", ["checkpoint", "layer"])
+@variants("style", ["checkpoint", "layer"])
 @pytest.mark.parametrize("name", names("decode/"))
 def test_a_decoder_gives_the_reference_values(name: str, style: str) -> None:
     case = CASES[name]

@@ -11,6 +11,7 @@ import pytest
 import keras_attention as ka
 from tests import reference
 from tests.arrays import length_mask, randomize, to_numpy, uniform
+from tests.variants import variants
 
 B, S, D, U = 3, 7, 5, 11
 LENGTHS = [7, 2, 5]
@@ -65,7 +66,7 @@ def test_equals_the_numpy_reference(kind: str, num_layers: int) -> None:
 
 @each_encoder
 @each_depth
-@pytest.mark.parametrize("side", ["right", "left"])
+@variants("side", ["right", "left"])
 def test_a_padded_batch_equals_each_sentence_alone(kind: str, num_layers: int, side: str) -> None:
     encoder = built(kind, num_layers=num_layers)
     inputs, mask = padded(side)

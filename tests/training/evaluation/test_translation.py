@@ -84,6 +84,7 @@ def test_the_run_may_stand_before_and_after_the_test_set(
     assert reports[0] == reports[1]
 
 
+@pytest.mark.thorough
 def test_all_of_a_test_set_unless_less_is_asked_and_told(
     run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,7 @@ def test_two_devices_learn_what_one_learns(train_toy: Train, tmp_path: Path) -> 
             assert shared[name] == pytest.approx(alone[name], rel=1e-3), name
 
 
+@pytest.mark.thorough
 def test_xla_on_several_devices_is_an_error(tmp_path: Path) -> None:
     done = train_on_two(tmp_path, "training.jit_compile=true")
     assert done.returncode == 2

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from keras_attention.text import Translation
 from tests.arrays import uniform
+from tests.variants import variants
 from training.pictures.heat_maps import examples, heat_maps, plot
 
 
@@ -37,7 +38,7 @@ def test_a_heat_map_for_each_result() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
-@pytest.mark.parametrize(
+@variants(
     ("columns", "text", "rows"),
     [
         (["␣one", "␣two"], " ".join(["zwei"] * 30), ["␣zwei"] * 30),
@@ -45,6 +46,7 @@ def test_a_heat_map_for_each_result() -> None:
         (["a", "b"], "Donaudampfschifffahrtsgesellschaft", ["␣Donaudampfschifffahrtsgesells"]),
         (["語"] * 40, "日本" * 20, ["日本"] * 20),
     ],
+    core=4,
 )
 @pytest.mark.parametrize("names", [("",), ("softmax", "sparsemax")])
 def test_nothing_is_cut_off_nor_on_top_of_each_other(
