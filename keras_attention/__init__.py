@@ -1,5 +1,10 @@
 """Recurrent sequence-to-sequence models with attention for Keras 3.
 
+The parts in the order of the computation: an encoder reads (`recurrent`); `scores` compares its
+outputs with a query; `masking` has the masked softmax, and `alignments` what can take its place;
+`attention` joins them to layers, which `recurrent`'s decoder calls at every step; `model`, `losses`
+and `decoding` train it and search with it.
+
 Everything public stands in one namespace, which is the module of that name, for example
 `ka.alignments.Monotonic`. What most programs begin with is here as well: `ka.BahdanauAttention` is
 `ka.attention.BahdanauAttention`.

@@ -1,4 +1,6 @@
-"""Alignments, which turn scores into weights; `base` holds their base class.
+"""Alignments, which turn scores into weights with the softmax of `masking`, or in other ways.
+
+`base` holds their base class.
 
 `softmax`, `sparsemax`, `local` and `monotonic` each hold one family. `chunkwise` extends
 `monotonic`, which sums with `linear_recurrence`. No alignment depends on how scores are computed.

@@ -3,8 +3,8 @@
 `query_times` has one class per query time: its equations, and what each cell reads. On top of it,
 `decoder_step` maps a decoder's flat state to the next, `decoder` is the Keras layer,
 `decoder_arguments` checks the layer's arguments, and `decoder_loop` runs it over a target.
-`scheduled_outputs` feeds a decoder its own outputs. `holes` closes the holes in what an encoder
-reads.
+`scheduled_outputs` feeds a decoder its own outputs. `padding` freezes an encoder on padding, and
+closes the holes in what it reads.
 """
 
 from __future__ import annotations

@@ -1,33 +1,26 @@
 """Recurrent encoders: sentences in, one vector per position and the final states out.
 
-The recurrent layers get no mask, because a masked LSTM is not fused: cuDNN accepts only some masks,
-and ONNX makes it a loop. Instead, each position carries an additional feature that is 1 on padding.
-It closes the input gate and opens the forget gate there, so the cell state passes through padding
-bit for bit unchanged. The output h is not held; that is why padding inside a row, a hole, first
-moves to its end (see `holes`).
+The recurrent layers get no mask; `padding` holds their states over what is masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
 from keras_attention.checks import check_fraction, check_positive, check_shape
-from keras_attention.masking import is_contiguous, step_mask, unmasked
+from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
-from keras_attention.recurrent.holes import close_holes, open_holes
+from keras_attention.recurrent.padding import (
+    PaddingAwareLSTMCell,
+    close_holes,
+    open_holes,
+    real_positions,
+)
 from keras_attention.types import Shape, Tensor
-
-_GATE_CLOSED = 1e4
-_JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(None, None))
-"""The cell running in this thread, and its kernel with the row for the padding feature added."""
 
 
 class _Encoder(Composite):
@@ -71,7 +64,7 @@ class _Encoder(Composite):
 
     def _lstm(self, direction: str, i: int) -> keras.layers.Layer:
         place = 2 * i + self.directions.index(direction)
-        cell = _PaddingAwareLSTMCell(
+        cell = PaddingAwareLSTMCell(
             self.units,
             recurrent_dropout=self.recurrent_dropout,
             seed=None if self.seed is None else self.seed + self.num_layers + place,
@@ -103,7 +96,7 @@ class _Encoder(Composite):
         may_have_holes = mask is not None and not padded_on_one_side
         if may_have_holes:
             encoded, read = close_holes(encoded, mask)
-        valid, states = _valid(read, encoded.dtype), []
+        valid, states = real_positions(read, encoded.dtype), []
         for i, layer in enumerate(self.layers):
             below = encoded
             if i:
@@ -241,42 +234,6 @@ class BiLSTMEncoder(_Encoder):
     directions = ("forward", "backward")
 
 
-@keras.saving.register_keras_serializable(package="keras_attention")
-class _PaddingAwareLSTMCell(keras.layers.LSTMCell):
-    """An LSTM cell whose last input feature is 1 on padding and freezes the cell state."""
-
-    def build(self, input_shape: Shape) -> None:
-        super().build((*input_shape[:-1], input_shape[-1] - 1))
-        gates = np.array([-_GATE_CLOSED, _GATE_CLOSED, 0.0, 0.0], "float32")
-        self._gates = np.repeat(gates, self.units)[None]
-
-    @property
-    def kernel(self) -> Tensor:
-        cell, joined = _JOINED.get()
-        if cell is self:
-            return joined
-        row = ops.convert_to_tensor(self._gates, dtype=self.compute_dtype)
-        return ops.concatenate([ops.cast(self._kernel, self.compute_dtype), row], axis=0)
-
-    @kernel.setter
-    def kernel(self, value: Any) -> None:
-        self._kernel = value
-
-    @contextmanager
-    def kernel_made_before(self, knows_padding: bool) -> Iterator[None]:
-        """Build the kernel once, before the loop over time, because ONNX needs that to fuse LSTMs.
-
-        Args:
-            knows_padding: Whether the inputs have the padding feature.
-        """
-        kernel = self.kernel if knows_padding else ops.cast(self._kernel, self.compute_dtype)
-        token = _JOINED.set((self, kernel))
-        try:
-            yield
-        finally:
-            _JOINED.reset(token)
-
-
 class Container(keras.layers.Layer):
     """The LSTM of each direction in one layer of the stack: a dictionary whose weights are saved.
 
@@ -339,12 +296,3 @@ def _checked(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
         return None
     check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])
     return step_mask(mask)
-
-
-def _valid(mask: Tensor | None, dtype: str) -> Tensor | None:
-    """The mask as numbers (B, S, 1), NaN in rows with a hole; None if there is no mask."""
-    if mask is None:
-        return None
-    numbers = ops.cast(mask, dtype)
-    contiguous = ops.expand_dims(is_contiguous(mask), 1)
-    return ops.expand_dims(ops.where(contiguous, numbers, float("nan")), -1)
