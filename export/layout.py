@@ -8,10 +8,9 @@ from pathlib import Path
 
 FORMATS = ("saved_model", "tflite", "onnx")
 QUANTIZED = ("tflite", "onnx")  # formats that are also written in other precisions
-FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
-PRECISIONS = (FLOAT16, INT8)
+_FLOAT32 = "float32"  # as the library calls it, whose import `--help` must not wait for
+PRECISIONS = ("float16", "int8")
 BROWSER, MLSERVER = "browser", "mlserver"  # a page and a server that use the ONNX files
-OPSET = 18  # the highest ONNX opset that tf2onnx writes
 PROJECT = "keras-seq2seq-attention"
 UNFINISHED = ".unfinished"
 _VERIFIED = ".verified"  # make's stamp
@@ -62,13 +61,13 @@ def make_room(out: Path) -> None:
 def with_precision(file: str, precision: str) -> str:
     """Return the name of a file with weights of this precision, such as `model.int8.tflite`."""
     name, ending = file.rsplit(".", 1)
-    return file if precision == FLOAT32 else f"{name}.{precision}.{ending}"
+    return file if precision == _FLOAT32 else f"{name}.{precision}.{ending}"
 
 
 def parts_of(file: str) -> tuple[str, str]:
     """Split the name of a file into its first part and its precision."""
     name, *precision = Path(file).name.split(".")[:-1]
-    return name, precision[0] if precision else FLOAT32
+    return name, precision[0] if precision else _FLOAT32
 
 
 def _is_export(folder: Path) -> bool:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from export.assets import description, reference
+from export.assets.archive import attach
 from export.assets.readme import readme
 from export.browser.write import write_page
 from export.layout import (
-    FLOAT32,
     FORMATS,
-    INT8,
     PRECISIONS,
     QUANTIZED,
     UNFINISHED,
@@ -22,9 +21,10 @@ from export.layout import (
     with_precision,
 )
 from export.mlserver.write import write_mlserver
-from export.quantize import with_int8_embeddings
-from export.tflite import attach, export_tflite
 from keras_attention.decoding import BeamSearch
+from keras_attention.export.formats import FLOAT32, INT8
+from keras_attention.export.quantize import with_int8_embeddings
+from keras_attention.export.tflite import export_tflite
 from keras_attention.ids import END_ID
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.runs import RunDirectory
@@ -119,7 +119,7 @@ def _export(
 ) -> list[Path]:
     print(f"{kind}{'' if precision == 'float32' else f' in {precision}'} ...", flush=True)
     if kind == "saved_model":
-        from export.saved_model import export_saved_models
+        from export.saved_models import export_saved_models
 
         return export_saved_models(serving, out / kind, out.resolve().name)
     if kind == "tflite":
@@ -132,8 +132,8 @@ def _export(
         )
         file = with_precision("model.tflite", precision)
         return [export_tflite(one, out / kind / file, precision)]
-    from export.onnx.convert import export_onnx
-    from export.onnx.text import Text
+    from export.onnx_files import export_onnx
+    from keras_attention.export.onnx.text import Text
 
     text = Text(
         run.source_model.read_bytes(),

@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from export.layout import FLOAT32, OPSET, QUANTIZED, parts_of
+from export.layout import QUANTIZED, parts_of
+from keras_attention.export.formats import FLOAT32, OPSET
 from keras_attention.text.litert_workspace import ROOM
 
 _TEMPLATE = Path(__file__).with_name("readme_template.md")

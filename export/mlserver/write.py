@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from export.assets.description import write_json
-from export.layout import FLOAT32, MLSERVER
-from export.onnx.text import lengths_of
+from export.layout import MLSERVER
+from keras_attention.export.formats import FLOAT32
+from keras_attention.export.onnx.text import lengths_of
 
 _SERVER = Path(__file__).parent
 _MOST_AT_ONCE = 8

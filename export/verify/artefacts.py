@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.layout import BROWSER, FLOAT32, QUANTIZED, parts_of
-from export.verify.runner import HOST_LOOP
+from export.layout import BROWSER, QUANTIZED, parts_of
+from keras_attention.export import runtimes
+from keras_attention.export.formats import FLOAT32
+from keras_attention.export.runtimes.runner import HOST_LOOP
 from keras_attention.text.runs import RunDirectory
 
+RUNTIMES = Path(runtimes.__file__).parent
 RUNNERS = {
-    "Keras": "run_keras",
-    "TensorFlow": "run_tensorflow",
-    "OpenVINO": "run_openvino",
-    "LiteRT": "run_litert",
-    "ONNX Runtime": "run_onnx",
-    "a browser": "run_browser",
+    "Keras": Path(__file__).with_name("run_keras.py"),
+    "TensorFlow": RUNTIMES / "run_tensorflow.py",
+    "OpenVINO": RUNTIMES / "run_openvino.py",
+    "LiteRT": RUNTIMES / "run_litert.py",
+    "ONNX Runtime": RUNTIMES / "run_onnx.py",
+    "a browser": Path(__file__).with_name("run_browser.py"),
 }
-"""The module in `export.verify` for each runtime."""
+"""The program for each runtime."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.verify.runner import Arrays
+from keras_attention.export.runtimes.runner import Arrays
 
 MARGIN = "margin"
 """The margin by which the Keras model's output was decided; see `SearchMargin`."""

@@ -19,7 +19,7 @@ from export.verify.inputs import (
     read_texts,
     read_tokenizer,
 )
-from export.verify.runner import HOST_LOOP, Arrays, Batches
+from keras_attention.export.runtimes.runner import HOST_LOOP, Arrays, Batches
 from keras_attention.text.translator import pad
 
 _TIMED, _GROWING = 30, 8

@@ -11,8 +11,8 @@ from typing import Any
 from packaging.version import Version
 
 from export.layout import PROJECT
-from export.verify.runner import Batches, read_batches
 from keras_attention import __version__
+from keras_attention.export.runtimes.runner import Batches, read_batches
 from keras_attention.text.lines import text_lines
 
 SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")

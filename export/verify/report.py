@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from export.layout import FLOAT32
 from export.verify.compare import MOST_BLEU_LOST, TIE, TOLERANCE
 from export.verify.verification import THREADS, Row
+from keras_attention.export.formats import FLOAT32
 
 _BEGINS, _ENDS = "<!-- verification -->", "<!-- /verification -->"
 _COLUMNS = (

@@ -16,11 +16,12 @@ import threading
 from collections.abc import Mapping
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.verify.runner import Arrays, Function, main
+if TYPE_CHECKING:
+    from keras_attention.export.runtimes.runner import Arrays, Function
 
 LOCAL = "ONNXRUNTIME_WEB"
 """The environment variable for a folder with npm's onnxruntime-web, to use instead of the CDN."""
@@ -181,4 +182,6 @@ def _arrays(rows: list[list[Mapping[str, Any]]], width: int, max_length: int) ->
 
 
 if __name__ == "__main__":
+    from runner import main  # type: ignore[import-not-found]
+
     sys.exit(main(open_artefact, forbidden=("keras", "keras_attention", "tensorflow")))

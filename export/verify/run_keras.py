@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from export.assets.reference import padded
-from export.verify.runner import Arrays, Function, main
 from keras_attention.decoding import BeamSearch, GreedySearch
+from keras_attention.export.runtimes.runner import Arrays, Function, main
 from keras_attention.text.translator import Translator
 
 

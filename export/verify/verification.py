@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from export.files import checksum, size
-from export.layout import FLOAT32
-from export.verify.artefacts import RUNNERS, Artefact, artefacts
+from export.verify.artefacts import RUNNERS, RUNTIMES, Artefact, artefacts
 from export.verify.compare import MOST_BLEU_LOST, Comparison, compare
 from export.verify.expected import Expected, read_expected, search_of
 from export.verify.inputs import read_config
-from export.verify.runner import Batches, Job
+from keras_attention.export.formats import FLOAT32
+from keras_attention.export.runtimes.runner import Batches, Job
 from keras_attention.text.litert_workspace import ROOM
 
 THREADS = 1
@@ -165,7 +165,7 @@ def _check_growing(
         RuntimeError: If an output does, or could.
     """
     sources = expected.growing(ROOM * config["max_source_length"])
-    found = _run(artefact, sources, {}, config, folder, "grow_litert")
+    found = _run(artefact, sources, {}, config, folder, RUNTIMES / "grow_litert.py")
     calls, wrong, grown = (int(found[name]) for name in ("calls", "wrong", "grown"))
     if wrong:
         raise RuntimeError(
@@ -185,7 +185,7 @@ def _run(
     timed: Batches,
     config: Mapping[str, Any],
     folder: Path,
-    runner: str | None = None,
+    program: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Run an artefact and return its outputs by `SIGNATURE/NNN/NAME`.
 
@@ -195,7 +195,7 @@ def _run(
         timed: Single inputs to time.
         config: The content of the export's `config.json`.
         folder: A folder for the files of the runner.
-        runner: The module of the runner; None for the one of the runtime.
+        program: The program that runs it; None for the one of the runtime.
 
     Raises:
         RuntimeError: If the runtime fails to load or run the artefact.
@@ -214,11 +214,11 @@ def _run(
         max_length=config["max_target_length"],
     )
     job.write(folder / "job.json")
-    module = f"export.verify.{runner or RUNNERS[artefact.runtime]}"
-    command = [sys.executable, "-m", module, str(folder / "job.json")]
+    command = [sys.executable, str(program or RUNNERS[artefact.runtime]), str(folder / "job.json")]
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found = {"PYTHONPATH": os.pathsep.join(map(str, (RUNTIMES, _ROOT)))}
     done = subprocess.run(
-        command, cwd=_ROOT, env={**os.environ, **quiet}, capture_output=True, text=True, check=False
+        command, env={**os.environ, **quiet, **found}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"does not run in {artefact.runtime}: {_reason(done)}")

@@ -67,7 +67,7 @@ def convert(entry: Entry, model: keras.Model, folder: Path) -> str:
 def test_growing_lengths(name: str, tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from export.verify.grow_litert import watched
+    from keras_attention.export.runtimes.allocations import watched
 
     entry = REGISTRY[name]
     model = entry.model()

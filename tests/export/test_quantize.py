@@ -13,15 +13,15 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_attention as ka
 from export.layout import parts_of, with_precision
-from export.onnx.convert import export_onnx
-from export.onnx.passes import op_types
+from export.onnx_files import export_onnx
 from export.pipeline import export_run
-from export.quantize import with_int8_embeddings, with_shared_buffers
-from export.tflite import export_tflite
 from export.verify.__main__ import main as verify
 from export.verify.compare import Comparison
 from export.verify.report import problems
 from export.verify.verification import Row
+from keras_attention.export.onnx.passes import op_types
+from keras_attention.export.quantize import with_int8_embeddings, with_shared_buffers
+from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.arrays import randomize, to_numpy
@@ -130,7 +130,7 @@ def test_tables_that_a_model_shares_are_in_its_file_once(
         given.append(content)
         return with_shared_buffers(content)
 
-    monkeypatch.setattr("export.tflite.with_shared_buffers", noted)
+    monkeypatch.setattr("keras_attention.export.tflite.with_shared_buffers", noted)
     serving = ServingModule(with_int8_embeddings(model(tie)), T, BEAM, batch_size=1)
     file = export_tflite(serving, tmp_path / "int8.tflite", "int8")
     saved = len(given[0]) - file.stat().st_size

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.saved_model import save
+from keras_attention.export.saved_model import save
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import fresh_python, texts, toy_model

@@ -10,8 +10,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import keras_attention as ka
-from export.onnx.convert import convert
-from export.tflite import export_tflite
+from keras_attention.export.onnx.convert import convert
+from keras_attention.export.tflite import export_tflite
 from keras_attention.text.serving import ServingModule
 from tests.export.onnx.test_convert import assert_equals_keras, run
 from tests.export.test_tflite import operators, runners

@@ -13,9 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks import litert_workspace
-from export.tflite import export_tflite
-from export.verify.grow_litert import watched
 from keras_attention.backend.tensorflow_workspace import reserve_workspace
+from keras_attention.export.runtimes.allocations import watched
+from keras_attention.export.tflite import export_tflite
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     BEAM,

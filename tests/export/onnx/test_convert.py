@@ -11,8 +11,8 @@ import pytest
 
 import keras_attention as ka
 from export.assets.reference import padded
-from export.onnx.convert import convert
-from export.onnx.passes import op_types
+from keras_attention.export.onnx.convert import convert
+from keras_attention.export.onnx.passes import op_types
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import CORE_ONNX, each_architecture, sources, toy_model
 from tests.variants import variants

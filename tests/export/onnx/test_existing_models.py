@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper, parser
 
-from export.layout import OPSET
-from export.onnx.text import _BEFORE, _give
+from keras_attention.export.formats import OPSET
+from keras_attention.export.onnx.text import _BEFORE, _give
 from keras_attention.ids import END_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.existing_models import EXISTING, SUBWORDS, TEXTS, existing_model, real_lines

@@ -5,7 +5,11 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from export.onnx.passes import loop_constants_to_outer_scope, name_dimensions, op_types
+from keras_attention.export.onnx.passes import (
+    loop_constants_to_outer_scope,
+    name_dimensions,
+    op_types,
+)
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 WEIGHT = np.array([[2.0, -1.0], [0.5, 3.0]], "float32")

@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 import keras_attention as ka
-from export.onnx.convert import convert
-from export.onnx.text import Text, lengths_of, with_text
+from keras_attention.export.onnx.convert import convert
+from keras_attention.export.onnx.text import Text, lengths_of, with_text
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import (
     BEAM,

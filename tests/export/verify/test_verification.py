@@ -14,15 +14,16 @@ import pytest
 from onnx import numpy_helper
 
 from export import summary
-from export.tflite import attach, export_tflite
+from export.assets.archive import attach
 from export.verify.__main__ import main
 from export.verify.compare import compare
 from export.verify.expected import read_expected
 from export.verify.inputs import read_config
 from export.verify.report import with_table
-from export.verify.runner import FAILED, HOST_LOOP, Arrays, Job
-from export.verify.runner import main as runner_main
 from keras_attention.backend import tensorflow_workspace
+from keras_attention.export.runtimes.runner import FAILED, HOST_LOOP, Arrays, Job
+from keras_attention.export.runtimes.runner import main as runner_main
+from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import BEAM, MAX_TARGET

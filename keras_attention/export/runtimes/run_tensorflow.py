@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-
-from export.verify.runner import Arrays, Function, main
+from runner import Arrays, Function, main  # type: ignore[import-not-found]
 
 
 @functools.cache

@@ -1,35 +1,24 @@
-"""Export a whole search to one ONNX graph, for any batch size and length."""
+"""Write the ONNX files of an export, and a Triton model repository."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.layout import FLOAT16, FLOAT32, INT8, OPSET, with_precision
-from export.onnx.canonical import to_canonical_form
-from export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
-from export.onnx.quantize import float16_onnx, int8_onnx
-from export.onnx.text import Text, with_text
+from export.layout import with_precision
 from keras_attention.decoding import BeamSearch, GreedySearch
-from keras_attention.text.serving import without_cudnn
+from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
+from keras_attention.export.onnx.convert import convert
+from keras_attention.export.onnx.quantize import float16_onnx, int8_onnx
+from keras_attention.export.onnx.text import Text, with_text
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from keras_attention.model.generation import Search
     from keras_attention.model.seq2seq import Seq2Seq
-
-_OPEN_DIMENSIONS = {
-    "source": {0: "batch", 1: "length"},
-    "ids": {0: "batch"},
-    "lengths": {0: "batch"},
-    "scores": {0: "batch"},
-    "attention": {0: "batch", 3: "length"},
-}
 
 
 def export_onnx(
@@ -81,64 +70,6 @@ def export_onnx(
             translate = folder / with_precision("translate.onnx", precision)
             files.append(_write(with_text(converted, text), translate))
     return files
-
-
-def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
-    """Convert a search with a model to one checked ONNX model.
-
-    It also accepts an empty batch, with which an LSTM would crash ONNX Runtime 1.31.
-
-    Args:
-        model: The trained model, with the float32 policy.
-        search: `GreedySearch()` or `BeamSearch(...)`.
-        max_length: The maximum number of target tokens T, including the end token.
-
-    Returns:
-        The ONNX model; its inputs and outputs are described in `export_onnx`.
-    """
-    import onnx
-    import tensorflow as tf
-    import tf2onnx
-
-    @tf.function(autograph=False)
-    def searched(source: Any) -> dict[str, Any]:
-        rows, length = tf.unstack(tf.shape(source))
-        at_least_one = [[0, tf.maximum(1 - size, 0)] for size in (rows, length)]
-        found = model.search(tf.pad(source, at_least_one), search, max_length)._asdict()
-        outputs = {name: x[:rows] for name, x in found.items() if x is not None}
-        if "attention" in outputs:
-            outputs["attention"] = outputs["attention"][..., :length]
-        return {name: tf.identity(x, name) for name, x in outputs.items()}
-
-    source = tf.TensorSpec((None, None), tf.int32, name="source")
-    with without_cudnn(model), _without_copies():
-        converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
-    graph = converted.graph
-    graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
-    loop_constants_to_outer_scope(graph)
-    to_canonical_form(graph)
-    for value in (*graph.input, *graph.output):
-        name_dimensions(value, _OPEN_DIMENSIONS[value.name])
-    onnx.checker.check_model(converted)
-    return converted
-
-
-@contextmanager
-def _without_copies() -> Iterator[None]:
-    """Make tf2onnx fail if one of its optimizers does.
-
-    By default, it copies the graph before each of them, which is a third of the time of a
-    conversion, and goes on with the copy after a failure. The environment has the setting.
-    """
-    name = "TF2ONNX_CATCH_ERRORS"
-    before = os.environ.get(name)
-    os.environ[name] = "FALSE"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
 
 
 def _write(model: ModelProto, file: Path) -> Path:

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.onnx.canonical import to_canonical_form
-from export.onnx.passes import matrices_into_loops
+from keras_attention.export.onnx.canonical import to_canonical_form
+from keras_attention.export.onnx.passes import matrices_into_loops
 
 _LARGE = 16
 """The minimum number of rows of a matrix to quantize."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
-from export.layout import FLOAT16, FLOAT32, INT8
-from export.quantize import int8_tflite, with_shared_buffers
-from export.saved_model import check_size, save
+from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
+from keras_attention.export.quantize import int8_tflite, with_shared_buffers
+from keras_attention.export.saved_model import check_size, save
 from keras_attention.text.serving import ID_SIGNATURES, ServingModule
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
@@ -46,20 +44,6 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
     check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
     path.write_bytes(with_shared_buffers(content) if precision == INT8 else content)
     return path
-
-
-def attach(path: Path, files: Mapping[str, bytes]) -> None:
-    """Append files as a zip archive, so that a single file contains the model and its data.
-
-    TFLite runtimes read a file from the start; readers of zip archives read it from the end.
-
-    Args:
-        path: The `.tflite` file.
-        files: The names and contents of the files.
-    """
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def _convert(saved_model: Path, precision: str) -> bytes:

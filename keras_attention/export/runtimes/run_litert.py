@@ -6,8 +6,7 @@ import sys
 from functools import cache
 
 from ai_edge_litert.interpreter import Interpreter
-
-from export.verify.runner import Function, main
+from runner import Function, main  # type: ignore[import-not-found]
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnx import GraphProto, NodeProto
 
-from export.onnx.passes import subgraphs
+from keras_attention.export.onnx.passes import subgraphs
 
 
 def to_canonical_form(graph: GraphProto) -> None:

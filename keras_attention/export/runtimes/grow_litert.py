@@ -8,16 +8,13 @@ this module compares outputs, and also checks whether the workspace grows at all
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-
-from export.verify.runner import Arrays, Function, Job, do, function_of, read_batches
+from allocations import watched  # type: ignore[import-not-found]
+from runner import Arrays, Function, Job, do, function_of, read_batches  # type: ignore[import-not-found]
 
 MOST = 60
 _LEAST, _SECONDS = 6, 8.0
@@ -81,31 +78,6 @@ def _order(rng: np.random.Generator, signatures: Sequence[str], count: int) -> l
 
 def _equal(found: Arrays, expected: Arrays) -> bool:
     return all(np.allclose(found[name], x, atol=_TOLERANCE) for name, x in expected.items())
-
-
-@contextmanager
-def watched() -> Iterator[list[int]]:
-    """Record the sizes of XNNPACK's allocations; on exit they are in the list.
-
-    On desktop Linux, only XNNPACK calls `posix_memalign` (TensorFlow Lite calls `aligned_alloc`).
-    On other systems nothing is recorded.
-    """
-    sizes: list[int] = []
-    if sys.platform != "linux":
-        yield sizes
-        return
-    import memray
-
-    with tempfile.TemporaryDirectory() as folder:
-        records = Path(folder) / "records"
-        with memray.Tracker(records):
-            yield sizes
-        with memray.FileReader(records) as reader:
-            sizes += [
-                record.size
-                for record in reader.get_allocation_records()
-                if record.allocator == memray.AllocatorType.POSIX_MEMALIGN
-            ]
 
 
 if __name__ == "__main__":

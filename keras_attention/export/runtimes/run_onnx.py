@@ -6,8 +6,7 @@ import sys
 
 import numpy as np
 import onnxruntime
-
-from export.verify.runner import Arrays, Function, main
+from runner import Arrays, Function, main  # type: ignore[import-not-found]
 
 _ERRORS_ONLY = 3
 

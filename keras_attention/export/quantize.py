@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.layout import INT8
+from keras_attention.export.formats import INT8
 from keras_attention.model.seq2seq import Seq2Seq
 
 _ALIGNMENT = 16  # bytes, of buffers in a TFLite file

@@ -6,8 +6,7 @@ import sys
 
 import numpy as np
 import openvino
-
-from export.verify.runner import Arrays, Function, main
+from runner import Arrays, Function, main  # type: ignore[import-not-found]
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, parser
 
-from export.layout import OPSET
-from export.onnx.passes import rename_outputs
+from keras_attention.export.formats import OPSET
+from keras_attention.export.onnx.passes import rename_outputs
 from keras_attention.ids import END_ID, PADDING_ID
 
 # In ONNX's text format. The tokens of all texts are one flat list; a row is read from its start,

@@ -1,0 +1,86 @@
+"""Export a whole search to one ONNX graph, for any batch size and length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from keras_attention.decoding import GreedySearch
+from keras_attention.export.formats import OPSET
+from keras_attention.export.onnx.canonical import to_canonical_form
+from keras_attention.export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
+from keras_attention.text.serving import without_cudnn
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from keras_attention.model.generation import Search
+    from keras_attention.model.seq2seq import Seq2Seq
+
+_OPEN_DIMENSIONS = {
+    "source": {0: "batch", 1: "length"},
+    "ids": {0: "batch"},
+    "lengths": {0: "batch"},
+    "scores": {0: "batch"},
+    "attention": {0: "batch", 3: "length"},
+}
+
+
+def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
+    """Convert a search with a model to one checked ONNX model.
+
+    It also accepts an empty batch, with which an LSTM would crash ONNX Runtime 1.31.
+
+    Args:
+        model: The trained model, with the float32 policy.
+        search: `GreedySearch()` or `BeamSearch(...)`.
+        max_length: The maximum number of target tokens T, including the end token.
+
+    Returns:
+        The ONNX model; its inputs and outputs are those of `ServingModule`'s searches.
+    """
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    @tf.function(autograph=False)
+    def searched(source: Any) -> dict[str, Any]:
+        rows, length = tf.unstack(tf.shape(source))
+        at_least_one = [[0, tf.maximum(1 - size, 0)] for size in (rows, length)]
+        found = model.search(tf.pad(source, at_least_one), search, max_length)._asdict()
+        outputs = {name: x[:rows] for name, x in found.items() if x is not None}
+        if "attention" in outputs:
+            outputs["attention"] = outputs["attention"][..., :length]
+        return {name: tf.identity(x, name) for name, x in outputs.items()}
+
+    source = tf.TensorSpec((None, None), tf.int32, name="source")
+    with without_cudnn(model), _without_copies():
+        converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
+    graph = converted.graph
+    graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
+    loop_constants_to_outer_scope(graph)
+    to_canonical_form(graph)
+    for value in (*graph.input, *graph.output):
+        name_dimensions(value, _OPEN_DIMENSIONS[value.name])
+    onnx.checker.check_model(converted)
+    return converted
+
+
+@contextmanager
+def _without_copies() -> Iterator[None]:
+    """Make tf2onnx fail if one of its optimizers does.
+
+    By default, it copies the graph before each of them, which is a third of the time of a
+    conversion, and goes on with the copy after a failure. The environment has the setting.
+    """
+    name = "TF2ONNX_CATCH_ERRORS"
+    before = os.environ.get(name)
+    os.environ[name] = "FALSE"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
