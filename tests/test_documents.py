@@ -47,6 +47,20 @@ def test_own_data_and_search(
     assert [len(others) for others in found["others"]] == [3, 3]
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
+def test_own_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run_python("docs/guides/own-models.md")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("mean squared error ")
+    assert lines[1].startswith("int8 changes a forecast by at most 0.")
+    expected = found["model"].predict(found["inputs"], verbose=0)["forecast"]
+    np.testing.assert_allclose(found["in_onnx"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["on_phone"], expected[:1], atol=0.3)
+
+
 @pytest.mark.thorough
 def test_images() -> None:
     found = run_python("docs/guides/images.md")

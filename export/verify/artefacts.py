@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from export.layout import BROWSER, QUANTIZED, parts_of
-from keras_attention.export import runtimes
+from keras_attention.export.checking import RUNTIMES
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.runtimes.runner import HOST_LOOP
 from keras_attention.text.runs import RunDirectory
 
-RUNTIMES = Path(runtimes.__file__).parent
 RUNNERS = {
     "Keras": Path(__file__).with_name("run_keras.py"),
     "TensorFlow": RUNTIMES / "run_tensorflow.py",

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from export.files import checksum, size
-from export.verify.artefacts import RUNNERS, RUNTIMES, Artefact, artefacts
+from export.verify.artefacts import RUNNERS, Artefact, artefacts
 from export.verify.compare import MOST_BLEU_LOST, Comparison, compare
 from export.verify.expected import Expected, read_expected, search_of
 from export.verify.inputs import read_config
+from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.runtimes.runner import Batches, Job
 from keras_attention.text.litert_workspace import ROOM
@@ -86,12 +83,11 @@ def verify(
     paths = [Path(path) for path in data]
     run = None if run is None else Path(run)
     expected = read_expected(out, config, run, paths)
-    with tempfile.TemporaryDirectory() as folder:
-        return [
-            row
-            for artefact in artefacts(out, config, run, browser)
-            for row in _verify_one(out, artefact, expected, config, may_lose, Path(folder))
-        ]
+    return [
+        row
+        for artefact in artefacts(out, config, run, browser)
+        for row in _verify_one(out, artefact, expected, config, may_lose)
+    ]
 
 
 def _verify_one(
@@ -100,7 +96,6 @@ def _verify_one(
     expected: Expected,
     config: Mapping[str, Any],
     may_lose: float,
-    folder: Path,
 ) -> list[Row]:
     answers = {name: expected.answers[name] for name in artefact.signatures}
     is_exact = artefact.precision == FLOAT32 or artefact.signatures == ("translate",)
@@ -114,23 +109,23 @@ def _verify_one(
         try:
             signature = artefact.signatures[0]
             inputs, timed = expected.inputs(signature), expected.timed(signature)
-            found = _run(artefact, inputs, timed, config, folder)
+            found = _run(artefact, inputs, timed, config)
             if artefact.precision != FLOAT32 and signature == "translate":
-                answers = {signature: _searched(artefact, expected, config, folder)}
+                answers = {signature: _searched(artefact, expected, config)}
             if artefact.format == "tflite":
                 _check_inside(out, path)
-                _check_growing(artefact, expected, config, folder)
+                _check_growing(artefact, expected, config)
         except RuntimeError as error:
             problem = str(error)
     rows = []
     for signature, batches in answers.items():
         if problem is None:
-            comparison = compare(batches, _outputs(found, signature))
+            comparison = compare(batches, outputs_of(found, signature))
         else:
             count = sum(len(batch["scores"]) for batch in batches.values())
             comparison = Comparison(count, problem=problem)
         if comparison.problem is None and signature != "translate":
-            bleu, full = expected.bleu(_outputs(found, signature)), expected.own_bleu[signature]
+            bleu, full = expected.bleu(outputs_of(found, signature)), expected.own_bleu[signature]
             lost = None if bleu is None or full is None else full - bleu
             comparison = replace(comparison, bleu=bleu, bleu_lost=lost)
         comparison = replace(comparison, may_lose=None if is_exact else may_lose)
@@ -141,9 +136,7 @@ def _verify_one(
     return rows
 
 
-def _searched(
-    artefact: Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
-) -> Batches:
+def _searched(artefact: Artefact, expected: Expected, config: Mapping[str, Any]) -> Batches:
     """Return the expected outputs of a quantized `translate` file.
 
     They are those of the file with only its search, on exactly the same batches, because the
@@ -152,20 +145,18 @@ def _searched(
     name = search_of(config)
     file = artefact.file.replace("translate", name)
     search = replace(artefact, file=file, signatures=(name,))
-    found = _run(search, expected.text_ids, {}, config, folder)
-    return expected.translations(_outputs(found, name))
+    found = _run(search, expected.text_ids, {}, config)
+    return expected.translations(outputs_of(found, name))
 
 
-def _check_growing(
-    artefact: Artefact, expected: Expected, config: Mapping[str, Any], folder: Path
-) -> None:
+def _check_growing(artefact: Artefact, expected: Expected, config: Mapping[str, Any]) -> None:
     """Check that no output of LiteRT depends on earlier calls.
 
     Raises:
         RuntimeError: If an output does, or could.
     """
     sources = expected.growing(ROOM * config["max_source_length"])
-    found = _run(artefact, sources, {}, config, folder, RUNTIMES / "grow_litert.py")
+    found = _run(artefact, sources, {}, config, RUNTIMES / "grow_litert.py")
     calls, wrong, grown = (int(found[name]) for name in ("calls", "wrong", "grown"))
     if wrong:
         raise RuntimeError(
@@ -184,7 +175,6 @@ def _run(
     inputs: Batches,
     timed: Batches,
     config: Mapping[str, Any],
-    folder: Path,
     program: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Run an artefact and return its outputs by `SIGNATURE/NNN/NAME`.
@@ -194,36 +184,24 @@ def _run(
         inputs: The inputs.
         timed: Single inputs to time.
         config: The content of the export's `config.json`.
-        folder: A folder for the files of the runner.
         program: The program that runs it; None for the one of the runtime.
 
     Raises:
         RuntimeError: If the runtime fails to load or run the artefact.
     """
-    files = {name: folder / f"{name}.npz" for name in ("inputs", "timed", "outputs")}
-    _save(files["inputs"], inputs)
-    _save(files["timed"], timed)
-    files["outputs"].unlink(missing_ok=True)
     job = Job(
         artefact=str(artefact.path),
         signatures=artefact.signatures,
-        **{name: str(path) for name, path in files.items()},
         threads=THREADS,
         start_id=config["decoder_start_id"],
         end_id=config["ids"]["end"],
         max_length=config["max_target_length"],
     )
-    job.write(folder / "job.json")
-    command = [sys.executable, str(program or RUNNERS[artefact.runtime]), str(folder / "job.json")]
-    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    found = {"PYTHONPATH": os.pathsep.join(map(str, (RUNTIMES, _ROOT)))}
-    done = subprocess.run(
-        command, env={**os.environ, **quiet, **found}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"does not run in {artefact.runtime}: {_reason(done)}")
-    with np.load(files["outputs"]) as outputs:
-        return dict(outputs)
+    used = program or RUNNERS[artefact.runtime]
+    try:
+        return run_program(used, job, inputs, timed, importable=(RUNTIMES, _ROOT))
+    except RuntimeError as error:
+        raise RuntimeError(f"does not run in {artefact.runtime}: {error}") from error
 
 
 def _check_inside(out: Path, file: Path) -> None:
@@ -239,25 +217,3 @@ def _check_inside(out: Path, file: Path) -> None:
         ) from error
     if others:
         raise RuntimeError(f"contains a {' and '.join(others)} that differs from the export's")
-
-
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"the process crashed (signal {-done.returncode})"
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit status {done.returncode}"
-
-
-def _save(path: Path, batches: Batches) -> None:
-    arrays = {f"{number}/{k}": x for number, batch in batches.items() for k, x in batch.items()}
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes names for flags
-
-
-def _outputs(found: Mapping[str, np.ndarray], signature: str) -> Batches:
-    batches: Batches = {}
-    for key, array in found.items():
-        first, *rest = key.split("/")
-        if first == signature and len(rest) == 2:
-            batches.setdefault(rest[0], {})[rest[1]] = array
-    return batches

@@ -4,19 +4,81 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_attention.text.serving import ServingModule
+import keras
+
+from keras_attention.export.functions import Exportable, Function, ModelFunctions
+from keras_attention.types import Nest
 
 
-def save(
-    serving: ServingModule, path: Path, names: Sequence[str], default: str | None = None
+def to_saved_model(
+    model: keras.Model,
+    path: str | Path,
+    verbose: bool = False,
+    input_signature: Nest | None = None,
+    *,
+    functions: Mapping[str, Function] | None = None,
+    batch_size: int | None = None,
 ) -> Path:
+    """Write a Keras model as a SavedModel, with raw variables and traced functions alone.
+
+    Inputs and outputs have names: the keys of dictionaries and the fields of named tuples, the
+    names of `keras.Input`, else `input_0`, `output_0` and so on. TensorFlow loads it without Keras,
+    also in a session, as TensorFlow Serving does.
+
+    Args:
+        model: A functional or subclassed model, built, on the TensorFlow backend.
+        path: The folder; missing, empty or a SavedModel, which is replaced.
+        verbose: Whether to print what was written.
+        input_signature: The specs of the inputs of a subclassed model, for example
+            `{"source": keras.InputSpec(shape=(None, None), dtype="int32")}`, in the form in which
+            it takes them; None for those of a functional model.
+        functions: Functions over the model instead of its call, as signatures: for each name a
+            function of named tensors and the specs of its inputs by name.
+        batch_size: The batch size where it is unknown; None to leave it open.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If Keras runs on another backend, the model is not built, or its inputs are not
+            known.
+        FileExistsError: If `path` contains anything other than a SavedModel.
+        RuntimeError: If what was written does not contain each weight exactly once.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> import keras_attention as ka
+        >>> inputs = keras.Input((None, 3), name="readings")
+        >>> model = keras.Model(inputs, ka.attention.AttentionPooling(4)(inputs))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ka.export.to_saved_model(model, f"{folder}/model")
+        ...     sorted(file.name for file in path.iterdir())
+        ['assets', 'fingerprint.pb', 'saved_model.pb', 'variables']
+    """
+    path = Path(path)
+    if path.exists() and not ((path / "saved_model.pb").exists() or _is_empty(path)):
+        raise FileExistsError(
+            f"Argument `path` must be a new folder or a SavedModel to replace. Received: {path}"
+        )
+    exported = ModelFunctions(model, input_signature, functions, batch_size)
+    save(exported, path, exported.names)
+    exported.announce(path, verbose)
+    return path
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def save(serving: Exportable, path: Path, names: Sequence[str], default: str | None = None) -> Path:
     """Write one SavedModel with the functions `names` as its signatures.
 
     Args:
-        serving: The serving module.
+        serving: The functions and variables, for example a `ServingModule`.
         path: The folder; replaced if it exists.
         names: The names of the signatures.
         default: The signature that is also the `serving_default`.
@@ -54,12 +116,12 @@ def _without_chance(fingerprint: Path) -> None:
 
 
 def check_size(
-    serving: ServingModule, artefact: str, written: int, most_else: int, bytes_each: int = 4
+    serving: Exportable, artefact: str, written: int, most_else: int, bytes_each: int = 4
 ) -> None:
     """Check the size of an artefact: saving can silently omit or duplicate weights.
 
     Args:
-        serving: The serving module.
+        serving: What was written.
         artefact: The artefact, for the error message.
         written: The size in bytes of what contains the weights.
         most_else: The maximum number of bytes besides the weights.

@@ -2,15 +2,81 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import keras
+
+from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
+from keras_attention.export.functions import Function, ModelFunctions, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.text.serving import ID_SIGNATURES, ServingModule
+from keras_attention.types import Nest
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
+
+
+def to_tflite(
+    model: keras.Model,
+    path: str | Path,
+    verbose: bool = False,
+    input_signature: Nest | None = None,
+    *,
+    functions: Mapping[str, Function] | None = None,
+    batch_size: int = 1,
+    precision: str = FLOAT32,
+    longest: int = 128,
+) -> Path:
+    """Write a Keras model as one TFLite file of builtin operations, for inputs of any length.
+
+    The functions are signatures that share their weights. Their inputs and outputs are named as in
+    `to_saved_model`. A signature runner resizes the inputs to the lengths that it is given.
+
+    Args:
+        model: A functional or subclassed model, built, on the TensorFlow backend.
+        path: The file; replaced if it exists.
+        verbose: Whether to print what was written.
+        input_signature: As in `to_saved_model`.
+        functions: As in `to_saved_model`.
+        batch_size: The batch size, which TFLite fixes.
+        precision: The precision of the weights: `"float32"`, `"float16"`, or `"int8"` for the
+            matrices.
+        longest: The length that most inputs do not exceed. LiteRT's workspace is reserved for it
+            from the first call on, see docs/litert-workspace.md.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If Keras runs on another backend, the model is not built, its inputs are not
+            known, or `precision` is unknown.
+        RuntimeError: If the model needs operations that are not builtin.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> import keras_attention as ka
+        >>> inputs = keras.Input((None, 3), name="readings")
+        >>> model = keras.Model(inputs, ka.attention.AttentionPooling(4)(inputs))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ka.export.to_tflite(model, f"{folder}/model.tflite", precision="int8")
+        ...     path.stat().st_size > 1000
+        True
+    """
+    check_one_of("precision", precision, tuple(_BYTES))
+    path = Path(path)
+    exported = ModelFunctions(model, input_signature, functions, batch_size, longest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save(exported, Path(folder) / "model", exported.names)
+        content = _convert(saved, exported.names, precision)
+    path.write_bytes(with_shared_buffers(content) if precision == INT8 else content)
+    exported.announce(path, verbose)
+    return path
 
 
 def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) -> Path:
@@ -40,17 +106,18 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        content = _convert(save(serving, Path(folder) / "model", ID_SIGNATURES), precision)
+        saved = save(serving, Path(folder) / "model", ID_SIGNATURES)
+        content = _convert(saved, ID_SIGNATURES, precision)
     check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
     path.write_bytes(with_shared_buffers(content) if precision == INT8 else content)
     return path
 
 
-def _convert(saved_model: Path, precision: str) -> bytes:
+def _convert(saved_model: Path, names: Sequence[str], precision: str) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(saved_model), signature_keys=list(ID_SIGNATURES)
+        str(saved_model), signature_keys=list(names)
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if precision == FLOAT16:
@@ -59,7 +126,9 @@ def _convert(saved_model: Path, precision: str) -> bytes:
     try:
         content = bytes(converter.convert())
     except Exception as error:
+        others = re.search(r"^(?:Custom|Flex) ops: (.*)$", str(error), re.MULTILINE)
+        reason = f"it uses {others[1]}; express them with keras.ops" if others else one_line(error)
         raise RuntimeError(
-            f"The model cannot be converted to builtin TFLite ops: {error}"
+            f"The model cannot be converted to builtin TFLite operations: {reason}"
         ) from error
     return int8_tflite(content) if precision == INT8 else content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,6 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
     """
     import onnx
     import tensorflow as tf
-    import tf2onnx
 
     @tf.function(autograph=False)
     def searched(source: Any) -> dict[str, Any]:
@@ -56,15 +55,32 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
         return {name: tf.identity(x, name) for name, x in outputs.items()}
 
     source = tf.TensorSpec((None, None), tf.int32, name="source")
-    with without_cudnn(model), _without_copies():
-        converted, _ = tf2onnx.convert.from_function(searched, [source], opset=OPSET)
-    graph = converted.graph
-    graph.name = "greedy" if isinstance(search, GreedySearch) else "beam"
-    loop_constants_to_outer_scope(graph)
-    to_canonical_form(graph)
-    for value in (*graph.input, *graph.output):
+    name = "greedy" if isinstance(search, GreedySearch) else "beam"
+    with without_cudnn(model):
+        converted = convert_function(searched, [source], name)
+    for value in (*converted.graph.input, *converted.graph.output):
         name_dimensions(value, _OPEN_DIMENSIONS[value.name])
     onnx.checker.check_model(converted)
+    return converted
+
+
+def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelProto:
+    """Convert a `tf.function` to an ONNX model whose loops carry no constants.
+
+    Args:
+        function: A function of the tensors in `specs` that returns a dictionary of tensors with the
+            same names.
+        specs: The specs of its inputs.
+        name: The name of the graph.
+    """
+    import tf2onnx
+
+    with _without_copies():
+        converted, _ = tf2onnx.convert.from_function(function, list(specs), opset=OPSET)
+    graph = converted.graph
+    graph.name = name
+    loop_constants_to_outer_scope(graph)
+    to_canonical_form(graph)
     return converted
 
 

@@ -6,12 +6,19 @@ import sys
 from functools import cache
 
 from ai_edge_litert.interpreter import Interpreter
-from runner import Function, main  # type: ignore[import-not-found]
+from runner import HOST_LOOP, Function, Job, main  # type: ignore[import-not-found]
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """Open a signature of a TFLite file; it takes one row at a time."""
+    """Open a signature of a TFLite file."""
     return _interpreter(path, threads).get_signature_runner(signature)
+
+
+def takes_one_row(job: Job, signature: str) -> bool:
+    """Whether all inputs of a signature have a first axis of size 1."""
+    name = "encode" if signature == HOST_LOOP else signature
+    runner = _interpreter(job.artefact, job.threads).get_signature_runner(name)
+    return all(tuple(x["shape"])[:1] == (1,) for x in runner.get_input_details().values())
 
 
 @cache  # one interpreter for all signatures, as in an app
@@ -24,6 +31,6 @@ if __name__ == "__main__":
         main(
             open_artefact,
             forbidden=("keras", "keras_attention", "tensorflow"),
-            one_row_at_a_time=True,
+            takes_one_row=takes_one_row,
         )
     )

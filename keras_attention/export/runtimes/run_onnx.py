@@ -12,7 +12,7 @@ _ERRORS_ONLY = 3
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """Open the search in an ONNX file; only that of `translate` takes strings."""
+    """Open the function in an ONNX file; only `translate` takes strings."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = _ERRORS_ONLY
@@ -23,8 +23,8 @@ def open_artefact(path: str, signature: str, threads: int) -> Function:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
-    def call(source: np.ndarray) -> Arrays:
-        return dict(zip(names, session.run(names, {"source": source}), strict=True))
+    def call(**inputs: np.ndarray) -> Arrays:
+        return dict(zip(names, session.run(names, inputs), strict=True))
 
     def translate(text: np.ndarray) -> Arrays:
         found = dict(zip(names, session.run(names, {"text": text.astype(object)}), strict=True))

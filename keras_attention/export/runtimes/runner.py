@@ -41,23 +41,23 @@ class Job:
 
     artefact: str
     signatures: tuple[str, ...]
-    inputs: str
-    outputs: str
-    timed: str
-    threads: int
-    start_id: int
-    end_id: int
-    max_length: int
+    inputs: str = ""
+    outputs: str = ""
+    timed: str = ""
+    threads: int = 1
+    start_id: int = 1
+    end_id: int = 2
+    max_length: int = 0
 
-    def write(self, path: Path) -> None:
-        """Write the job for `main`."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+    def write(self, path: Path, **files: str) -> None:
+        """Write the job for `main`, with the names of its files."""
+        path.write_text(json.dumps(asdict(self) | files), encoding="utf-8")
 
 
 def main(
     opener: Opener,
     forbidden: Sequence[str],
-    one_row_at_a_time: bool = False,
+    takes_one_row: Callable[[Job, str], bool] = lambda job, signature: False,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run the job in the file given on the command line.
@@ -65,13 +65,13 @@ def main(
     Args:
         opener: `opener(artefact, signature, threads)` returns a function of named arrays.
         forbidden: Modules that must not be imported.
-        one_row_at_a_time: Whether the artefact takes only a batch size of 1.
+        takes_one_row: Whether a signature of the artefact takes only a batch size of 1.
         arguments: The command-line arguments.
 
     Returns:
         0, or `FAILED` after one line on stderr.
     """
-    return do(lambda job: _run(job, opener, one_row_at_a_time), forbidden, arguments)
+    return do(lambda job: _run(job, opener, takes_one_row), forbidden, arguments)
 
 
 def do(
@@ -99,15 +99,17 @@ def do(
     return 0
 
 
-def _run(job: Job, opener: Opener, one_row_at_a_time: bool) -> Arrays:
+def _run(job: Job, opener: Opener, takes_one_row: Callable[[Job, str], bool]) -> Arrays:
     outputs: Arrays = {}
     inputs, timed = read_batches(job.inputs), read_batches(job.timed)
     for signature in job.signatures:
         function = function_of(job, signature, opener)
+        by_row = takes_one_row(job, signature)
         for number, batch in inputs.items():
-            found = _row_by_row(function, batch) if one_row_at_a_time else function(**batch)
+            found = _row_by_row(function, batch) if by_row else function(**batch)
             outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
-        outputs[f"{signature}/latency"] = _latency(function, list(timed.values()))
+        if timed:
+            outputs[f"{signature}/latency"] = _latency(function, list(timed.values()))
     return outputs
 
 

@@ -1,0 +1,220 @@
+"""Compare an exported file, in its own runtime, with the Keras model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_attention.export import runtimes
+from keras_attention.export.functions import CALL, Function, call_of, named
+from keras_attention.export.runtimes.runner import Arrays, Batches, Job
+from keras_attention.types import Nest
+
+RUNTIMES = Path(runtimes.__file__).parent
+
+
+class Difference(NamedTuple):
+    """An output of an exported file that is not the model's.
+
+    Attributes:
+        function: The name of the function.
+        call: The index of the call among those that `check` was given.
+        output: The name of the output; empty if the function did not run.
+        largest: The largest absolute difference; infinite for NaN, and if `problem` is given.
+        problem: Why the outputs cannot be compared, or None.
+    """
+
+    function: str
+    call: int
+    output: str
+    largest: float
+    problem: str | None = None
+
+
+def check(
+    path: str | Path,
+    model: keras.Model,
+    inputs: Any,
+    *,
+    input_signature: Nest | None = None,
+    functions: Mapping[str, Function] | None = None,
+    atol: float = 1e-4,
+) -> list[Difference]:
+    """Run an exported file in its own runtime, and return what differs from the model.
+
+    The file runs in a new process that imports neither Keras nor this package: a SavedModel in
+    TensorFlow, a `.tflite` file in LiteRT and an `.onnx` file in ONNX Runtime, each call after the
+    other in one session, as in an application. Give calls of different lengths, short ones first.
+
+    Args:
+        path: What `to_saved_model`, `to_tflite` or `to_onnx` returned.
+        model: The Keras model.
+        inputs: The arrays of a call by name, or a list of several calls; with `functions` a
+            dictionary of these by the function's name. Files with a batch size of 1 get one row
+            after the other.
+        input_signature: As it was exported.
+        functions: As they were exported.
+        atol: The largest absolute difference that does not count. Weights in 16 or 8 bits need
+            more.
+
+    Returns:
+        The outputs that differ; empty if the file does what the model does.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the ending of `path` is unknown, or `inputs` has no call.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_attention as ka
+        >>> inputs = keras.Input((None, 3), name="readings")
+        >>> model = keras.Model(inputs, ka.attention.AttentionPooling(4)(inputs))
+        >>> calls = [{"readings": np.ones((2, length, 3), "float32")} for length in (1, 7)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ka.export.to_onnx(model, f"{folder}/model.onnx")
+        ...     ka.export.check(path, model, calls)
+        []
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}")
+    given = functions or {CALL: call_of(model, input_signature)}
+    calls = {name: _listed(inputs if functions is None else inputs[name]) for name in given}
+    found: list[Difference] = []
+    for name, (function, _) in given.items():
+        expected = [
+            {key: keras.ops.convert_to_numpy(x) for key, x in named(_called(function, call))}
+            for call in calls[name]
+        ]
+        batches = {f"{i:03d}": dict(call) for i, call in enumerate(calls[name])}
+        try:
+            results = _run(path, name, batches, is_alone=functions is None)
+        except RuntimeError as error:
+            found.append(Difference(name, 0, "", np.inf, str(error)))
+            continue
+        for i, (number, outputs) in enumerate(zip(batches, expected, strict=True)):
+            found += _differences(name, i, outputs, results.get(number, {}), atol)
+    return found
+
+
+def run_program(
+    program: Path, job: Job, inputs: Batches, timed: Batches, importable: Sequence[Path] = ()
+) -> dict[str, np.ndarray]:
+    """Run a file in a new process, and return its outputs by `SIGNATURE/NNN/NAME`.
+
+    Args:
+        program: The program of a runtime.
+        job: The job, without the names of its files.
+        inputs: The inputs by number and name.
+        timed: Single inputs to time.
+        importable: Folders from which the program may import besides its own.
+
+    Raises:
+        RuntimeError: If the process fails; the reason in one line.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {key: folder / f"{key}.npz" for key in ("inputs", "timed", "outputs")}
+        _save(files["inputs"], inputs)
+        _save(files["timed"], timed)
+        job.write(folder / "job.json", **{key: str(file) for key, file in files.items()})
+        environment = {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join(map(str, importable)),
+        }
+        command = [sys.executable, str(program), str(folder / "job.json")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(_reason(done))
+        with np.load(files["outputs"]) as outputs:
+            return dict(outputs)
+
+
+def outputs_of(found: Mapping[str, np.ndarray], signature: str) -> Batches:
+    """The outputs of one signature by number and name."""
+    batches: Batches = {}
+    for key, array in found.items():
+        first, *rest = key.rsplit("/", 2)
+        if first == signature and len(rest) == 2:
+            batches.setdefault(rest[0], {})[rest[1]] = array
+    return batches
+
+
+def _run(path: Path, function: str, batches: Batches, is_alone: bool) -> Batches:
+    """Run one function of a file in the runtime that its name tells."""
+    file, program = path, RUNTIMES / "run_tensorflow.py"
+    if path.suffix == ".tflite":
+        program = RUNTIMES / "run_litert.py"
+    elif path.suffix == ".onnx" or not (path / "saved_model.pb").exists():
+        program = RUNTIMES / "run_onnx.py"
+        file = path if is_alone else path / f"{function}.onnx"
+    if program.name == "run_onnx.py" and not file.suffix == ".onnx":
+        raise ValueError(
+            "Argument `path` must be a SavedModel, a `.tflite` file or an `.onnx` file. "
+            f"Received: {path}"
+        )
+    return outputs_of(run_program(program, Job(str(file), (function,)), batches, {}), function)
+
+
+def _listed(inputs: Any) -> list[Mapping[str, Any]]:
+    calls = [inputs] if isinstance(inputs, Mapping) else list(inputs)
+    if not calls:
+        raise ValueError("Argument `inputs` must contain at least one call. Received: none")
+    return [{name: np.asarray(array) for name, array in call.items()} for call in calls]
+
+
+def _called(function: Any, call: Mapping[str, np.ndarray]) -> Any:
+    return function(**{name: keras.ops.convert_to_tensor(array) for name, array in call.items()})
+
+
+def _differences(
+    function: str, call: int, expected: Arrays, found: Arrays, atol: float
+) -> list[Difference]:
+    differences = []
+    for name, array in expected.items():
+        problem, largest = None, np.inf
+        if name not in found:
+            problem = f"the file has no such output, but {sorted(found)}"
+        elif found[name].shape != array.shape:
+            problem = f"the shape is {found[name].shape}, expected {array.shape}"
+        else:
+            largest = _largest(array, found[name])
+        if largest > atol:
+            differences.append(Difference(function, call, name, largest, problem))
+    return differences
+
+
+def _largest(expected: np.ndarray, found: np.ndarray) -> float:
+    """The largest difference; that of equal infinities is 0, that of a NaN infinite."""
+    if expected.dtype.kind not in "fiub":
+        return 0.0 if (expected == found).all() else np.inf
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(expected.astype("float64") - found.astype("float64"))
+    is_equal = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    difference = np.where(is_equal, 0.0, difference)
+    return float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max(initial=0.0))
+
+
+def _save(path: Path, batches: Batches) -> None:
+    arrays = {f"{number}/{k}": x for number, batch in batches.items() for k, x in batch.items()}
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes names for flags
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"the process crashed (signal {-done.returncode})"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit status {done.returncode}"

@@ -1,0 +1,208 @@
+"""What is exported: traced functions of a model with named tensors, and its raw variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+
+from keras_attention.checks import check_positive
+from keras_attention.text.litert_workspace import with_reserved_workspace
+from keras_attention.text.serving import without_cudnn
+from keras_attention.types import Nest, Tensor
+
+CALL = "serving_default"
+"""The name of a model's call among the functions of a file."""
+
+Function = tuple[Callable[..., Any], Mapping[str, Any]]
+"""A function of named tensors, and the spec of each."""
+
+
+class Exportable(Protocol):
+    """What the writers of files need.
+
+    Attributes:
+        weights: The TensorFlow variables that the functions read.
+        batch_size: The batch size of the functions; None for any.
+    """
+
+    weights: list[Any]
+    batch_size: int | None
+
+    def functions(self, names: Sequence[str]) -> dict[str, Any]:
+        """The traced functions of these names."""
+        ...
+
+    def module(self, names: Sequence[str]) -> Any:
+        """The `tf.Module` to save with these functions."""
+        ...
+
+
+class ModelFunctions:
+    """Functions of any Keras model, traced once each.
+
+    Args:
+        model: The model, built, on the TensorFlow backend.
+        input_signature: The specs of the model's inputs, in the form in which it takes them; None
+            for those of a functional model.
+        functions: Functions over the model in place of its call: for each name a function of named
+            tensors and the specs of its inputs by name.
+        batch_size: The size of each input's first axis where it is unknown; None to leave it open.
+        longest: The length that most inputs do not exceed, for which LiteRT's workspace is
+            reserved; None to reserve nothing.
+
+    Attributes:
+        names: The names of the functions.
+        specs: For each function, the specs of its inputs by name.
+        weights: The TensorFlow variables that the functions read.
+
+    Raises:
+        ValueError: If Keras runs on another backend, the model is not built, the inputs are not
+            known, or a function gives no tensor.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        input_signature: Nest | None = None,
+        functions: Mapping[str, Function] | None = None,
+        batch_size: int | None = None,
+        longest: int | None = None,
+    ) -> None:
+        _check(model)
+        if batch_size is not None:
+            check_positive("batch_size", batch_size)
+        self.model, self.batch_size, self.longest = model, batch_size, longest
+        given = functions or {CALL: call_of(model, input_signature)}
+        self.names = tuple(given)
+        self.specs = {name: self._specs(name, specs) for name, (_, specs) in given.items()}
+        with without_cudnn(model):
+            self._traced = {name: self._trace(name, call) for name, (call, _) in given.items()}
+        read = [variable for traced in self._traced.values() for variable in traced.variables]
+        self.weights = list({id(variable): variable for variable in read}.values())
+
+    def functions(self, names: Sequence[str] | None = None) -> dict[str, Any]:
+        """The concrete functions of these names; all by default."""
+        return {name: self._traced[name] for name in names or self.names}
+
+    def module(self, names: Sequence[str] | None = None) -> Any:
+        """The `tf.Module` to save with the functions: only variables."""
+        import tensorflow as tf
+
+        module = tf.Module(name="model")
+        module.weights = self.weights
+        return module
+
+    def announce(self, path: Path, verbose: bool) -> None:
+        """Say what was written, if asked to."""
+        if verbose:
+            inputs = [f"{name}({', '.join(specs)})" for name, specs in self.specs.items()]
+            print(f"Wrote {path} with {', '.join(inputs)}")  # noqa: T201
+
+    def _specs(self, function: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        import tensorflow as tf
+
+        specs = {}
+        for name, spec in given.items():
+            shape = getattr(spec, "shape", None)
+            if shape is None:
+                raise ValueError(
+                    "Argument `input_signature` must give the shape of every input, for example "
+                    'keras.InputSpec(shape=(None, 7), dtype="float32"). Received for '
+                    f"`{function}`: {name}={spec}"
+                )
+            sizes = [None if size is None else int(size) for size in shape]
+            if sizes and sizes[0] is None:
+                sizes[0] = self.batch_size
+            dtype = keras.backend.standardize_dtype(spec.dtype or "float32")
+            specs[name] = tf.TensorSpec(sizes, dtype, name=name)
+        return specs
+
+    def _trace(self, name: str, call: Callable[..., Any]) -> Any:
+        import tensorflow as tf
+
+        traced = tf.function(partial(self._run, name, call), autograph=False)
+        return traced.get_concrete_function(**self.specs[name])
+
+    def _run(self, name: str, call: Callable[..., Any], **inputs: Tensor) -> dict[str, Tensor]:
+        import tensorflow as tf
+
+        is_open = any(None in spec.shape.as_list() for spec in self.specs[name].values())
+        if self.longest is not None and is_open:
+            inputs = with_reserved_workspace(inputs, self.model, self.longest)
+        outputs = dict(named(call(**inputs)))
+        if not outputs:
+            raise ValueError(f"The function `{name}` must return tensors. Received: none")
+        return {key: tf.identity(x, key) for key, x in outputs.items()}
+
+
+def _check(model: keras.Model) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Models are exported by TensorFlow: load the `.keras` file with "
+            f"KERAS_BACKEND=tensorflow. Received: backend={keras.backend.backend()!r}"
+        )
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Argument `model` must be a Keras model. Received: a {type(model).__name__}"
+        )
+    if not model.built:
+        raise ValueError(
+            f"Argument `model` must be built: call it once. Received: {model.name}, not built"
+        )
+
+
+def call_of(model: keras.Model, signature: Nest | None) -> Function:
+    """The model's call as a function of named tensors, without dropout."""
+    if signature is None:
+        signature = _inputs_of(model)
+    if signature is None:
+        raise ValueError(
+            "Argument `input_signature` must give the inputs of a subclassed model, in the form in "
+            "which it takes them. Received: None"
+        )
+    specs = dict(named(signature, "input"))
+    names = {id(spec): getattr(spec, "name", None) or name for name, spec in specs.items()}
+    if isinstance(signature, Mapping):  # its keys are the names
+        names = {id(spec): name for name, spec in specs.items()}
+
+    def call(**inputs: Tensor) -> Any:
+        ordered = keras.tree.map_structure(lambda spec: inputs[names[id(spec)]], signature)
+        return model(ordered, training=False)
+
+    return call, {names[id(spec)]: spec for spec in specs.values()}
+
+
+def _inputs_of(model: keras.Model) -> Nest | None:
+    """The symbolic inputs of a functional or sequential model; None if the model is subclassed."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        return None
+    return inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error's message, or its type if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def named(nest: Any, name: str = "output", is_inside: bool = False) -> Iterator[tuple[str, Any]]:
+    """Names and tensors of a nest: keys and fields, and `NAME_0`, `NAME_1`, ... elsewhere."""
+    if nest is None:
+        return
+    items: Any = None
+    if isinstance(nest, Mapping):
+        items = nest.items()
+    elif hasattr(nest, "_fields"):
+        items = zip(nest._fields, nest, strict=True)
+    if items is not None:
+        for key, value in items:
+            yield from named(value, f"{name}_{key}" if is_inside else str(key), True)
+    elif isinstance(nest, list | tuple):
+        for i, value in enumerate(nest):
+            yield from named(value, f"{name}_{i}", True)
+    else:
+        yield (name if is_inside else f"{name}_0"), nest

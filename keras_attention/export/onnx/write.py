@@ -1,0 +1,120 @@
+"""Write any Keras model as ONNX files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from keras_attention.checks import check_one_of
+from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
+from keras_attention.export.functions import Function, ModelFunctions, one_line
+from keras_attention.text.serving import without_cudnn
+from keras_attention.types import Nest
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def to_onnx(
+    model: keras.Model,
+    path: str | Path,
+    verbose: bool = False,
+    input_signature: Nest | None = None,
+    *,
+    functions: Mapping[str, Function] | None = None,
+    batch_size: int | None = None,
+    precision: str = FLOAT32,
+) -> Path:
+    """Write a Keras model as an ONNX file, for inputs of any batch size and length.
+
+    Inputs and outputs are named as in `to_saved_model`; the unknown sizes are named `batch` and,
+    for example, `source_1` for the second axis of `source`.
+
+    Args:
+        model: A functional or subclassed model, built, on the TensorFlow backend.
+        path: The file; replaced if it exists. With `functions` a folder, where each becomes
+            `NAME.onnx`, because an ONNX file contains one function.
+        verbose: Whether to print what was written.
+        input_signature: As in `to_saved_model`.
+        functions: As in `to_saved_model`.
+        batch_size: The batch size where it is unknown; None to leave it open.
+        precision: The precision of the weights: `"float32"`, `"float16"`, or `"int8"`, which also
+            computes matrix products in 8 bits.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If Keras runs on another backend, the model is not built, its inputs are not
+            known, or `precision` is unknown.
+        RuntimeError: If the model cannot be converted.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> import keras_attention as ka
+        >>> inputs = keras.Input((None, 3), name="readings")
+        >>> model = keras.Model(inputs, ka.attention.AttentionPooling(4)(inputs))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ka.export.to_onnx(model, f"{folder}/model.onnx")
+        ...     path.stat().st_size > 500
+        True
+    """
+    check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
+    path = Path(path)
+    exported = ModelFunctions(model, input_signature, functions, batch_size)
+    for name in exported.names:
+        file = path if functions is None else path / f"{name}.onnx"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(_converted(exported, name, precision), file)
+    exported.announce(path, verbose)
+    return path
+
+
+def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProto:
+    import onnx
+    import tensorflow as tf
+
+    from keras_attention.export.onnx.convert import convert_function
+    from keras_attention.export.onnx.passes import name_dimensions, op_types
+    from keras_attention.export.onnx.quantize import float16_onnx, int8_onnx
+
+    specs = exported.specs[name]
+    concrete = exported.functions([name])[name]
+
+    @tf.function(autograph=False)
+    def function(*tensors: Any) -> dict[str, Any]:
+        outputs = concrete(**dict(zip(specs, tensors, strict=True)))
+        return {key: tf.identity(x, key) for key, x in outputs.items()}
+
+    try:
+        with without_cudnn(exported.model):
+            converted = convert_function(function, list(specs.values()), name)
+    except Exception as error:
+        raise RuntimeError(f"The model cannot be converted to ONNX: {one_line(error)}") from error
+    unknown = [name for name in op_types(converted.graph) if not onnx.defs.has(name)]
+    if unknown:
+        raise RuntimeError(
+            "The model cannot be converted to ONNX, which has no operation for TensorFlow's "
+            f"{', '.join(unknown)}; express it with keras.ops."
+        )
+    if precision != FLOAT32:
+        converted = {FLOAT16: float16_onnx, INT8: int8_onnx}[precision](converted)
+    for value in (*converted.graph.input, *converted.graph.output):
+        open_ones = {
+            i: "batch" if i == 0 else f"{value.name}_{i}"
+            for i, dim in enumerate(value.type.tensor_type.shape.dim)
+            if not dim.HasField("dim_value")
+        }
+        name_dimensions(value, open_ones)
+    onnx.checker.check_model(converted)
+    return converted
+
+
+def _write(model: ModelProto, file: Path) -> None:
+    import onnx
+
+    onnx.save(model, file)

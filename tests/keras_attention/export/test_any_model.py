@@ -1,0 +1,225 @@
+"""Models of one's own as files: run in TensorFlow, LiteRT and ONNX Runtime, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_attention as ka
+from keras_attention.export.functions import ModelFunctions
+from tests.arrays import randomize, uniform
+from tests.variants import variants
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow exports models"
+)
+
+START, END, WORDS = 1, 2, 11
+WRITERS: dict[str, Callable[..., Path]] = {
+    "model": ka.export.to_saved_model,
+    "model.tflite": ka.export.to_tflite,
+    "model.onnx": ka.export.to_onnx,
+}
+each_format = pytest.mark.parametrize("file", WRITERS)
+
+
+def forecaster() -> keras.Model:
+    """What is to come, step by step, from readings of any length."""
+    readings, known = keras.Input((None, 3), name="readings"), keras.Input((None, 2), name="known")
+    encoded, *_ = ka.BiLSTMEncoder(5)(readings)
+    decoder = ka.AttentionDecoder(keras.layers.GRUCell(7), ka.BahdanauAttention(4))
+    steps = keras.layers.Dense(2)(decoder(known, memory=encoded))
+    model = keras.Model({"readings": readings, "known": known}, {"steps": steps})
+    randomize(model, seed=3)
+    return model
+
+
+def calls(rows: int = 2) -> list[dict[str, np.ndarray]]:
+    return [
+        {"readings": uniform(rows, s, 3, seed=s), "known": uniform(rows, t, 2, seed=t)}
+        for s, t in ((1, 1), (6, 4), (19, 7))
+    ]
+
+
+class Captioner(keras.Model):
+    """A decoder of one's own over features of any number, and a beam search with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = keras.layers.Embedding(WORDS, 6)
+        self.look = keras.layers.Dense(5, "tanh")
+        self.decoder = ka.AttentionDecoder(keras.layers.GRUCell(8), ka.BahdanauAttention(4))
+        self.words = keras.layers.Dense(WORDS)
+
+    def call(self, inputs: Any) -> Any:
+        memory = self.look(inputs["features"])
+        return self.words(self.decoder(self.embed(inputs["ids"]), memory=memory))
+
+    def look_at(self, features: Any) -> Any:
+        return self.look(features)
+
+    def caption(self, features: Any) -> Any:
+        memory = self.decoder.prepare(self.look(features))
+        state = {"decoder": self.decoder.initial_state(memory), "memory": memory}
+        start = ops.full((ops.shape(features)[0],), START, dtype="int32")
+        return ka.decoding.beam_search(
+            self.step,
+            state,
+            start,
+            end_id=END,
+            max_length=6,
+            width=3,
+            attention_length=ops.shape(features)[1],
+        )
+
+    def step(self, tokens: Any, state: Any) -> Any:
+        output, weights, after = self.decoder.step(
+            self.embed(tokens), state["decoder"], state["memory"]
+        )
+        state = {"decoder": after, "memory": state["memory"]}
+        return ops.log_softmax(self.words(output)), weights, state
+
+
+def captioner() -> Captioner:
+    model = Captioner()
+    model({"features": np.zeros((1, 2, 7), "float32"), "ids": np.ones((1, 1), "int32")})
+    randomize(model, seed=5, scale=2.0)
+    return model
+
+
+@each_format
+def test_a_model_does_in_its_runtime_what_it_does_in_keras(file: str, tmp_path: Path) -> None:
+    model = forecaster()
+    path = WRITERS[file](model, tmp_path / "new" / file)
+    assert path == tmp_path / "new" / file
+    assert ka.export.check(path, model, calls(), atol=1e-5) == []
+
+
+@each_format
+def test_what_is_not_the_model_differs(file: str, tmp_path: Path) -> None:
+    model = forecaster()
+    path = WRITERS[file](model, tmp_path / file)
+    randomize(model, seed=4)
+    found = ka.export.check(path, model, calls())
+    assert [(one.function, one.call, one.output) for one in found] == [
+        ("serving_default", call, "steps") for call in range(3)
+    ]
+    assert all(0.01 < one.largest < 10.0 and one.problem is None for one in found)
+
+
+@variants("precision", ["int8", "float16"])
+@variants("file", ["model.tflite", "model.onnx"])
+def test_weights_in_fewer_bits(file: str, precision: str, tmp_path: Path) -> None:
+    model = forecaster()
+    path = WRITERS[file](model, tmp_path / file, precision=precision)
+    found = ka.export.check(path, model, calls(), atol=0.0)
+    assert 0.0 < max(one.largest for one in found) < {"int8": 0.1, "float16": 0.01}[precision]
+
+
+@pytest.mark.parametrize(
+    "file", ["model.tflite", pytest.param("model.onnx", marks=pytest.mark.thorough)]
+)
+def test_a_beam_search_over_a_decoder_of_ones_own(file: str, tmp_path: Path) -> None:
+    model = captioner()
+    spec = {"features": keras.InputSpec(shape=(None, None, 7), dtype="float32")}
+    functions = {"caption": (model.caption, spec), "look": (model.look_at, spec)}
+    path = WRITERS[file](model, tmp_path / file.replace(".onnx", ""), functions=functions)
+    given = [{"features": uniform(2, s, 7, seed=s)} for s in (1, 4, 9)]
+    inputs = {"caption": given, "look": given[:1]}
+    assert ka.export.check(path, model, inputs, functions=functions, atol=1e-5) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"a": keras.Input((2,), name="a"), "b": keras.Input((2,), name="b")}, ("a", "b")),
+        ([keras.Input((2,), name="left"), keras.Input((2,), name="right")], ("left", "right")),
+        (keras.Input((2,), name="alone"), ("alone",)),
+    ],
+)
+def test_the_names_of_inputs(inputs: Any, expected: tuple[str, ...]) -> None:
+    both = keras.tree.flatten(inputs)
+    made = ModelFunctions(keras.Model(inputs, [ops.add(both[0], both[-1]), both[0]]))
+    assert tuple(made.specs["serving_default"]) == expected
+    (traced,) = made.functions().values()
+    assert set(traced.structured_outputs) == {"output_0", "output_1"}
+
+
+def test_a_sequential_and_a_subclassed_model() -> None:
+    sequential = keras.Sequential([keras.Input((None, 3), name="x"), keras.layers.Dense(2)])
+    assert tuple(ModelFunctions(sequential, batch_size=4).specs["serving_default"]) == ("x",)
+    signature = {
+        "features": keras.InputSpec(shape=(None, None, 7), dtype="float32"),
+        "ids": keras.InputSpec(shape=(None, None), dtype="int32"),
+    }
+    specs = ModelFunctions(captioner(), signature, batch_size=4).specs["serving_default"]
+    assert {name: spec.shape.as_list() for name, spec in specs.items()} == {
+        "features": [4, None, 7],
+        "ids": [4, None],
+    }
+
+
+def test_what_was_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ka.export.to_saved_model(forecaster(), tmp_path / "model", verbose=True)
+    assert capsys.readouterr().out == f"Wrote {path} with serving_default(readings, known)\n"
+
+
+def test_a_model_that_cannot_be_exported_is_told_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    with pytest.raises(ValueError, match="`input_signature` must give the inputs of a subclassed"):
+        ka.export.to_saved_model(captioner(), path)
+    with pytest.raises(ValueError, match="`model` must be built: call it once"):
+        ka.export.to_saved_model(Captioner(), path)
+    with pytest.raises(TypeError, match=r"`model` must be a Keras model\. Received: a Dense"):
+        ka.export.to_saved_model(keras.layers.Dense(1), path)
+    with pytest.raises(ValueError, match="must give the shape of every input"):
+        ka.export.to_saved_model(captioner(), path, input_signature={"ids": "int32"})
+    with pytest.raises(ValueError, match="`precision` must be one of"):
+        ka.export.to_onnx(forecaster(), path, precision="int4")
+    path.mkdir()
+    (path / "diary.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="a new folder or a SavedModel to replace"):
+        ka.export.to_saved_model(forecaster(), path)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"load the `\.keras` file with KERAS_BACKEND=tensorflow"):
+        ka.export.to_tflite(forecaster, path)
+
+
+@pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
+def test_an_operation_that_no_runtime_has_is_one_line(file: str, tmp_path: Path) -> None:
+    class Own(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return tf.numpy_function(np.sinh, [x], tf.float32)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    inputs = keras.Input((3,))
+    with pytest.raises(RuntimeError, match=r"cannot be converted to .*PyFunc") as caught:
+        WRITERS[file](keras.Model(inputs, Own()(inputs)), tmp_path / file)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_checked_is_told_why(tmp_path: Path) -> None:
+    model = forecaster()
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        ka.export.check(tmp_path / "model.onnx", model, calls())
+    (tmp_path / "model.pkl").touch()
+    with pytest.raises(ValueError, match="`path` must be a SavedModel"):
+        ka.export.check(tmp_path / "model.pkl", model, calls())
+    (tmp_path / "model.onnx").write_text("a shopping list")
+    with pytest.raises(ValueError, match="`inputs` must contain at least one call"):
+        ka.export.check(tmp_path / "model.onnx", model, [])
+    (found,) = ka.export.check(tmp_path / "model.onnx", model, calls())
+    assert found.largest == np.inf
+    assert found.problem is not None
+    assert "INVALID_PROTOBUF" in found.problem
