@@ -33,6 +33,7 @@ WITHOUT_EXAMPLE = {
     "attention.Memory",
     "attention.Past",
     "decoding.Hypotheses",
+    "export.Difference",
     "decoding.TargetScores",
     "decoding.Written",
     "schedules.Schedule",
