@@ -47,6 +47,7 @@ def test_own_data_and_search(
     assert [len(others) for others in found["others"]] == [3, 3]
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
 def test_own_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

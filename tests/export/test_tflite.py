@@ -19,7 +19,6 @@ from keras_attention.export.tflite import export_tflite
 from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     BEAM,
-    CORE_TFLITE,
     MAX_SOURCE,
     MAX_TARGET,
     each_architecture,
@@ -158,7 +157,7 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         runners(exported / "tflite" / "model.tflite")["greedy"](source=sources([3, 4], 27, seed=1))
 
 
-@each_architecture(CORE_TFLITE)
+@each_architecture("coverage-heads")
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
     serving = ServingModule(model, MAX_TARGET, BEAM, None, None, MAX_SOURCE, batch_size=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +79,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-CORE_ONNX = ("mocha",)
-CORE_TFLITE = ("coverage-heads",)
-"""What the core suite exports: loops unlike a plain model's. The thorough tests export all."""
-
-
-def each_architecture(core: Sequence[str]) -> pytest.MarkDecorator:
-    """Those in `core` are the core suite's."""
+def each_architecture(*core: str) -> pytest.MarkDecorator:
+    """The core suite exports those in `core`, the thorough tests the others as well."""
     names = sorted(ARCHITECTURES, key=lambda name: (name not in core, name))
     changes = [ARCHITECTURES[name] for name in names]
     return variants("changes", changes, core=len(core), ids=names)

@@ -14,7 +14,7 @@ from export.assets.reference import padded
 from keras_attention.export.onnx.convert import convert
 from keras_attention.export.onnx.passes import op_types
 from keras_attention.text.runs import RunDirectory
-from tests.export.toy import CORE_ONNX, each_architecture, sources, toy_model
+from tests.export.toy import each_architecture, sources, toy_model
 from tests.variants import variants
 
 VOCABULARY, T = 28, 11
@@ -127,7 +127,7 @@ def test_triton_finds_the_same_files(files: dict[str, Path]) -> None:
         assert 'name: "attention" data_type: TYPE_FP32 dims: [ -1, ' in config
 
 
-@each_architecture(CORE_ONNX)
+@each_architecture()
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)
     source = sources([7, 1, 5], VOCABULARY, seed=6)

@@ -102,7 +102,7 @@ def test_a_model_does_in_its_runtime_what_it_does_in_keras(file: str, tmp_path: 
     assert ka.export.check(path, model, calls(), atol=1e-5) == []
 
 
-@each_format
+@variants("file", ["model.onnx", "model.tflite", "model"])
 def test_what_is_not_the_model_differs(file: str, tmp_path: Path) -> None:
     model = forecaster()
     path = WRITERS[file](model, tmp_path / file)
