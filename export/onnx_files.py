@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from export.layout import with_precision
 from keras_attention.decoding import BeamSearch, GreedySearch
-from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
+from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.convert import convert
-from keras_attention.export.onnx.quantize import float16_onnx, int8_onnx
+from keras_attention.export.onnx.quantize import in_precision
 from keras_attention.export.onnx.text import Text, with_text
 
 if TYPE_CHECKING:
@@ -51,17 +51,12 @@ def export_onnx(
     Returns:
         The files.
     """
-    import onnx
-
     folder = Path(out_dir) / "onnx"
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": search}
     for name, used in searches.items():
-        converted = convert(model, used, max_length)
-        if precision != FLOAT32:
-            converted = {FLOAT16: float16_onnx, INT8: int8_onnx}[precision](converted)
-            onnx.checker.check_model(converted)
+        converted = in_precision(convert(model, used, max_length), precision)
         file = _write(converted, folder / with_precision(f"{name}.onnx", precision))
         if precision == FLOAT32:
             _write_for_triton(file, converted, folder / "triton" / name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_attention.export.checking import largest_difference
 from keras_attention.export.runtimes.runner import Arrays
 
 MARGIN = "margin"
@@ -120,15 +121,8 @@ def _largest_difference(
 ) -> float | None:
     """Return the largest difference; that of equal infinities is 0, that of a NaN infinite."""
     differences = [
-        _difference(expected[name][~rows], found[name][~rows])
+        largest_difference(expected[name][~rows], found[name][~rows])
         for (expected, found), rows in zip(pairs, tied, strict=True)
         if name in expected
     ]
     return max(differences, default=None)
-
-
-def _difference(expected: np.ndarray, found: np.ndarray) -> float:
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(expected.astype("float64") - found.astype("float64"))
-    difference = np.where(expected == found, 0.0, difference)
-    return float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max(initial=0.0))

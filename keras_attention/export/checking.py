@@ -97,8 +97,9 @@ def check(
             for call in calls[name]
         ]
         batches = {f"{i:03d}": dict(call) for i, call in enumerate(calls[name])}
+        file, program = _place_of(path, name, is_alone=functions is None)
         try:
-            results = _run(path, name, batches, is_alone=functions is None)
+            results = outputs_of(run_program(program, Job(str(file), (name,)), batches, {}), name)
         except RuntimeError as error:
             found.append(Difference(name, 0, "", np.inf, str(error)))
             continue
@@ -152,20 +153,19 @@ def outputs_of(found: Mapping[str, np.ndarray], signature: str) -> Batches:
     return batches
 
 
-def _run(path: Path, function: str, batches: Batches, is_alone: bool) -> Batches:
-    """Run one function of a file in the runtime that its name tells."""
-    file, program = path, RUNTIMES / "run_tensorflow.py"
+def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
+    """The file that contains a function, and the program of its runtime."""
     if path.suffix == ".tflite":
-        program = RUNTIMES / "run_litert.py"
-    elif path.suffix == ".onnx" or not (path / "saved_model.pb").exists():
-        program = RUNTIMES / "run_onnx.py"
-        file = path if is_alone else path / f"{function}.onnx"
-    if program.name == "run_onnx.py" and not file.suffix == ".onnx":
+        return path, RUNTIMES / "run_litert.py"
+    if (path / "saved_model.pb").exists():
+        return path, RUNTIMES / "run_tensorflow.py"
+    file = path if is_alone else path / f"{function}.onnx"
+    if file.suffix != ".onnx":
         raise ValueError(
             "Argument `path` must be a SavedModel, a `.tflite` file or an `.onnx` file. "
             f"Received: {path}"
         )
-    return outputs_of(run_program(program, Job(str(file), (function,)), batches, {}), function)
+    return file, RUNTIMES / "run_onnx.py"
 
 
 def _listed(inputs: Any) -> list[Mapping[str, Any]]:
@@ -189,21 +189,20 @@ def _differences(
             problem = f"the file has no such output, but {sorted(found)}"
         elif found[name].shape != array.shape:
             problem = f"the shape is {found[name].shape}, expected {array.shape}"
+        elif array.dtype.kind not in "fiub":
+            largest = 0.0 if (array == found[name]).all() else np.inf
         else:
-            largest = _largest(array, found[name])
+            largest = largest_difference(array, found[name])
         if largest > atol:
             differences.append(Difference(function, call, name, largest, problem))
     return differences
 
 
-def _largest(expected: np.ndarray, found: np.ndarray) -> float:
+def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
     """The largest difference; that of equal infinities is 0, that of a NaN infinite."""
-    if expected.dtype.kind not in "fiub":
-        return 0.0 if (expected == found).all() else np.inf
     with np.errstate(invalid="ignore"):
         difference = np.abs(expected.astype("float64") - found.astype("float64"))
-    is_equal = (expected == found) | (np.isnan(expected) & np.isnan(found))
-    difference = np.where(is_equal, 0.0, difference)
+    difference = np.where(expected == found, 0.0, difference)
     return float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 

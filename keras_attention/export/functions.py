@@ -164,16 +164,18 @@ def call_of(model: keras.Model, signature: Nest | None) -> Function:
             "Argument `input_signature` must give the inputs of a subclassed model, in the form in "
             "which it takes them. Received: None"
         )
-    specs = dict(named(signature, "input"))
-    names = {id(spec): getattr(spec, "name", None) or name for name, spec in specs.items()}
-    if isinstance(signature, Mapping):  # its keys are the names
-        names = {id(spec): name for name, spec in specs.items()}
+    has_names = isinstance(signature, Mapping)
+    specs = {
+        name if has_names else getattr(spec, "name", None) or name: spec
+        for name, spec in named(signature, "input")
+    }
+    names = {id(spec): name for name, spec in specs.items()}
 
     def call(**inputs: Tensor) -> Any:
         ordered = keras.tree.map_structure(lambda spec: inputs[names[id(spec)]], signature)
         return model(ordered, training=False)
 
-    return call, {names[id(spec)]: spec for spec in specs.values()}
+    return call, specs
 
 
 def _inputs_of(model: keras.Model) -> Nest | None:

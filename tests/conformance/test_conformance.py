@@ -29,10 +29,8 @@ from tests.public import public_classes
 from tests.variants import EXECUTIONS, variants
 
 each_entry = variants("name", REGISTRY, core=FIRST_OF_EACH_CLASS)
-not_on_torch = pytest.mark.skipif(
-    keras.backend.backend() == "torch",
-    reason="torch.compile takes minutes for each recurrent layer, and is not tested",
-)
+NOT_ON_TORCH = "torch.compile takes minutes for each recurrent layer, and is not tested"
+not_on_torch = pytest.mark.skipif(keras.backend.backend() == "torch", reason=NOT_ON_TORCH)
 TOLERANCE = 5e-6
 TRACED_IN_CORE = ("AttentionDecoder-bahdanau", "Seq2Seq-bahdanau")
 # On JAX whatever is not compiled is the exception; on TensorFlow XLA is a choice, and takes long.
@@ -199,7 +197,7 @@ def test_a_step_of_training_reaches_every_weight(name: str, execution: str) -> N
     if not model.trainable_variables:
         pytest.skip("nothing to train")
     if execution == "xla" and keras.backend.backend() == "torch":
-        pytest.skip("torch.compile takes minutes for each recurrent layer, and is not tested")
+        pytest.skip(NOT_ON_TORCH)
     if NOT_TRAINED_ON.get(name) == keras.backend.backend():
         pytest.skip("refused on this backend")
     targets = [np.ones_like(array) for array in outputs(model, arrays)]

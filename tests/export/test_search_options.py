@@ -30,14 +30,8 @@ def model() -> ka.Seq2Seq:
     return toy_model(VOCABULARY)
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        pytest.param(GREEDY, id="greedy", marks=pytest.mark.thorough),
-        pytest.param(BEAM, id="coverage", marks=pytest.mark.thorough),
-        pytest.param(GROUPS, id="groups", marks=pytest.mark.thorough),
-    ],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("search", [GREEDY, BEAM, GROUPS], ids=["greedy", "coverage", "groups"])
 def test_onnx(model: ka.Seq2Seq, search: Any) -> None:
     converted = convert(model, search, T)
     source = sources(BATCH, VOCABULARY, seed=1)
@@ -48,13 +42,7 @@ def test_onnx(model: ka.Seq2Seq, search: Any) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    "search",
-    [
-        pytest.param(BEAM, id="coverage", marks=pytest.mark.thorough),
-        pytest.param(GROUPS, id="groups"),
-    ],
-)
+@pytest.mark.parametrize("search", [BEAM, GROUPS], ids=["coverage", "groups"])
 def test_tflite(model: ka.Seq2Seq, search: ka.BeamSearch, tmp_path: Path) -> None:
     serving = ServingModule(model, T, search, batch_size=1)
     file = export_tflite(serving, tmp_path / "model.tflite")

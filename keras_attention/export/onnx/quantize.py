@@ -10,11 +10,26 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.onnx.canonical import to_canonical_form
 from keras_attention.export.onnx.passes import matrices_into_loops
 
 _LARGE = 16
 """The minimum number of rows of a matrix to quantize."""
+
+
+def in_precision(model: ModelProto, precision: str) -> ModelProto:
+    """Store the weights in float32, as they are, in float16 or in int8, and check the result.
+
+    Args:
+        model: The checked model in float32; modified in place.
+        precision: The precision of the weights.
+    """
+    if precision == FLOAT32:
+        return model
+    model = {FLOAT16: float16_onnx, INT8: int8_onnx}[precision](model)
+    onnx.checker.check_model(model)
+    return model
 
 
 def float16_onnx(model: ModelProto) -> ModelProto:

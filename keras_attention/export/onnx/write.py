@@ -11,7 +11,6 @@ import keras
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import Function, ModelFunctions, one_line
-from keras_attention.text.serving import without_cudnn
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -63,13 +62,15 @@ def to_onnx(
         ...     path.stat().st_size > 500
         True
     """
+    import onnx
+
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
     exported = ModelFunctions(model, input_signature, functions, batch_size)
     for name in exported.names:
         file = path if functions is None else path / f"{name}.onnx"
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(_converted(exported, name, precision), file)
+        onnx.save(_converted(exported, name, precision), file)
     exported.announce(path, verbose)
     return path
 
@@ -80,7 +81,7 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
 
     from keras_attention.export.onnx.convert import convert_function
     from keras_attention.export.onnx.passes import name_dimensions, op_types
-    from keras_attention.export.onnx.quantize import float16_onnx, int8_onnx
+    from keras_attention.export.onnx.quantize import in_precision
 
     specs = exported.specs[name]
     concrete = exported.functions([name])[name]
@@ -91,8 +92,7 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
         return {key: tf.identity(x, key) for key, x in outputs.items()}
 
     try:
-        with without_cudnn(exported.model):
-            converted = convert_function(function, list(specs.values()), name)
+        converted = convert_function(function, list(specs.values()), name)
     except Exception as error:
         raise RuntimeError(f"The model cannot be converted to ONNX: {one_line(error)}") from error
     unknown = [name for name in op_types(converted.graph) if not onnx.defs.has(name)]
@@ -101,8 +101,6 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
             "The model cannot be converted to ONNX, which has no operation for TensorFlow's "
             f"{', '.join(unknown)}; express it with keras.ops."
         )
-    if precision != FLOAT32:
-        converted = {FLOAT16: float16_onnx, INT8: int8_onnx}[precision](converted)
     for value in (*converted.graph.input, *converted.graph.output):
         open_ones = {
             i: "batch" if i == 0 else f"{value.name}_{i}"
@@ -111,10 +109,4 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
         }
         name_dimensions(value, open_ones)
     onnx.checker.check_model(converted)
-    return converted
-
-
-def _write(model: ModelProto, file: Path) -> None:
-    import onnx
-
-    onnx.save(model, file)
+    return in_precision(converted, precision)
