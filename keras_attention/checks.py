@@ -134,6 +134,28 @@ def checked_ids(ids: Any, vocabulary: int, name: str = "source") -> np.ndarray:
     return array.astype("int32")
 
 
+def checked_array(spec: Any, given: Any, name: str = "source") -> np.ndarray:
+    """Return what a `keras.InputSpec` describes as an array of its dtype after checking its shape.
+
+    Args:
+        spec: The spec.
+        given: The array; for integers also rows of different lengths, which are padded with 0.
+        name: Name of the argument in error messages.
+
+    Raises:
+        ValueError: If it does not fit the spec.
+    """
+    dtype = np.dtype(spec.dtype or "float32")
+    array = _padded(given) if dtype.kind in "iu" else np.asarray(given)
+    is_whole = array.dtype.kind in "iu" or dtype.kind not in "iu"
+    if not fits(array.shape, spec.shape) or array.dtype.kind not in "biuf" or not is_whole:
+        raise ValueError(
+            f"Argument `{name}` must fit its spec, {dtype} of shape {tuple(spec.shape)}. "
+            f"Received: {array.dtype} of shape {array.shape}"
+        )
+    return array.astype(dtype)
+
+
 def _padded(ids: Any) -> np.ndarray:
     """Rows of ids as one array, padded with 0 on the right if they differ in length."""
     if hasattr(ids, "to_tensor"):  # a ragged tensor

@@ -114,7 +114,7 @@ def loaded(*runs: str, replace_unknown: bool = False) -> Translator:
 
 def check_attention(translator: Translator) -> None:
     """Raise `ValueError` if the model has no attention."""
-    if translator.model.config.attention is None:
+    if not translator.model.has_attention:
         raise ValueError("--alignments requires a model with attention. Received: attention=null")
 
 

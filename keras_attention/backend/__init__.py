@@ -119,16 +119,22 @@ def plain_gradients() -> Iterator[None]:
         _IS_PLAIN.reset(token)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], shapes: Nest = None) -> Callable[..., Any]:
     """Compile a function of arrays if the backend has a graph compiler for unknown shapes.
 
-    Returns a `tf.function` that is traced once for any batch and length on TensorFlow, and the
-    function itself elsewhere.
+    Args:
+        function: The function.
+        shapes: Shapes of the tensors in its first argument, a list in their flat order, None for
+            the sizes that vary between calls. By default, and in further arguments, all sizes vary.
+
+    Returns:
+        A `tf.function` that is traced once for all sizes that vary on TensorFlow, and the function
+        itself elsewhere.
     """
     if keras.backend.backend() == "tensorflow":
         from keras_attention.backend import tensorflow
 
-        return tensorflow.compiled(function)
+        return tensorflow.compiled(function, shapes)
     return function
 
 

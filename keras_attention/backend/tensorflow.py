@@ -147,8 +147,8 @@ def is_softmax(x: Any) -> bool:
     return op is not None and op.type == "Softmax"
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a `tf.function` that is traced once for any batch and length.
+def compiled(function: Callable[..., Any], shapes: Nest = None) -> Callable[..., Any]:
+    """`keras_attention.backend.compiled` as a `tf.function` that is traced once.
 
     AutoGraph is off: it rereads the source files when it traces, which is slow, and wrong if they
     have changed since the program started.
@@ -158,6 +158,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         if not made:
             specs = tf.nest.map_structure(_of_any_size, arguments)
+            if shapes is not None:
+                known = [
+                    tf.TensorSpec(shape, spec.dtype)
+                    for shape, spec in zip(shapes, tf.nest.flatten(specs[0]), strict=True)
+                ]
+                specs = (tf.nest.pack_sequence_as(specs[0], known), *specs[1:])
             made.append(tf.function(function, input_signature=specs, autograph=False))
         return made[0](*arguments)
 

@@ -20,6 +20,7 @@ from keras_attention.decoding.constraints import (
 from keras_attention.decoding.extensions import best_of_groups
 from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
+    EndId,
     Hypotheses,
     StepFunction,
     best_first,
@@ -109,7 +110,7 @@ def beam_search(
     state: Nest,
     start_tokens: Tensor,
     *,
-    end_id: int,
+    end_id: EndId,
     max_length: int | Tensor,
     width: int | Tensor = 5,
     length_penalty: float | Tensor = 0.6,
@@ -140,7 +141,7 @@ def beam_search(
             state)`; the K hypotheses of a row are adjacent.
         state: Nest of tensors with B rows, repeated here to B * K.
         start_tokens: (B,) int32, the tokens that the first step reads.
-        end_id: The token that ends a hypothesis.
+        end_id: The token that ends a hypothesis, or a tuple of several.
         max_length: Maximum tokens per hypothesis, including the end token, which truncated
             hypotheses lack.
         width: Number of hypotheses kept per row, K.
@@ -162,7 +163,7 @@ def beam_search(
         ValueError: If `width`, `max_length` or `groups` is not positive, `width` is not a multiple
             of `groups`, there is a coverage penalty without attention, or there are no weights to
             record.
-        TypeError: If `end_id` is not an integer.
+        TypeError: If `end_id` is neither an integer nor a tuple of them.
 
     Example:
         A bigram model of padding, start, end, "a" and "b" (ids 0 to 4):

@@ -13,6 +13,7 @@ from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
     Hypotheses,
     attention_buffer,
+    is_end,
     record,
     repeat_rows,
     without_dead,
@@ -61,7 +62,7 @@ def first_beams(
     return BeamLoop(
         time=ops.convert_to_tensor(0, dtype="int32"),
         tokens=repeat_rows(ops.cast(start_tokens, "int32"), width),
-        state=keras.tree.map_structure(lambda x: repeat_rows(x, width), state),
+        state=repeat_rows(state, width),
         ended=ops.zeros((rows, width), dtype="bool"),
         log_prob=ops.broadcast_to(ops.expand_dims(first, 0), (rows, width)),
         lengths=ops.zeros((rows, width), dtype="int32"),
@@ -113,7 +114,7 @@ def extend(
         time=loop.time + 1,
         tokens=tokens,
         state=state,
-        ended=ops.logical_or(ended, ops.equal(chosen.tokens, ranking.end_id)),
+        ended=ops.logical_or(ended, is_end(chosen.tokens, ranking.end_id)),
         log_prob=chosen.log_prob,
         lengths=beams_from_parents(lengths),
         ids=write(ids, loop.time, tokens),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from keras_attention.checks import check_positive
-from keras_attention.decoding.types import repeat_rows
+from keras_attention.decoding.types import EndId, is_end, repeat_rows
 from keras_attention.types import Tensor
 
 
@@ -27,12 +27,12 @@ class Written(NamedTuple):
         ids: (N, T) int32, padded with 0. When a search keeps K hypotheses for each of B rows, N is
             B * K, and the hypotheses of a row are adjacent.
         time: Scalar int32, the number of tokens written.
-        end_id: The token that ends a hypothesis.
+        end_id: The token that ends a hypothesis, or a tuple of them.
     """
 
     ids: Tensor
     time: Tensor
-    end_id: int
+    end_id: EndId
 
 
 Constraint = Callable[[Tensor, Written], Tensor]
@@ -97,9 +97,9 @@ class MinLength:
 
     def __call__(self, allowed: Tensor, written: Written) -> Tensor:
         """Exclude the end token while the hypothesis is too short."""
-        is_end = ops.equal(ops.arange(allowed.shape[-1]), written.end_id)
+        ends = is_end(ops.arange(allowed.shape[-1]), written.end_id)
         may_end = written.time + 1 >= self.length
-        return ops.logical_and(allowed, ops.logical_or(may_end, ops.logical_not(is_end)))
+        return ops.logical_and(allowed, ops.logical_or(may_end, ops.logical_not(ends)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention.decoding.ranking import Ranking
-from keras_attention.decoding.types import repeat_rows
+from keras_attention.decoding.types import is_end, repeat_rows
 from keras_attention.types import Tensor
 
 
@@ -83,7 +83,7 @@ def best_extensions(
     """
     extended, tokens = _candidates(beams, log_probs, cost)
     ended, lengths = (ops.expand_dims(x, 2) for x in (beams.ended, beams.lengths))
-    just_ended = ops.equal(tokens, ranking.end_id)
+    just_ended = is_end(tokens, ranking.end_id)
     ranked = ranking.score(extended, lengths, just_ended)
     if beams.coverage is not None:
         ranked = ranked + ops.expand_dims(beams.coverage, 2)

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, check_constraints
 from keras_attention.decoding.single_loop import follow
-from keras_attention.decoding.types import Hypotheses, StepFunction, described
+from keras_attention.decoding.types import EndId, Hypotheses, StepFunction, described
 from keras_attention.types import Nest, Tensor
 
 
@@ -74,7 +74,7 @@ def greedy_search(
     state: Nest,
     start_tokens: Tensor,
     *,
-    end_id: int,
+    end_id: EndId,
     max_length: int | Tensor,
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
@@ -87,7 +87,7 @@ def greedy_search(
         step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
         state: Nest of tensors with B rows.
         start_tokens: (B,) int32, the tokens that the first step reads.
-        end_id: The token that ends a hypothesis.
+        end_id: The token that ends a hypothesis, or a tuple of several.
         max_length: Maximum tokens per hypothesis, including the end token, which truncated
             hypotheses lack.
         constraints: Limits on the next token. A row with no token left has no hypothesis.
@@ -98,7 +98,7 @@ def greedy_search(
 
     Raises:
         ValueError: If `max_length` is not positive, or there are no weights to record.
-        TypeError: If `end_id` is not an integer.
+        TypeError: If `end_id` is neither an integer nor a tuple of them.
 
     Example:
         A bigram model of padding, start, end, "a" and "b" (ids 0 to 4): "a" is the likeliest start

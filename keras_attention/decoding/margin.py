@@ -10,7 +10,14 @@ from keras import ops
 from keras_attention.decoding.beam_loop import BeamLoop, extend, first_beams
 from keras_attention.decoding.extensions import Beams, best_extensions
 from keras_attention.decoding.ranking import Ranking
-from keras_attention.decoding.types import StepFunction, check_end, check_size, without_none
+from keras_attention.decoding.types import (
+    EndId,
+    StepFunction,
+    check_end,
+    check_size,
+    is_end,
+    without_none,
+)
 from keras_attention.types import Nest, Tensor
 
 
@@ -43,7 +50,7 @@ class SearchMargin:
         state: Nest,
         start_tokens: Tensor,
         *,
-        end_id: int,
+        end_id: EndId,
         max_length: int,
         **_: Any,
     ) -> Tensor:
@@ -65,7 +72,7 @@ class SearchMargin:
             scores = ranking.score(
                 best.log_prob,
                 ops.take_along_axis(lengths, best.parents, axis=1),
-                best.tokens == end_id,
+                is_end(best.tokens, end_id),
             )
             alive = best._replace(log_prob=ops.where(is_kept, best.log_prob, -float("inf")))
             after = extend(loop, log_probs, None, state, ranking, lambda *_: alive)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from keras import ops
 
+from keras_attention.decoding.types import EndId
 from keras_attention.types import Tensor
 
 _NEVER_READ = 1e-6
@@ -19,14 +20,14 @@ class Ranking(NamedTuple):
         length_penalty: Exponent of `lp`.
         coverage_penalty: Factor of `cp`; 0 for none.
         source_mask: Boolean (B * K, S), True at source tokens, for the coverage.
-        end_id: The token that ends a hypothesis.
+        end_id: The token that ends a hypothesis, or a tuple of them.
         imitate_tfa_lengths: Whether to leave out the end token in the step that writes it.
     """
 
     length_penalty: float | Tensor
     coverage_penalty: float | Tensor
     source_mask: Tensor | None
-    end_id: int
+    end_id: EndId
     imitate_tfa_lengths: bool
 
     def coverage(self, weights: Tensor) -> Tensor:

@@ -13,13 +13,13 @@ from keras_attention.checks import check_positive, check_positive_number
 from keras_attention.decoding.constraints import Constraint, check_constraints
 from keras_attention.decoding.single_loop import follow
 from keras_attention.decoding.types import (
+    EndId,
     Hypotheses,
     StepFunction,
     best_first,
     check_size,
     described,
     repeat_rows,
-    without_none,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -106,7 +106,7 @@ def sample(
     start_tokens: Tensor,
     *,
     uniform: Tensor,
-    end_id: int,
+    end_id: EndId,
     max_length: int | Tensor,
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -127,7 +127,7 @@ def sample(
         state: Nest of tensors with B rows, repeated here to B * K.
         start_tokens: (B,) int32, the tokens that the first step reads.
         uniform: (B, K, T) float32 in [0, 1), one number per token.
-        end_id: The token that ends a hypothesis.
+        end_id: The token that ends a hypothesis, or a tuple of several.
         max_length: T, maximum tokens per hypothesis, including the end token, which truncated
             hypotheses lack.
         temperature: Above 1 flattens the distribution, below 1 sharpens it.
@@ -167,7 +167,6 @@ def sample(
     _check(temperature, top_k, top_p)
     check_size("max_length", max_length)
     _check_uniform(uniform, max_length)
-    step, state = without_none(step, state)
     rows, width = ops.shape(uniform)[:2]
     flat = ops.reshape(uniform, (rows * width, max_length))
 
@@ -178,7 +177,7 @@ def sample(
 
     found = follow(
         step,
-        [repeat_rows(x, width) for x in state],
+        repeat_rows(state, width),
         repeat_rows(start_tokens, width),
         choose,
         end_id=end_id,

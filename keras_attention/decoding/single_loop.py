@@ -9,11 +9,13 @@ from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, Written, constrained
 from keras_attention.decoding.types import (
+    EndId,
     Hypotheses,
     StepFunction,
     attention_buffer,
     check_end,
     check_size,
+    is_end,
     record,
     until_all_ended,
     without_dead,
@@ -45,7 +47,7 @@ def follow(
     start_tokens: Tensor,
     choose: Choice,
     *,
-    end_id: int,
+    end_id: EndId,
     max_length: int | Tensor,
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
@@ -80,7 +82,7 @@ def follow(
             time=loop.time + 1,
             tokens=tokens,
             state=state,
-            ended=ops.logical_or(loop.ended, ops.equal(tokens, end_id)),
+            ended=ops.logical_or(loop.ended, is_end(tokens, end_id)),
             log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
             lengths=loop.lengths + ops.cast(live, "int32"),
             ids=write(loop.ids, loop.time, tokens),

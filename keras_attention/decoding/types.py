@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from numbers import Integral
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import keras
 from keras import ops
@@ -20,6 +20,9 @@ Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or
 whose tensors all have N rows. Leaves of the state may be None, such as the mask of a memory without
 padding; they stay None. A search knows nothing else about a model.
 """
+
+EndId: TypeAlias = "int | Tensor | tuple[int, ...]"
+"""The id of the token that ends a hypothesis, or several."""
 
 Loop = TypeVar("Loop", bound=Any)
 """The loop state of a search; it has the fields `time` and `ended`."""
@@ -136,20 +139,36 @@ def check_size(name: str, value: int | Tensor) -> None:
         check_positive(name, value)
 
 
-def check_end(end_id: int | Tensor) -> None:
-    """Raise `TypeError` unless the end token is one id; tensors are not checked."""
-    if not ops.is_tensor(end_id) and not isinstance(end_id, Integral):
+def check_end(end_id: EndId) -> None:
+    """Raise `TypeError` unless end tokens are one id or a tuple of ids; tensors are not checked."""
+    ids = end_id if isinstance(end_id, tuple) else (end_id,)
+    if not ids or not all(ops.is_tensor(one) or isinstance(one, Integral) for one in ids):
         raise TypeError(
-            "Argument `end_id` must be one integer, the id of the token that ends a hypothesis. "
-            f"Received: end_id={end_id!r}"
+            "Argument `end_id` must be an integer, the id of the token that ends a hypothesis, or "
+            f"a tuple of such ids. Received: end_id={end_id!r}"
         )
 
 
-def repeat_rows(x: Tensor, times: int | Tensor) -> Tensor:
-    """Repeat each row: (B, ...) to (B * times, ...)."""
-    shape = ops.shape(x)
-    repeated = ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], times, *shape[1:]))
-    return ops.reshape(repeated, (shape[0] * times, *shape[1:]))
+def is_end(tokens: Tensor, end_id: EndId) -> Tensor:
+    """Whether each token ends a hypothesis."""
+    first, *others = end_id if isinstance(end_id, tuple) else (end_id,)
+    found = ops.equal(tokens, first)
+    for other in others:
+        found = ops.logical_or(found, ops.equal(tokens, other))
+    return found
+
+
+def repeat_rows(nest: Nest, times: int | Tensor) -> Nest:
+    """Repeat each row of every tensor: (B, ...) to (B * times, ...). Leaves may be None."""
+
+    def repeat(x: Tensor | None) -> Tensor | None:
+        if x is None:
+            return None
+        shape = ops.shape(x)
+        repeated = ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], times, *shape[1:]))
+        return ops.reshape(repeated, (shape[0] * times, *shape[1:]))
+
+    return keras.tree.map_structure(repeat, nest)
 
 
 def write(buffer: Tensor, time: Tensor, value: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.attention import Memory
 from keras_attention.backend import compiled
-from keras_attention.checks import check_finite, check_positive, checked_ids
+from keras_attention.checks import check_finite, check_positive, checked_array, checked_ids
 from keras_attention.decoding import (
     AllowedTokens,
     BeamSearch,
@@ -23,10 +24,9 @@ from keras_attention.decoding import (
     TargetScores,
     forced_decoding,
 )
-from keras_attention.decoding.types import repeat_rows
-from keras_attention.ids import END_ID, PADDING_ID
-from keras_attention.model.config import Seq2SeqConfig
-from keras_attention.types import Nest, Tensor
+from keras_attention.decoding.types import EndId, repeat_rows
+from keras_attention.ids import END_ID, START_ID
+from keras_attention.types import Nest, Shape, Tensor
 
 Search: TypeAlias = GreedySearch | BeamSearch | SamplingSearch
 
@@ -46,52 +46,180 @@ class CompiledFunctions:
         self._weights: Hashable = None
 
     def get(
-        self, key: Hashable, function: Callable[..., Any], weights: Sequence[Any]
+        self,
+        key: Hashable,
+        function: Callable[..., Any],
+        weights: Sequence[Any],
+        shapes: Nest = None,
     ) -> Callable[..., Any]:
         """The function cached under `key`, which reads `weights`; compiled at its first call."""
         kinds = tuple((weight.path, weight.dtype) for weight in weights)
         if kinds != self._weights:
             self.by_key, self._weights = {}, kinds
-        return self.by_key.setdefault(key, compiled(function))
+        return self.by_key.setdefault(key, compiled(function, shapes))
 
 
 class StepModel:
-    """Base class that adds search and scoring to models that encode and decode step by step.
+    """Base class of models that encode a source once and decode step by step.
 
-    It has no state of its own: subclasses set the attributes and implement `encode` and
-    `decode_step`, as `Seq2Seq` does.
+    It adds every search (`generate`), scores (`score`) and the functions of an export
+    (`ka.export.search_functions`) to a model that says what it reads and writes. `Seq2Seq` and
+    `Ensemble` are two; a model of your own is a `keras.Model` with this class as an additional
+    base, or any object with `variables`.
+
+    A subclass implements `encode` and `decode_step`, and sets the first two attributes below. If
+    its memory is not a `ka.attention.Memory` and `decode_step` returns attention weights, it also
+    implements `attention_length`.
 
     Attributes:
-        config: Provides the vocabulary sizes and the start token.
-        compiled_functions: Functions compiled for this model.
-        variables: All that these functions read.
+        source_specs: A `keras.InputSpec` with the shape and dtype of every tensor that `encode`
+            reads, in the form in which it takes them: one, a list or a dictionary. The batch and
+            other variable sizes are None.
+        target_vocabulary: Number of target tokens, V. Id 0 is padding, in results and in targets.
+        source_vocabulary: Number of source tokens, if the source is ids (B, S) alone; they are then
+            checked. None by default.
+        start_id: The token that the first step reads; 1 by default.
+        end_id: The token that ends a target, or a tuple of several; 2 by default.
+        has_attention: Whether searches record the weights that `decode_step` returns; True by
+            default.
+
+    Example:
+        A captioner that attends to the positions of a feature map:
+
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> import keras_attention as ka
+        >>> class Captioner(ka.model.StepModel, keras.Model):
+        ...     source_specs = keras.InputSpec(shape=(None, None, 16), dtype="float32")
+        ...     target_vocabulary = 9
+        ...
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.embed = keras.layers.Embedding(9, 8)
+        ...         attention = ka.BahdanauAttention(8)
+        ...         self.decoder = ka.AttentionDecoder(keras.layers.GRUCell(8), attention)
+        ...         self.words = keras.layers.Dense(9)
+        ...
+        ...     def call(self, inputs):  # to train it
+        ...         features, target = inputs
+        ...         return self.words(self.decoder(self.embed(target), memory=features))
+        ...
+        ...     def encode(self, features):
+        ...         memory = self.decoder.prepare(features)
+        ...         return memory, self.decoder.initial_state(memory)
+        ...
+        ...     def decode_step(self, tokens, state, memory):
+        ...         output, weights, state = self.decoder.step(self.embed(tokens), state, memory)
+        ...         return ops.log_softmax(self.words(output)), weights, state
+        >>> model, features = Captioner(), np.ones((2, 7, 16))
+        >>> tuple(model([features, np.ones((2, 3), "int32")]).shape)
+        (2, 3, 9)
+        >>> found = model.generate(features, ka.BeamSearch(3), max_length=5)
+        >>> found.ids.shape[:2], found.attention.shape[3]
+        ((2, 3), 7)
     """
 
-    config: Seq2SeqConfig
-    compiled_functions: CompiledFunctions
+    source_specs: Nest
+    target_vocabulary: int
+    source_vocabulary: int | None = None
+    start_id: int = START_ID
+    end_id: EndId = END_ID
+    has_attention: bool = True
     variables: list[Any]
 
-    def compiled_function(self, key: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile a function of tensors that reads this model; the same one for the same key."""
-        return self.compiled_functions.get(key, function, self.variables)
+    def encode(self, source: Nest) -> tuple[Nest, Nest]:
+        """Encode the source, once for all decoding steps. A subclass implements it.
 
-    def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Nest, Nest]:
-        """The memory (None without attention) and the initial decoder state."""
-        raise NotImplementedError
+        Args:
+            source: The tensors that `source_specs` describes.
+
+        Returns:
+            The memory and the initial decoder state: any nests of tensors with B rows and None,
+            which `decode_step` gets in this form. All hypotheses share the memory of their source;
+            each has its own state.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `encode`")
 
     def decode_step(
         self, tokens: Tensor, state: Any, memory: Any
     ) -> tuple[Tensor, Tensor | None, Nest]:
-        """Log-probabilities of the next token, attention weights or None, and the next state."""
-        raise NotImplementedError
+        """Decode one step. A subclass implements it.
+
+        Args:
+            tokens: The previous tokens, (B,).
+            state: From `encode` or the previous step.
+            memory: From `encode`.
+
+        Returns:
+            Log-probabilities (B, V) of the next token, attention weights (B, S) or None, and the
+            next state, of the same form as `state`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `decode_step`")
+
+    def attention_length(self, source: Nest, memory: Nest) -> int | Tensor:
+        """The number of positions S of the attention weights.
+
+        By default that of the memory, if `encode` returns a `ka.attention.Memory`.
+        """
+        if not isinstance(memory, Memory):
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement `attention_length`, or set "
+                "`has_attention = False`, because its memory is not a `Memory`. "
+                f"Received: {type(memory).__name__}"
+            )
+        return memory.values.shape[1] or ops.shape(memory.values)[1]
+
+    def attention_mask(self, source: Nest, memory: Nest) -> Tensor | None:
+        """The positions (B, S) that a coverage penalty counts; None for all of them.
+
+        By default those of the memory, if `encode` returns a `ka.attention.Memory`.
+        """
+        return memory.mask if isinstance(memory, Memory) else None
+
+    def checked_source(self, source: Any) -> Nest:
+        """The source of `generate` and `score` as arrays, after checking it.
+
+        Every array must fit its spec, and rows of ids of different lengths are padded.
+
+        Raises:
+            ValueError: If arrays do not fit `source_specs`, or differ in their number of rows; or
+                if ids lie outside `source_vocabulary`, or have padding anywhere but on the right.
+        """
+        if self.source_vocabulary is not None:
+            return checked_ids(source, self.source_vocabulary)
+        specs = keras.tree.flatten(self.source_specs)
+        given: list[Any] = []
+        try:
+            keras.tree.map_structure_up_to(self.source_specs, given.append, source)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "Argument `source` must have the form of `source_specs`, "
+                f"{self.source_specs}. Received: {type(source).__name__} ({error})"
+            ) from error
+        arrays = [checked_array(spec, one) for spec, one in zip(specs, given, strict=True)]
+        rows = {len(array) for array in arrays}
+        if len(rows) > 1:
+            raise ValueError(
+                "Argument `source` must have the same number of rows in each array. "
+                f"Received: {sorted(rows)}"
+            )
+        return keras.tree.pack_sequence_as(self.source_specs, arrays)
+
+    def compiled_function(
+        self, key: Hashable, function: Callable[..., Any], shapes: Nest = None
+    ) -> Callable[..., Any]:
+        """Compile a function of arrays that reads this model; the same one for the same key."""
+        functions = self.__dict__.setdefault("_compiled_functions", CompiledFunctions())
+        return functions.get(key, function, self.variables, shapes)
 
     def search(
         self,
-        source: Tensor,
+        source: Nest,
         search: Search,
-        max_length: int,
-        is_padded: bool = True,
+        max_length: int | Tensor,
         *,
+        encoded: tuple[Nest, Nest] | None = None,
         prefix: Tensor | None = None,
         allowed: Tensor | None = None,
         uniform: Tensor | None = None,
@@ -99,10 +227,11 @@ class StepModel:
         """Search for the best targets inside a graph; `generate` does the same for arrays.
 
         Args:
-            source: Ids (B, S), padded with 0 on the right.
+            source: The tensors that `source_specs` describes; ids (B, S), padded with 0 on the
+                right, for a `Seq2Seq`.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`.
             max_length: T, maximum tokens per hypothesis, including the end token.
-            is_padded: Whether the source may contain padding.
+            encoded: What `encode` returned for this source; None to encode it here.
             prefix: As in `generate`.
             allowed: As in `generate`, (B, V).
             uniform: Random numbers (B, K, T) in [0, 1) for `SamplingSearch`.
@@ -113,15 +242,13 @@ class StepModel:
         Raises:
             ValueError: If `search` is a `SamplingSearch` and `uniform` is None.
         """
-        memory, state = self.encode(source, is_padded)
+        memory, state = self.encode(source) if encoded is None else encoded
         options: dict[str, Any] = {"constraints": _of_rows(prefix, allowed)}
-        if memory is not None:
-            options["attention_length"] = source.shape[1] or ops.shape(source)[1]
-            memory = keras.tree.map_structure(
-                lambda x: None if x is None else repeat_rows(x, search.width), memory
-            )
+        if self.has_attention:
+            options["attention_length"] = self.attention_length(source, memory)
         if isinstance(search, BeamSearch) and search.coverage_penalty:
-            options["attention_mask"] = ops.not_equal(source, PADDING_ID)
+            options["attention_mask"] = self.attention_mask(source, memory)
+        memory = repeat_rows(memory, search.width)
         if isinstance(search, SamplingSearch):
             if uniform is None:
                 raise ValueError(
@@ -133,7 +260,7 @@ class StepModel:
             lambda tokens, state: self.decode_step(tokens, state, memory),
             state,
             self._start_tokens(source),
-            end_id=END_ID,
+            end_id=self.end_id,
             max_length=max_length,
             **options,
         )
@@ -153,8 +280,9 @@ class StepModel:
         recompiles the loop.
 
         Args:
-            source: Ids (B, S), padded with 0 on the right, or rows of different lengths, which are
-                padded: a list of lists, or a ragged tensor of TensorFlow.
+            source: What `source_specs` describes. Ids (B, S) are padded with 0 on the right, or are
+                rows of different lengths, which are padded: a list of lists, or a ragged tensor of
+                TensorFlow.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`; None for greedy.
             max_length: Maximum tokens per hypothesis, including the end token, which truncated
                 hypotheses lack.
@@ -168,9 +296,9 @@ class StepModel:
             token left by the constraints has none: score -inf, length 0.
 
         Raises:
-            ValueError: If ids are not integers (B, S), lie outside the vocabulary, or have padding
-                anywhere but on the right; if `prefix` or `allowed` has the wrong shape; or if the
-                model's outputs are not finite.
+            ValueError: If the source does not fit its specs, or ids lie outside the vocabulary or
+                have padding anywhere but on the right; if `prefix` or `allowed` has the wrong
+                shape; or if the model's outputs are not finite.
             TypeError: If `search` is not a search.
         """
         check_positive("max_length", max_length)
@@ -180,11 +308,12 @@ class StepModel:
                 "Argument `search` must be GreedySearch(), BeamSearch(...), "
                 f"SamplingSearch(...) or None. Received: search={search!r}"
             )
-        source = checked_ids(source, self.config.source_vocabulary)
-        given = _checked_constraints(len(source), self.config.target_vocabulary, prefix, allowed)
+        source = self.checked_source(source)
+        rows = _rows(source)
+        given = _checked_constraints(rows, self.target_vocabulary, prefix, allowed)
         is_constrained = bool(given or search.constraints)
         if isinstance(search, SamplingSearch):
-            given["uniform"] = search.draw(len(source), max_length)
+            given["uniform"] = search.draw(rows, max_length)
             search = replace(search, seed=None)  # another seed needs no recompilation
         names = tuple(given)
         run = self.compiled_function(
@@ -192,15 +321,16 @@ class StepModel:
             lambda source, *arrays: self.search(
                 source, search, max_length, **dict(zip(names, arrays, strict=True))
             ),
+            self._source_shapes(),
         )
-        found = run(*(ops.convert_to_tensor(array) for array in (source, *given.values())))
+        found = run(*keras.tree.map_structure(ops.convert_to_tensor, (source, *given.values())))
         return _as_arrays(found, is_constrained)
 
     def score(self, source: Any, target: Any) -> TargetScores:
         """Score given targets, token by token; compiled like `generate`.
 
         Args:
-            source: Ids (B, S), padded as in `generate`.
+            source: As in `generate`.
             target: Ids (B, T) without the start token, likewise padded. The end token is scored if
                 present.
 
@@ -211,15 +341,15 @@ class StepModel:
             ValueError: If ids are invalid (see `generate`), the numbers of sources and targets
                 differ, or the model's outputs are not finite.
         """
-        source = checked_ids(source, self.config.source_vocabulary)
-        target = checked_ids(target, self.config.target_vocabulary, "target")
-        if len(source) != len(target):
+        source = self.checked_source(source)
+        target = checked_ids(target, self.target_vocabulary, "target")
+        if _rows(source) != len(target):
             raise ValueError(
                 "Argument `target` must have as many rows as `source`. "
-                f"Received: source of {source.shape}, target of {target.shape}"
+                f"Received: {_rows(source)} sources, target of {target.shape}"
             )
 
-        def forced(source: Tensor, target: Tensor) -> TargetScores:
+        def forced(source: Nest, target: Tensor) -> TargetScores:
             memory, state = self.encode(source)
             return forced_decoding(
                 lambda tokens, state: self.decode_step(tokens, state, memory),
@@ -228,8 +358,8 @@ class StepModel:
                 target,
             )
 
-        run = self.compiled_function("score", forced)
-        found = run(*(ops.convert_to_tensor(ids, dtype="int32") for ids in (source, target)))
+        run = self.compiled_function("score", forced, self._source_shapes())
+        found = run(*keras.tree.map_structure(ops.convert_to_tensor, (source, target)))
         log_probs = ops.convert_to_numpy(found.log_probs)
         check_finite(log_probs)
         attention = found.attention
@@ -237,8 +367,16 @@ class StepModel:
             log_probs, None if attention is None else ops.convert_to_numpy(attention)
         )
 
-    def _start_tokens(self, source: Tensor) -> Tensor:
-        return ops.full((ops.shape(source)[0],), self.config.start_id, dtype="int32")
+    def _start_tokens(self, source: Nest) -> Tensor:
+        rows = ops.shape(keras.tree.flatten(source)[0])[0]
+        return ops.full((rows,), self.start_id, dtype="int32")
+
+    def _source_shapes(self) -> list[Shape]:
+        return [tuple(spec.shape) for spec in keras.tree.flatten(self.source_specs)]
+
+
+def _rows(arrays: Nest) -> int:
+    return len(keras.tree.flatten(arrays)[0])
 
 
 def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint, ...]:

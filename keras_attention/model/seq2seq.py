@@ -13,7 +13,7 @@ from keras_attention.attention import Memory
 from keras_attention.ids import PADDING_ID
 from keras_attention.losses.attention import AddCoverageLoss
 from keras_attention.model.config import Seq2SeqConfig, with_current_names
-from keras_attention.model.generation import CompiledFunctions, StepModel
+from keras_attention.model.generation import StepModel
 from keras_attention.model.layers import (
     decoder_of,
     dropped,
@@ -110,12 +110,15 @@ class Seq2Seq(StepModel, keras.Model):
 
         self.trainable = bool(trainable)
         self.config = config
+        self.source_specs = keras.InputSpec(shape=(None, None), dtype="int32")
+        self.source_vocabulary = config.source_vocabulary
+        self.target_vocabulary, self.start_id = config.target_vocabulary, config.start_id
+        self.has_attention = config.attention is not None
         self.policy = self.dtype_policy = policy  # Keras reads it to decide on loss scaling
         self.source_embedding, self.target_embedding = source_embedding, target_embedding
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.readout = readout
         self.logits: Any = logits
-        self.compiled_functions = CompiledFunctions()
         self._attention_weights = weights
 
     def encode(self, source: Tensor, is_padded: bool = True) -> tuple[Memory | None, list[Tensor]]:
@@ -136,6 +139,14 @@ class Seq2Seq(StepModel, keras.Model):
         memory = self.decoder.prepare(*attended)
         start = self.bridge(states, memory=encoded, memory_mask=mask)
         return memory, self.decoder.initial_state(memory, start)
+
+    def attention_length(self, source: Tensor, memory: Memory | None) -> int | Tensor:
+        """The length of the source."""
+        return source.shape[1] or ops.shape(source)[1]
+
+    def attention_mask(self, source: Tensor, memory: Memory | None) -> Tensor:
+        """The positions of tokens, (B, S)."""
+        return ops.not_equal(source, PADDING_ID)
 
     def decode_step(
         self, tokens: Tensor, state: Sequence[Tensor], memory: Memory | None

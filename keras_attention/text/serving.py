@@ -109,7 +109,8 @@ class ServingModule:
 
     def _searched(self, source: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
         read, missing = self._without_padding(source)
-        outputs = _named(self.model.search(read, search, max_length, missing is None))
+        encoded = self.model.encode(read, missing is None)
+        outputs = _named(self.model.search(read, search, max_length, encoded=encoded))
         if "attention" in outputs:
             outputs["attention"] = _padded(outputs["attention"], 3, missing)
         return outputs

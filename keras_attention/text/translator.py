@@ -78,7 +78,7 @@ class Translator:
         search: Search | None = None,
         replace_unknown: bool = False,
     ) -> None:
-        if replace_unknown and model.config.attention is None:
+        if replace_unknown and not model.has_attention:
             raise ValueError(
                 "Argument `replace_unknown` needs a model with attention. "
                 "Received: replace_unknown=True and a model without attention"
@@ -232,7 +232,7 @@ class Translator:
         return self.target_tokenizer.decode_with(ids, unknown)
 
     def _empty(self, source: list[int]) -> Translation:
-        attention = None if self.model.config.attention is None else np.zeros((0, len(source)))
+        attention = np.zeros((0, len(source))) if self.model.has_attention else None
         tokens = self.source_tokenizer.pieces(source)
         return Translation("", 0.0, [], tokens, attention, is_complete=True)
 

@@ -48,7 +48,7 @@ def test_threads_do_not_meet_on_a_layer() -> None:
     model, failures = tiny(), []
     source = np.array([[5, 6, 2], [7, 2, 0]])
     expected = {width: tiny_result(model, source, width) for width in (2, 3)}
-    model.compiled_functions.by_key.clear()
+    model._compiled_functions.by_key.clear()
 
     def work(width: int) -> None:
         try:

@@ -116,7 +116,7 @@ def test_models_that_differ_are_refused(
 def test_what_is_no_ensemble_is_refused(models: list[Any]) -> None:
     with pytest.raises(ValueError, match=r"`models`.*two models or more. Received: 1"):
         ka.model.Ensemble(models[:1])
-    with pytest.raises(TypeError, match=r"`models` must hold Seq2Seq.*Received: a Dense"):
+    with pytest.raises(TypeError, match=r"`models` must hold step models.*Received: a Dense"):
         ka.model.Ensemble([models[0], keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"`mean` must be one of.*Received: mean='median'"):
         ka.model.Ensemble(models, "median")

@@ -78,7 +78,7 @@ def test_samples_have_the_scores_of_the_model(model: Any) -> None:
 
 
 def test_another_seed_is_not_compiled_anew(model: Any) -> None:
-    known = model.compiled_functions.by_key
+    known = model._compiled_functions.by_key
     first, second, again = (
         model.generate(SOURCE, ka.SamplingSearch(seed=seed, num_samples=5), 5) for seed in (1, 2, 1)
     )

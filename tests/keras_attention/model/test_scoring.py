@@ -74,7 +74,7 @@ def test_what_the_model_writes_has_the_score_of_its_search(kind: str, search: An
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        (SOURCE, TARGET[:2], r"`target`.*as many rows.*source of \(3, 5\), target of \(2, 4\)"),
+        (SOURCE, TARGET[:2], r"`target`.*as many rows.*3 sources, target of \(2, 4\)"),
         (SOURCE, [[3, 2], [2, 0], [0, 2]], r"`target` must be padded.* in row 2"),
         (SOURCE, TARGET + TARGET_VOCABULARY, r"`target`.*from 0 to 6. Received: target\[0, 0\]=11"),
         (SOURCE + SOURCE_VOCABULARY, TARGET, r"`source`.*from 0 to 10"),
