@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_attention.checks import check_one_of
 from keras_attention.export import runtimes
-from keras_attention.export.functions import CALL, Function, call_of, named
+from keras_attention.export.functions import CALL, Function, Functions, call_of, named
 from keras_attention.export.runtimes.runner import Arrays, Batches, Job
 from keras_attention.types import Nest
 
@@ -45,7 +46,7 @@ def check(
     inputs: Any,
     *,
     input_signature: Nest | None = None,
-    functions: Mapping[str, Function] | None = None,
+    functions: Functions | None = None,
     atol: float = 1e-4,
 ) -> list[Difference]:
     """Run an exported file in its own runtime, and return what differs from the model.
@@ -58,8 +59,8 @@ def check(
         path: What `to_saved_model`, `to_tflite` or `to_onnx` returned.
         model: The Keras model.
         inputs: The arrays of a call by name, or a list of several calls; with `functions` a
-            dictionary of these by the function's name. Files with a batch size of 1 get one row
-            after the other.
+            dictionary of these by the function's name, for the functions to check. Files with a
+            batch size of 1 get one row after the other.
         input_signature: As it was exported.
         functions: As they were exported.
         atol: The largest absolute difference that does not count. Weights in 16 or 8 bits need
@@ -89,9 +90,14 @@ def check(
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}")
     given = functions or {CALL: call_of(model, input_signature)}
-    calls = {name: _listed(inputs if functions is None else inputs[name]) for name in given}
+    of_each = {CALL: inputs} if functions is None else inputs
+    for name in of_each:
+        check_one_of("inputs", name, tuple(given))
     found: list[Difference] = []
-    for name, (function, _) in given.items():
+    calls = {}
+    for name, of_one in of_each.items():
+        function = Function(*given[name])
+        calls[name] = _listed(of_one, function.defaults or {})
         expected = [
             {key: keras.ops.convert_to_numpy(x) for key, x in named(_called(function, call))}
             for call in calls[name]
@@ -168,15 +174,19 @@ def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
     return file, RUNTIMES / "run_onnx.py"
 
 
-def _listed(inputs: Any) -> list[Mapping[str, Any]]:
+def _listed(inputs: Any, defaults: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     calls = [inputs] if isinstance(inputs, Mapping) else list(inputs)
     if not calls:
         raise ValueError("Argument `inputs` must contain at least one call. Received: none")
-    return [{name: np.asarray(array) for name, array in call.items()} for call in calls]
+    of_each = {
+        name: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))
+        for name, x in defaults.items()
+    }
+    return [of_each | {name: np.asarray(x) for name, x in call.items()} for call in calls]
 
 
-def _called(function: Any, call: Mapping[str, np.ndarray]) -> Any:
-    return function(**{name: keras.ops.convert_to_tensor(array) for name, array in call.items()})
+def _called(function: Function, call: Mapping[str, np.ndarray]) -> Any:
+    return function.call(**{name: keras.ops.convert_to_tensor(x) for name, x in call.items()})
 
 
 def _differences(

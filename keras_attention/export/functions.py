@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 
@@ -17,8 +18,27 @@ from keras_attention.types import Nest, Tensor
 CALL = "serving_default"
 """The name of a model's call among the functions of a file."""
 
-Function = tuple[Callable[..., Any], Mapping[str, Any]]
-"""A function of named tensors, and the spec of each."""
+
+class Function(NamedTuple):
+    """A function to export; `(call, specs)` is enough where one is expected.
+
+    Attributes:
+        call: A function of named tensors, written with `keras.ops`, that returns a nest of tensors.
+        specs: The spec of each input by name: anything with a `shape` and a `dtype`, for example a
+            `keras.InputSpec`.
+        defaults: Further inputs with these values where a caller gives none, which a SavedModel
+            records for servers.
+        hypotheses: Hypotheses per row, K, for which LiteRT's workspace is reserved.
+    """
+
+    call: Callable[..., Any]
+    specs: Mapping[str, Any]
+    defaults: Mapping[str, Any] | None = None
+    hypotheses: int = 1
+
+
+Functions = Mapping[str, Function | tuple[Callable[..., Any], Mapping[str, Any]]]
+"""Functions by name."""
 
 
 class Exportable(Protocol):
@@ -48,8 +68,7 @@ class ModelFunctions:
         model: The model, built, on the TensorFlow backend.
         input_signature: The specs of the model's inputs, in the form in which it takes them; None
             for those of a functional model.
-        functions: Functions over the model in place of its call: for each name a function of named
-            tensors and the specs of its inputs by name.
+        functions: Functions over the model in place of its call.
         batch_size: The size of each input's first axis where it is unknown; None to leave it open.
         longest: The length that most inputs do not exceed, for which LiteRT's workspace is
             reserved; None to reserve nothing.
@@ -68,7 +87,7 @@ class ModelFunctions:
         self,
         model: keras.Model,
         input_signature: Nest | None = None,
-        functions: Mapping[str, Function] | None = None,
+        functions: Functions | None = None,
         batch_size: int | None = None,
         longest: int | None = None,
     ) -> None:
@@ -77,15 +96,18 @@ class ModelFunctions:
             check_positive("batch_size", batch_size)
         self.model, self.batch_size, self.longest = model, batch_size, longest
         given = functions or {CALL: call_of(model, input_signature)}
+        self._given = {name: Function(*function) for name, function in given.items()}
         self.names = tuple(given)
-        self.specs = {name: self._specs(name, specs) for name, (_, specs) in given.items()}
+        self.specs = {name: self._specs(name, one.specs) for name, one in self._given.items()}
         with without_cudnn(model):
-            self._traced = {name: self._trace(name, call) for name, (call, _) in given.items()}
-        read = [variable for traced in self._traced.values() for variable in traced.variables]
+            self._traced = {name: self._trace(name) for name in self.names}
+        read = [
+            variable for traced in self._traced.values() for variable in concrete(traced).variables
+        ]
         self.weights = list({id(variable): variable for variable in read}.values())
 
     def functions(self, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """The concrete functions of these names; all by default."""
+        """The traced functions of these names, all by default; concrete without defaults."""
         return {name: self._traced[name] for name in names or self.names}
 
     def module(self, names: Sequence[str] | None = None) -> Any:
@@ -121,18 +143,22 @@ class ModelFunctions:
             specs[name] = tf.TensorSpec(sizes, dtype, name=name)
         return specs
 
-    def _trace(self, name: str, call: Callable[..., Any]) -> Any:
+    def _trace(self, name: str) -> Any:
         import tensorflow as tf
 
-        traced = tf.function(partial(self._run, name, call), autograph=False)
+        run, defaults = partial(self._run, name), self._given[name].defaults
+        if defaults:
+            return with_defaults(run, self.specs[name], defaults)
+        traced = tf.function(run, autograph=False)
         return traced.get_concrete_function(**self.specs[name])
 
-    def _run(self, name: str, call: Callable[..., Any], **inputs: Tensor) -> dict[str, Tensor]:
+    def _run(self, name: str, **inputs: Tensor) -> dict[str, Tensor]:
         import tensorflow as tf
 
         is_open = any(None in spec.shape.as_list() for spec in self.specs[name].values())
+        call, *_, hypotheses = self._given[name]
         if self.longest is not None and is_open:
-            inputs = with_reserved_workspace(inputs, self.model, self.longest)
+            inputs = with_reserved_workspace(inputs, self.model, self.longest, hypotheses)
         outputs = dict(named(call(**inputs)))
         if not outputs:
             raise ValueError(f"The function `{name}` must return tensors. Received: none")
@@ -155,6 +181,43 @@ def _check(model: keras.Model) -> None:
         )
 
 
+def concrete(traced: Any) -> Any:
+    """The concrete function of a traced one, which has others beside it if it has defaults."""
+    return traced.get_concrete_function() if hasattr(traced, "get_concrete_function") else traced
+
+
+def with_defaults(
+    run: Callable[..., Any], specs: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Any:
+    """Trace a function some of whose inputs have default values, which a SavedModel records.
+
+    Args:
+        run: A function of named tensors.
+        specs: The specs of the inputs without a default.
+        defaults: The values of the others.
+
+    Returns:
+        A `tf.function`, traced.
+    """
+    import tensorflow as tf
+
+    values = {name: tf.constant(value) for name, value in defaults.items()}
+    options = {name: tf.TensorSpec((), value.dtype, name=name) for name, value in values.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+    def of_positions(*given: Tensor) -> Any:
+        return run(**dict(zip([*specs, *values], given, strict=True)))
+
+    of_positions.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind) for name in specs]
+        + [inspect.Parameter(name, kind, default=value) for name, value in values.items()]
+    )
+    signature = [*specs.values(), *options.values()]
+    function = tf.function(of_positions, input_signature=signature, autograph=False)
+    function.get_concrete_function()
+    return function
+
+
 def call_of(model: keras.Model, signature: Nest | None) -> Function:
     """The model's call as a function of named tensors, without dropout."""
     if signature is None:
@@ -164,18 +227,30 @@ def call_of(model: keras.Model, signature: Nest | None) -> Function:
             "Argument `input_signature` must give the inputs of a subclassed model, in the form in "
             "which it takes them. Received: None"
         )
+    return of_named_inputs(partial(model, training=False), signature, named(signature, "input"))
+
+
+def of_named_inputs(
+    call: Callable[[Nest], Any], signature: Nest, by_name: Iterable[tuple[str, Any]]
+) -> Function:
+    """A function of one nest as a function of named tensors.
+
+    Args:
+        call: The function.
+        signature: The specs of its tensors, in the form in which it takes them.
+        by_name: The specs with a name for each that has none of its own.
+    """
     has_names = isinstance(signature, Mapping)
     specs = {
-        name if has_names else getattr(spec, "name", None) or name: spec
-        for name, spec in named(signature, "input")
+        name if has_names else getattr(spec, "name", None) or name: spec for name, spec in by_name
     }
     names = {id(spec): name for name, spec in specs.items()}
 
-    def call(**inputs: Tensor) -> Any:
+    def on_named(**inputs: Tensor) -> Any:
         ordered = keras.tree.map_structure(lambda spec: inputs[names[id(spec)]], signature)
-        return model(ordered, training=False)
+        return call(ordered)
 
-    return call, specs
+    return Function(on_named, specs)
 
 
 def _inputs_of(model: keras.Model) -> Nest | None:

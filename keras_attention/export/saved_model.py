@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from keras_attention.export.functions import Exportable, Function, ModelFunctions
+from keras_attention.export.functions import Exportable, Functions, ModelFunctions
 from keras_attention.types import Nest
 
 
@@ -19,7 +19,7 @@ def to_saved_model(
     verbose: bool = False,
     input_signature: Nest | None = None,
     *,
-    functions: Mapping[str, Function] | None = None,
+    functions: Functions | None = None,
     batch_size: int | None = None,
 ) -> Path:
     """Write a Keras model as a SavedModel, with raw variables and traced functions alone.
@@ -36,7 +36,8 @@ def to_saved_model(
             `{"source": keras.InputSpec(shape=(None, None), dtype="int32")}`, in the form in which
             it takes them; None for those of a functional model.
         functions: Functions over the model instead of its call, as signatures: for each name a
-            function of named tensors and the specs of its inputs by name.
+            function of named tensors and the specs of its inputs by name; see `Function`, and
+            `search_functions` for a model that searches.
         batch_size: The batch size where it is unknown; None to leave it open.
 
     Returns:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Function, ModelFunctions, one_line
+from keras_attention.export.functions import Functions, ModelFunctions, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.text.serving import ID_SIGNATURES, ServingModule
@@ -26,7 +26,7 @@ def to_tflite(
     verbose: bool = False,
     input_signature: Nest | None = None,
     *,
-    functions: Mapping[str, Function] | None = None,
+    functions: Functions | None = None,
     batch_size: int = 1,
     precision: str = FLOAT32,
     longest: int = 128,

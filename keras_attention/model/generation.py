@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -168,14 +168,21 @@ class StepModel:
                 "`has_attention = False`, because its memory is not a `Memory`. "
                 f"Received: {type(memory).__name__}"
             )
-        return memory.values.shape[1] or ops.shape(memory.values)[1]
+        return sum(x.shape[1] or ops.shape(x)[1] for x in keras.tree.flatten(memory.values))
 
     def attention_mask(self, source: Nest, memory: Nest) -> Tensor | None:
         """The positions (B, S) that a coverage penalty counts; None for all of them.
 
         By default those of the memory, if `encode` returns a `ka.attention.Memory`.
         """
-        return memory.mask if isinstance(memory, Memory) else None
+        if not isinstance(memory, Memory):
+            return None
+        masks = keras.tree.flatten(memory.mask)  # several in the memory of a `MultiSource`
+        if all(mask is None for mask in masks):
+            return None
+        ones = [ops.ones_like(x[..., 0], dtype="bool") for x in keras.tree.flatten(memory.values)]
+        both = zip(masks, ones, strict=True)
+        return ops.concatenate([one if mask is None else mask for mask, one in both], axis=1)
 
     def checked_source(self, source: Any) -> Nest:
         """The source of `generate` and `score` as arrays, after checking it.
@@ -188,23 +195,24 @@ class StepModel:
         """
         if self.source_vocabulary is not None:
             return checked_ids(source, self.source_vocabulary)
-        specs = keras.tree.flatten(self.source_specs)
+        specs = plain(self.source_specs)
         given: list[Any] = []
         try:
-            keras.tree.map_structure_up_to(self.source_specs, given.append, source)
+            keras.tree.map_structure_up_to(specs, given.append, source)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 "Argument `source` must have the form of `source_specs`, "
-                f"{self.source_specs}. Received: {type(source).__name__} ({error})"
+                f"{specs}. Received: {type(source).__name__} ({error})"
             ) from error
-        arrays = [checked_array(spec, one) for spec, one in zip(specs, given, strict=True)]
+        both = zip(keras.tree.flatten(specs), given, strict=True)
+        arrays = [checked_array(spec, one) for spec, one in both]
         rows = {len(array) for array in arrays}
         if len(rows) > 1:
             raise ValueError(
                 "Argument `source` must have the same number of rows in each array. "
                 f"Received: {sorted(rows)}"
             )
-        return keras.tree.pack_sequence_as(self.source_specs, arrays)
+        return keras.tree.pack_sequence_as(specs, arrays)
 
     def compiled_function(
         self, key: Hashable, function: Callable[..., Any], shapes: Nest = None
@@ -372,7 +380,14 @@ class StepModel:
         return ops.full((rows,), self.start_id, dtype="int32")
 
     def _source_shapes(self) -> list[Shape]:
-        return [tuple(spec.shape) for spec in keras.tree.flatten(self.source_specs)]
+        return [tuple(spec.shape) for spec in keras.tree.flatten(plain(self.source_specs))]
+
+
+def plain(nest: Nest) -> Nest:
+    """A nest in containers of Python; Keras wraps those that are attributes of a layer."""
+    if isinstance(nest, Mapping):
+        return {key: plain(value) for key, value in nest.items()}
+    return [plain(value) for value in nest] if isinstance(nest, list) else nest
 
 
 def _rows(arrays: Nest) -> int:

@@ -66,7 +66,7 @@ class Workspace(NamedTuple):
 
 
 def with_reserved_workspace(
-    inputs: Mapping[str, Tensor], model: keras.Model, longest: int
+    inputs: Mapping[str, Tensor], model: keras.Model, longest: int, hypotheses: int = 1
 ) -> dict[str, Tensor]:
     """Return the inputs of your own graph so that XNNPACK's workspace does not grow while in use.
 
@@ -77,9 +77,10 @@ def with_reserved_workspace(
 
     Args:
         inputs: The tensors that the model takes, by name, with a static batch size of 1.
-        model: The model, without a search around it.
+        model: The model.
         longest: The length that most inputs do not exceed. Longer ones work, but if one follows
             shorter inputs, the workspace grows.
+        hypotheses: Hypotheses per row of a search around the model, K.
 
     Returns:
         The same values, which LiteRT computes after it has reserved the workspace.
@@ -102,7 +103,7 @@ def with_reserved_workspace(
         encoder=model,
         model=model,
         attended=_output_sizes(model),
-        hypotheses=1,
+        hypotheses=hypotheses,
         steps=ROOM * longest,
         longest=longest,
     )

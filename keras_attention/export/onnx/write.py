@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import keras
 
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Function, ModelFunctions, one_line
+from keras_attention.export.functions import Functions, ModelFunctions, one_line
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def to_onnx(
     verbose: bool = False,
     input_signature: Nest | None = None,
     *,
-    functions: Mapping[str, Function] | None = None,
+    functions: Functions | None = None,
     batch_size: int | None = None,
     precision: str = FLOAT32,
 ) -> Path:

@@ -181,11 +181,32 @@ def test_a_search_needs_room_for_a_token(search: Any) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-@pytest.mark.parametrize("end_id", [(2, 3), [2], None, 2.0])
-def test_a_search_has_one_end(search: Any, end_id: Any) -> None:
+@pytest.mark.parametrize("end_id", [(), (2, None), [2], 2.0])
+def test_a_search_has_an_end(search: Any, end_id: Any) -> None:
     searched = chain(seed=3)
-    with pytest.raises(TypeError, match=r"`end_id` must be one integer.*Received: end_id="):
+    with pytest.raises(TypeError, match=r"`end_id` must be an integer.*Received: end_id="):
         search(searched.step, searched.state(), searched.start(), end_id=end_id, max_length=5)
+
+
+def test_each_of_several_ends() -> None:
+    start, a, b = [0, 0, 0, 0.6, 0.4], [0, 0, 0.5, 0.1, 0.4], [0, 0, 0.9, 0.1, 0]
+    table = ops.log(ops.convert_to_tensor([a, start, a, a, b], dtype="float32"))
+
+    def step(tokens: Any, state: Any) -> Any:
+        return ops.take(table, tokens, axis=0), None, state
+
+    given = (step, (), np.array([1]))
+    found = beam_search(*given, end_id=(2, 3), max_length=3, width=3, length_penalty=0.0)
+    np.testing.assert_array_equal(found.ids, [[[3, 0, 0], [4, 2, 0], [4, 3, 0]]])
+    np.testing.assert_array_equal(found.lengths, [[1, 2, 2]])
+    np.testing.assert_allclose(np.exp(to_numpy(found.scores)), [[0.6, 0.36, 0.04]], rtol=1e-5)
+    for alone in (
+        greedy_search(*given, end_id=(3, 2), max_length=3),
+        sample(*given, end_id=(3, 2), max_length=3, uniform=np.full((1, 1, 3), 0.1)),
+    ):
+        np.testing.assert_array_equal(alone.ids, [[[3, 0, 0]]])
+    options = {"end_id": (2, 3), "max_length": 3, "constraints": (ka.decoding.MinLength(2),)}
+    np.testing.assert_array_equal(greedy_search(*given, **options).ids, [[[4, 2, 0]]])
 
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])

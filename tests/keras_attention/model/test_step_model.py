@@ -27,7 +27,8 @@ class Describer(ka.model.StepModel, keras.Model):
         "image": keras.InputSpec(shape=(None, 3, 4, 5), dtype="float32"),
         "sensor": keras.InputSpec(shape=(None, None, 2), dtype="float32"),
     }
-    target_vocabulary, start_id, end_id = V, START, END
+    target_vocabulary, start_id = V, START
+    end_id: Any = END
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +88,7 @@ def log_probs_by(model: Describer, row: int) -> Callable[[tuple[int, ...]], np.n
 
 def test_a_beam_follows_the_model_as_it_is_trained(model: Describer) -> None:
     found = model.generate(SOURCE, ka.BeamSearch(3, 0.6), max_length=4)
-    assert found.attention.shape == (2, 3, found.ids.shape[2], 6)
+    assert np.shape(found.attention) == (2, 3, found.ids.shape[2], 6)
     for row in range(2):
         for place, one in enumerate(reference.beam(log_probs_by(model, row), END, 4, 3, 0.6)):
             assert tuple(found.ids[row, place, : len(one.ids)]) == one.ids
@@ -107,12 +108,13 @@ def test_every_search_has_the_scores_of_the_model(model: Describer, search: Any)
     found = model.generate(SOURCE, search, 4, prefix=prefix, allowed=allowed)
     assert np.all(found.ids[0, :, 0] == 5)
     assert not np.any(found.ids == 1)
-    np.testing.assert_allclose(found.attention.sum(axis=-1).max(axis=-1), 1.0, atol=1e-5)
+    attention = np.asarray(found.attention)
+    np.testing.assert_allclose(attention.sum(axis=-1).max(axis=-1), 1.0, atol=1e-5)
     for k in range(found.ids.shape[1]):
         scored = model.score(SOURCE, found.ids[:, k])
         if not isinstance(search, ka.BeamSearch):
             np.testing.assert_allclose(scored.log_probs.sum(1), found.scores[:, k], atol=1e-4)
-        np.testing.assert_allclose(scored.attention, found.attention[:, k], atol=1e-5)
+        np.testing.assert_allclose(scored.attention, attention[:, k], atol=1e-5)
 
 
 def test_sources_of_other_lengths_are_not_compiled_anew(model: Describer) -> None:
