@@ -24,11 +24,11 @@ from export.mlserver.write import write_mlserver
 from keras_attention.decoding import BeamSearch
 from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.quantize import with_int8_embeddings
+from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.ids import END_ID
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ServingModule
 from keras_attention.text.translator import Translator
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from keras_attention.export.saved_model import save
-from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
+from keras_attention.export.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
 
 
 def export_saved_models(serving: ServingModule, out: Path, name: str) -> list[Path]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from export.assets.reference import Rows, greedy_ids
 from export.layout import PROJECT
+from keras_attention.export.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text.conversion import MODEL_TYPES, model_proto
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
 from keras_attention.text.translator import Translator
 
 MOST_EXAMPLES = 100

@@ -11,7 +11,7 @@ from typing import Any
 
 from export.layout import QUANTIZED, parts_of
 from keras_attention.export.formats import FLOAT32, OPSET
-from keras_attention.text.litert_workspace import ROOM
+from keras_attention.export.litert_workspace import ROOM
 
 _TEMPLATE = Path(__file__).with_name("readme_template.md")
 _SECTION = re.compile(r"<!-- format: (\w+) -->\n")

@@ -18,8 +18,8 @@ from export.verify.expected import Expected, read_expected, search_of
 from export.verify.inputs import read_config
 from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32
+from keras_attention.export.litert_workspace import ROOM
 from keras_attention.export.runtimes.runner import Batches, Job
-from keras_attention.text.litert_workspace import ROOM
 
 THREADS = 1
 _ROOT = Path(__file__).parents[2]

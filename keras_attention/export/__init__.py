@@ -1,9 +1,10 @@
 """Export to SavedModel, TFLite and ONNX, and run what was exported in its own runtime.
 
-`functions` traces any Keras model, `search` has the functions of a model that searches,
-`saved_model` and `tflite` write files, `quantize` stores their weights in fewer bits, `onnx` has
-the same for ONNX, `checking` compares a file with its model, and `runtimes` holds the programs that
-run a file without Keras.
+`functions` traces any Keras model, `search` has the functions of a model that searches, and
+`serving` those of a run, which also take strings. `saved_model` and `tflite` write files,
+`quantize` stores their weights in fewer bits, `litert_workspace` estimates the memory they need in
+LiteRT, and `onnx` has the same for ONNX. `checking` compares a file with its model, and `runtimes`
+holds the programs that run a file without Keras.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import keras
 
 from keras_attention.checks import check_positive
-from keras_attention.text.litert_workspace import with_reserved_workspace
-from keras_attention.text.serving import without_cudnn
+from keras_attention.export.litert_workspace import with_reserved_workspace
+from keras_attention.export.serving import without_cudnn
 from keras_attention.types import Nest, Tensor
 
 CALL = "serving_default"

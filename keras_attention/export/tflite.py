@@ -14,7 +14,7 @@ from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import Functions, ModelFunctions, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
-from keras_attention.text.serving import ID_SIGNATURES, ServingModule
+from keras_attention.export.serving import ID_SIGNATURES, ServingModule
 from keras_attention.types import Nest
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}

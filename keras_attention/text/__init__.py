@@ -2,8 +2,7 @@
 
 `lines` reads text, and `runs` is the run directory, the interface between programs. `conversion`
 gives existing SentencePiece models the ids of this package, for `tokenizer`. `translator`
-translates and scores texts in Python; `translation` holds its results. `serving` traces the
-functions of an export, and `litert_workspace` estimates the memory they need in LiteRT.
+translates and scores texts in Python; `translation` holds its results.
 """
 
 from __future__ import annotations

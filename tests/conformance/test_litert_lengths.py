@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.text.litert_workspace import ROOM, with_reserved_workspace
+from keras_attention.export.litert_workspace import ROOM, with_reserved_workspace
 from tests.arrays import randomize
 from tests.conformance.registry import REGISTRY, Entry
 from tests.conformance.test_conformance import outputs

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_attention as ka
 from keras_attention.export.saved_model import save
-from keras_attention.text.serving import ServingModule
+from keras_attention.export.serving import ServingModule
 from tests import existing_models
 from tests.existing_models import SUBWORDS, existing_model, processor_of, real_lines
 from tests.export.toy import toy_model

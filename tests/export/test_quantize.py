@@ -21,9 +21,9 @@ from export.verify.report import problems
 from export.verify.verification import Row
 from keras_attention.export.onnx.passes import op_types
 from keras_attention.export.quantize import with_int8_embeddings, with_shared_buffers
+from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ServingModule
 from tests.arrays import randomize, to_numpy
 from tests.export.toy import sources
 from tests.variants import variants

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_attention.export.saved_model import save
+from keras_attention.export.serving import ServingModule
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ServingModule
 from tests.export.toy import fresh_python, texts, toy_model
 from tests.variants import variants
 

@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 import keras_attention as ka
 from keras_attention.export.onnx.convert import convert
+from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
-from keras_attention.text.serving import ServingModule
 from tests.export.onnx.test_convert import assert_equals_keras, run
 from tests.export.test_tflite import operators, runners
 from tests.export.toy import sources, toy_model

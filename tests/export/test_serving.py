@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 import keras_attention as ka
+from keras_attention.export.serving import ServingModule
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     BEAM,
     MAX_TARGET,

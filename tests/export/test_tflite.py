@@ -15,8 +15,8 @@ from ai_edge_litert.interpreter import Interpreter
 from benchmarks import litert_workspace
 from keras_attention.backend.tensorflow_workspace import reserve_workspace
 from keras_attention.export.runtimes.allocations import watched
+from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
-from keras_attention.text.serving import ServingModule
 from tests.export.toy import (
     BEAM,
     MAX_SOURCE,

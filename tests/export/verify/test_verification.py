@@ -23,9 +23,9 @@ from export.verify.report import with_table
 from keras_attention.backend import tensorflow_workspace
 from keras_attention.export.runtimes.runner import FAILED, HOST_LOOP, Arrays, Job
 from keras_attention.export.runtimes.runner import main as runner_main
+from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.serving import ServingModule
 from tests.export.toy import BEAM, MAX_TARGET
 from tests.variants import variants
 

@@ -19,10 +19,10 @@ import keras
 from keras_attention.attention import Memory
 from keras_attention.checks import check_positive
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.export.litert_workspace import Workspace, grows_in_steps
 from keras_attention.ids import END_ID, PADDING_ID, START_ID
 from keras_attention.model.generation import Search
 from keras_attention.model.seq2seq import Seq2Seq
-from keras_attention.text.litert_workspace import Workspace, grows_in_steps
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Tensor
 
