@@ -99,8 +99,7 @@ def check(
         function = Function(*given[name])
         calls[name] = _listed(of_one, function.defaults or {})
         expected = [
-            {key: keras.ops.convert_to_numpy(x) for key, x in named(_called(function, call))}
-            for call in calls[name]
+            {key: _as_array(x) for key, x in named(_called(function, call))} for call in calls[name]
         ]
         batches = {f"{i:03d}": dict(call) for i, call in enumerate(calls[name])}
         file, program = _place_of(path, name, is_alone=functions is None)
@@ -189,6 +188,12 @@ def _called(function: Function, call: Mapping[str, np.ndarray]) -> Any:
     return function.call(**{name: keras.ops.convert_to_tensor(x) for name, x in call.items()})
 
 
+def _as_array(x: Any) -> np.ndarray:
+    """A tensor as an array, of `str` if it holds strings."""
+    array: np.ndarray = keras.ops.convert_to_numpy(x)
+    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype.kind == "O" else array
+
+
 def _differences(
     function: str, call: int, expected: Arrays, found: Arrays, atol: float
 ) -> list[Difference]:
@@ -200,7 +205,7 @@ def _differences(
         elif found[name].shape != array.shape:
             problem = f"the shape is {found[name].shape}, expected {array.shape}"
         elif array.dtype.kind not in "fiub":
-            largest = 0.0 if (array == found[name]).all() else np.inf
+            largest = 0.0 if np.array_equal(array, found[name]) else np.inf
         else:
             largest = largest_difference(array, found[name])
         if largest > atol:

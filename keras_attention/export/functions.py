@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -12,7 +13,7 @@ import keras
 
 from keras_attention.checks import check_positive
 from keras_attention.export.litert_workspace import with_reserved_workspace
-from keras_attention.export.serving import without_cudnn
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Nest, Tensor
 
 CALL = "serving_default"
@@ -29,12 +30,30 @@ class Function(NamedTuple):
         defaults: Further inputs with these values where a caller gives none, which a SavedModel
             records for servers.
         hypotheses: Hypotheses per row, K, for which LiteRT's workspace is reserved.
+        text: Of a function on strings, its tokenizers and what stands between them.
     """
 
     call: Callable[..., Any]
     specs: Mapping[str, Any]
     defaults: Mapping[str, Any] | None = None
     hypotheses: int = 1
+    text: OfText | None = None
+
+
+class OfText(NamedTuple):
+    """What a function on strings is made of.
+
+    Attributes:
+        on_ids: The same function on ids, for formats whose tokenizers are operations of their own.
+        tokenizers: The source and target tokenizers.
+        graphs: The same for TensorFlow, which the function uses.
+        max_source_length: Maximum number of source tokens, including the end token.
+    """
+
+    on_ids: Function
+    tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer]
+    graphs: list[Any]
+    max_source_length: int | None
 
 
 Functions = Mapping[str, Function | tuple[Callable[..., Any], Mapping[str, Any]]]
@@ -74,7 +93,8 @@ class ModelFunctions:
             reserved; None to reserve nothing.
 
     Attributes:
-        names: The names of the functions.
+        given: The functions by name.
+        names: Their names.
         specs: For each function, the specs of its inputs by name.
         weights: The TensorFlow variables that the functions read.
 
@@ -96,9 +116,9 @@ class ModelFunctions:
             check_positive("batch_size", batch_size)
         self.model, self.batch_size, self.longest = model, batch_size, longest
         given = functions or {CALL: call_of(model, input_signature)}
-        self._given = {name: Function(*function) for name, function in given.items()}
+        self.given = {name: Function(*function) for name, function in given.items()}
         self.names = tuple(given)
-        self.specs = {name: self._specs(name, one.specs) for name, one in self._given.items()}
+        self.specs = {name: self._specs(name, one.specs) for name, one in self.given.items()}
         with without_cudnn(model):
             self._traced = {name: self._trace(name) for name in self.names}
         read = [
@@ -111,12 +131,23 @@ class ModelFunctions:
         return {name: self._traced[name] for name in names or self.names}
 
     def module(self, names: Sequence[str] | None = None) -> Any:
-        """The `tf.Module` to save with the functions: only variables."""
+        """The `tf.Module` to save with the functions: only variables and tokenizers."""
         import tensorflow as tf
 
         module = tf.Module(name="model")
         module.weights = self.weights
+        texts = [self.given[name].text for name in names or self.names]
+        module.tokenizers = [graph for text in texts if text for graph in text.graphs]
         return module
+
+    def refuse_defaults(self, format_name: str) -> None:
+        """Raise `ValueError` if a function has defaults, which SavedModels alone record."""
+        names = [name for name in self.names if self.given[name].defaults]
+        if names:
+            raise ValueError(
+                f"{format_name} has no inputs with defaults: export these functions as a "
+                f"SavedModel. Received: functions={names}"
+            )
 
     def announce(self, path: Path, verbose: bool) -> None:
         """Say what was written, if asked to."""
@@ -146,7 +177,7 @@ class ModelFunctions:
     def _trace(self, name: str) -> Any:
         import tensorflow as tf
 
-        run, defaults = partial(self._run, name), self._given[name].defaults
+        run, defaults = partial(self._run, name), self.given[name].defaults
         if defaults:
             return with_defaults(run, self.specs[name], defaults)
         traced = tf.function(run, autograph=False)
@@ -156,10 +187,10 @@ class ModelFunctions:
         import tensorflow as tf
 
         is_open = any(None in spec.shape.as_list() for spec in self.specs[name].values())
-        call, *_, hypotheses = self._given[name]
+        function = self.given[name]
         if self.longest is not None and is_open:
-            inputs = with_reserved_workspace(inputs, self.model, self.longest, hypotheses)
-        outputs = dict(named(call(**inputs)))
+            inputs = with_reserved_workspace(inputs, self.model, self.longest, function.hypotheses)
+        outputs = dict(named(function.call(**inputs)))
         if not outputs:
             raise ValueError(f"The function `{name}` must return tensors. Received: none")
         return {key: tf.identity(x, key) for key, x in outputs.items()}
@@ -216,6 +247,20 @@ def with_defaults(
     function = tf.function(of_positions, input_signature=signature, autograph=False)
     function.get_concrete_function()
     return function
+
+
+@contextmanager
+def without_cudnn(model: keras.Model) -> Iterator[None]:
+    """Disable cuDNN's recurrence, which Keras traces on a GPU and which runs nowhere else."""
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    before = [layer.use_cudnn for layer in layers]
+    try:
+        for layer in layers:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
 
 
 def call_of(model: keras.Model, signature: Nest | None) -> Function:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,11 +13,13 @@ from keras import ops
 from keras_attention.attention import Memory
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.decoding import BeamSearch, GreedySearch
-from keras_attention.export.functions import Function, named, of_named_inputs
+from keras_attention.export.functions import Function, OfText, named, of_named_inputs
+from keras_attention.export.text import TextSearch, Tokenizers
 from keras_attention.model.generation import Search, StepModel, plain
 from keras_attention.types import Nest, Tensor
 
 GREEDY, BEAM, ENCODE, DECODE_STEP, SEARCH = "greedy", "beam", "encode", "decode_step", "search"
+TRANSLATE, TRANSLATE_SEARCH = "translate", "translate_search"
 NAMES = (GREEDY, BEAM, ENCODE, DECODE_STEP)
 
 
@@ -25,6 +28,10 @@ def search_functions(
     max_length: int = 60,
     beam: BeamSearch | None = None,
     names: Sequence[str] = NAMES,
+    *,
+    search: Search | None = None,
+    tokenizers: Tokenizers | None = None,
+    max_source_length: int | None = None,
 ) -> dict[str, Function]:
     """Functions to export of a model that encodes once and decodes step by step.
 
@@ -37,6 +44,9 @@ def search_functions(
       `weights` (B, S) if there are any, and the next state, for a search on the host.
     - `search`, for SavedModels: `beam` with its options as further inputs, which a server may omit:
       `beam_width` () int32, `length_penalty` () float32 and `max_length` () int32.
+    - `translate`, with tokenizers, for SavedModels and ONNX: `text` (B,) strings to `text` (B, K)
+      (in ONNX `translation`), `scores` (B, K) and, with attention, `attention` (B, K, T, S).
+    - `translate_search`, for SavedModels: `search` on strings.
 
     The source's inputs are named by the keys of `source_specs` or by the specs; one without a name
     is `source`, those of a list are `source_0`, `source_1`, ... The outputs of `encode` are called
@@ -49,13 +59,18 @@ def search_functions(
         max_length: T, maximum tokens per hypothesis, including the end token.
         beam: The search of `beam` and `search`; None for `BeamSearch()`.
         names: The functions.
+        search: The search of `translate`; None for greedy.
+        tokenizers: The source and target tokenizers of a model that reads ids (B, S).
+        max_source_length: Maximum number of source tokens, including the end token; `translate`
+            rejects longer texts. None for no limit.
 
     Returns:
         The functions, for `functions=` of `to_saved_model`, `to_tflite`, `to_onnx` and `check`.
 
     Raises:
         TypeError: If `model` is not a `StepModel`.
-        ValueError: If a name is unknown, or `max_length` is not positive.
+        ValueError: If a name is unknown, a function on strings lacks tokenizers, their vocabulary
+            sizes differ from the model's, or `max_length` is not positive.
 
     Example:
         >>> import tempfile
@@ -73,14 +88,17 @@ def search_functions(
         raise TypeError(f"Argument `model` must be a StepModel. Received: a {type(model).__name__}")
     check_positive("max_length", max_length)
     for name in names:
-        check_one_of("names", name, (*NAMES, SEARCH))
-    beam = beam or BeamSearch()
+        check_one_of("names", name, (*NAMES, SEARCH, TRANSLATE, TRANSLATE_SEARCH))
+    beam, search = beam or BeamSearch(), search or GreedySearch()
+    texts = TextSearch(model, tokenizers, max_source_length) if tokenizers else None
     made: dict[str, Callable[[], Function]] = {
         GREEDY: lambda: _searched(model, GreedySearch(), max_length),
         BEAM: lambda: _searched(model, beam, max_length),
         ENCODE: lambda: Encoded(model).encode(),
         DECODE_STEP: lambda: Encoded(model).decode_step(),
-        SEARCH: lambda: _with_options(model, beam, max_length),
+        SEARCH: lambda: _search(model, beam, max_length),
+        TRANSLATE: lambda: _translated(given(texts), search, max_length),
+        TRANSLATE_SEARCH: lambda: _translate_search(given(texts), search, max_length),
     }
     return {name: made[name]() for name in names}
 
@@ -96,23 +114,67 @@ def _searched(model: StepModel, search: Search, max_length: int) -> Function:
     return found._replace(hypotheses=search.width)
 
 
-def _with_options(model: StepModel, beam: BeamSearch, max_length: int) -> Function:
-    """A beam search whose options are inputs, with those of `beam` as defaults."""
+def _search(model: StepModel, beam: BeamSearch, max_length: int) -> Function:
     source = _of_source(model, lambda source: source)
 
-    def search(
-        beam_width: Tensor, length_penalty: Tensor, max_length: Tensor, **given: Tensor
-    ) -> Any:
-        asked = replace(beam, width=beam_width, length_penalty=length_penalty)
-        given = after_checks(given, beam_width, length_penalty, max_length)
-        return model.search(source.call(**given), asked, max_length)
+    def searched(search: Search, max_length: Tensor, **given: Tensor) -> Any:
+        return model.search(source.call(**given), search, max_length)
 
-    defaults = {
-        "beam_width": beam.width,
-        "length_penalty": float(beam.length_penalty),
-        "max_length": max_length,
-    }
-    return source._replace(call=search, defaults=defaults, hypotheses=beam.width)
+    run, defaults = with_options(searched, beam, max_length)
+    return source._replace(call=run, defaults=defaults, hypotheses=beam.width)
+
+
+def given(texts: TextSearch | None) -> TextSearch:
+    """The tokenizers, which functions on strings need."""
+    if texts is None:
+        raise ValueError("The functions on strings need tokenizers. Received: tokenizers=None")
+    return texts
+
+
+def _translated(texts: TextSearch, search: Search, max_length: int) -> Function:
+    on_ids = _searched(texts.model, search, max_length)
+    return Function(
+        partial(texts, search=search, max_length=max_length),
+        {"text": keras.InputSpec(shape=(None,), dtype="string")},
+        text=OfText(on_ids, texts.tokenizers, texts.graphs, texts.max_source_length),
+    )
+
+
+def _translate_search(texts: TextSearch, search: Search, max_length: int) -> Function:
+    whole = _translated(texts, search, max_length)
+    run, defaults = with_options(texts, as_beam(search), max_length)
+    return whole._replace(call=run, defaults=defaults)
+
+
+def as_beam(search: Search) -> BeamSearch:
+    """A search as a beam search; greedy search as one of width 1."""
+    if isinstance(search, BeamSearch):
+        return search
+    return BeamSearch(search.width, 0.0, constraints=search.constraints)
+
+
+def with_options(
+    searched: Callable[..., Any], beam: BeamSearch, max_length: int
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A search whose options are inputs.
+
+    Args:
+        searched: A function of named tensors, and of `search` and `max_length`.
+        beam: The search that provides the other options, and the defaults.
+        max_length: The default maximum length.
+
+    Returns:
+        A function of the named tensors, `beam_width`, `length_penalty` and `max_length`, and the
+        defaults of these three.
+    """
+
+    def run(beam_width: Tensor, length_penalty: Tensor, max_length: Tensor, **given: Tensor) -> Any:
+        given = after_checks(given, beam_width, length_penalty, max_length)
+        asked = replace(beam, width=beam_width, length_penalty=length_penalty)
+        return searched(**given, search=asked, max_length=max_length)
+
+    penalty = float(beam.length_penalty)
+    return run, {"beam_width": beam.width, "length_penalty": penalty, "max_length": max_length}
 
 
 def after_checks(

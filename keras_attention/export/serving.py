@@ -8,9 +8,7 @@ tokenizers; the Keras model is used only in the functions, which are traced befo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,11 +17,13 @@ import keras
 from keras_attention.attention import Memory
 from keras_attention.checks import check_positive
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
+from keras_attention.export.functions import with_defaults, without_cudnn
 from keras_attention.export.litert_workspace import Workspace, grows_in_steps
-from keras_attention.ids import END_ID, PADDING_ID, START_ID
+from keras_attention.export.search import as_beam, given, with_options
+from keras_attention.export.text import TextSearch, Tokenizers
+from keras_attention.ids import PADDING_ID
 from keras_attention.model.generation import Search
 from keras_attention.model.seq2seq import Seq2Seq
-from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Tensor
 
 Outputs = dict[str, Tensor]
@@ -79,7 +79,7 @@ class ServingModule:
         max_length: int,
         beam: BeamSearch | None = None,
         search: Search | None = None,
-        tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None = None,
+        tokenizers: Tokenizers | None = None,
         max_source_length: int | None = None,
         batch_size: int | None = None,
         source_length: int | None = None,
@@ -98,13 +98,14 @@ class ServingModule:
         for name, size in (("batch_size", batch_size), ("source_length", source_length)):
             if size is not None:
                 check_positive(name, size)
-        _check_vocabularies(model, tokenizers)
         self.model, self.max_length = model, max_length
         self.beam, self.search = beam or BeamSearch(), search or GreedySearch()
         self.max_source_length = max_source_length
         self.batch_size, self.source_length = batch_size, source_length
         self.weights = [variable.value for variable in model.weights]
-        self._tokenizers = [tokenizer.graph() for tokenizer in tokenizers or ()]
+        self._texts = None
+        if tokenizers is not None:
+            self._texts = TextSearch(model, tokenizers, max_source_length)
         self._traced: dict[str, Any] = {}
 
     def _searched(self, source: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
@@ -158,46 +159,6 @@ class ServingModule:
             alignment=prepared[of_past:],
         )
 
-    def _translated(self, text: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
-        """Translate strings; as in `Translator`, an empty text has an empty translation."""
-        import tensorflow as tf
-
-        source_tokenizer, target_tokenizer = self._tokenizers
-        rows = source_tokenizer.tokenize(text)
-        ends = tf.fill([tf.shape(text)[0], 1], END_ID)
-        rows = tf.concat([rows, ends], axis=1)
-        checks = [] if self.max_source_length is None else [self._check_length(rows)]
-        with tf.control_dependencies(checks):
-            source = rows.to_tensor(default_value=PADDING_ID)
-        no_rows = tf.maximum(1 - tf.shape(source)[1], 0)
-        source = tf.pad(source, [[0, 0], [0, no_rows]], constant_values=PADDING_ID)
-        found = self.model.search(source, search, max_length)
-        ids = tf.reshape(found.ids, [-1, max_length])
-        special = [tf.equal(ids, token) for token in (PADDING_ID, START_ID, END_ID)]
-        kept = tf.ragged.boolean_mask(ids, tf.logical_not(tf.reduce_any(special, axis=0)))
-        texts = tf.reshape(target_tokenizer.detokenize(kept), tf.shape(found.scores))
-        is_empty = tf.equal(rows.row_lengths(), 1)[:, None]
-        outputs = {
-            "text": tf.where(is_empty, "", texts),
-            "scores": tf.where(is_empty, 0.0, found.scores),
-        }
-        if found.attention is not None:
-            outputs["attention"] = tf.where(is_empty[:, :, None, None], 0.0, found.attention)
-        return outputs
-
-    def _check_length(self, rows: Any) -> Any:
-        import tensorflow as tf
-
-        longest = tf.reduce_max(tf.concat([[0], tf.cast(rows.row_lengths(), tf.int32)], axis=0))
-        return tf.debugging.Assert(
-            longest <= self.max_source_length,
-            [
-                f"A text must have at most {self.max_source_length} tokens, including the "
-                "end token. Received a text with this many tokens:",
-                longest,
-            ],
-        )
-
     def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """Remove the padding of a single source, and return its amount; leave batches unchanged.
 
@@ -246,24 +207,20 @@ class ServingModule:
         """
         source, text = {"source": self._source_spec()}, {"text": self._text_spec()}
         searched = partial(self._searched, max_length=self.max_length)
-        translated = partial(self._translated, max_length=self.max_length)
         known: dict[str, Callable[[], Any]] = {
             "greedy": lambda: _trace(partial(searched, search=GreedySearch()), **source),
             "beam": lambda: _trace(partial(searched, search=self.beam), **source),
             "encode": lambda: _trace(self._encode, **source),
             "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
-            "translate": lambda: _trace(partial(translated, search=self.search), **text),
+            "translate": lambda: _trace(
+                partial(given(self._texts), search=self.search, max_length=self.max_length), **text
+            ),
             "search": lambda: self._with_options(self._searched, self.beam, **source),
-            "translate_search": lambda: self._with_options(self._translated, self.search, **text),
+            "translate_search": lambda: self._with_options(given(self._texts), self.search, **text),
         }
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValueError(f"Argument `names` must be among {tuple(known)}. Received: {unknown}")
-        on_strings = [name for name in names if name in TEXT_SIGNATURES]
-        if on_strings and not self._tokenizers:
-            raise ValueError(
-                f"The function `{on_strings[0]}` needs tokenizers. Received: tokenizers=None"
-            )
         for name in names:
             if name not in self._traced:
                 with without_cudnn(self.model):
@@ -276,7 +233,8 @@ class ServingModule:
 
         module = tf.Module(name="translator")
         module.weights = self.weights
-        module.tokenizers = self._tokenizers if set(TEXT_SIGNATURES) & set(names) else []
+        takes_text = bool(set(TEXT_SIGNATURES) & set(names))
+        module.tokenizers = given(self._texts).graphs if takes_text else []
         return module
 
     def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
@@ -287,35 +245,8 @@ class ServingModule:
             search: The search that provides the defaults.
             **given: The name and spec of the input.
         """
-        import tensorflow as tf
-
-        width, length = tf.constant(search.width), tf.constant(self.max_length)
-        penalty = tf.constant(getattr(search, "length_penalty", 0.0))
-        is_beam = isinstance(search, BeamSearch)
-        beam = search if is_beam else BeamSearch(constraints=search.constraints)
-
-        def run(
-            given: Tensor,
-            beam_width: Tensor = width,
-            length_penalty: Tensor = penalty,
-            max_length: Tensor = length,
-        ) -> Outputs:
-            checks = [
-                tf.debugging.assert_positive(beam_width, "beam_width must be positive"),
-                tf.debugging.assert_non_negative(length_penalty, "length_penalty is negative"),
-                tf.debugging.assert_positive(max_length, "max_length must be positive"),
-            ]
-            with tf.control_dependencies(checks):
-                given = tf.identity(given)
-            asked = replace(beam, width=beam_width, length_penalty=length_penalty)
-            return searched(given, asked, max_length)
-
-        names = ("beam_width", "length_penalty", "max_length")
-        defaults = zip(names, (width, penalty, length), strict=True)
-        options = [tf.TensorSpec((), default.dtype, name=name) for name, default in defaults]
-        function = tf.function(run, input_signature=[*given.values(), *options], autograph=False)
-        function.get_concrete_function()
-        return function
+        run, defaults = with_options(searched, as_beam(search), self.max_length)
+        return with_defaults(run, given, defaults)
 
     def _source_spec(self) -> Any:
         import tensorflow as tf
@@ -344,32 +275,6 @@ def _trace(function: Callable[..., Outputs], **specs: Any) -> Any:
 
     traced = tf.function(lambda **given: function(**given), autograph=False)
     return traced.get_concrete_function(**specs)
-
-
-def _check_vocabularies(
-    model: Seq2Seq, tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer] | None
-) -> None:
-    expected = (model.config.source_vocabulary, model.config.target_vocabulary)
-    received = tuple(tokenizer.vocabulary_size for tokenizer in tokenizers or ())
-    if received and received != expected:
-        raise ValueError(
-            f"Argument `tokenizers` must have {expected[0]} source and {expected[1]} target "
-            f"tokens, like the model. Received: vocabulary sizes {received}"
-        )
-
-
-@contextmanager
-def without_cudnn(model: Seq2Seq) -> Iterator[None]:
-    """Disable cuDNN's recurrence, which Keras traces on a GPU and which runs nowhere else."""
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
-    before = [layer.use_cudnn for layer in layers]
-    try:
-        for layer in layers:
-            layer.use_cudnn = False
-        yield
-    finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.use_cudnn = value
 
 
 def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:

@@ -70,6 +70,13 @@ def to_tflite(
     check_one_of("precision", precision, tuple(_BYTES))
     path = Path(path)
     exported = ModelFunctions(model, input_signature, functions, batch_size, longest)
+    exported.refuse_defaults("TFLite")
+    on_strings = [name for name in exported.names if exported.given[name].text]
+    if on_strings:
+        raise ValueError(
+            "TFLite has no tokenizers: export a function on ids and tokenize in your application. "
+            f"Received: functions={on_strings}"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(exported, Path(folder) / "model", exported.names)

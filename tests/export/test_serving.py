@@ -149,7 +149,7 @@ def test_nothing_of_keras_is_saved(serving: ServingModule) -> None:
         ({"batch_size": 0}, ["greedy"], "`batch_size`.*Received: batch_size=0"),
         ({}, ["sample"], r"`names`.*Received: \['sample'\]"),
         ({"tokenizers": (tokenizer(), tokenizer())}, [], r"29 source and 29 .* sizes \(28, 28\)"),
-        ({}, ["translate"], "`translate` needs tokenizers. Received: tokenizers=None"),
+        ({}, ["translate"], "functions on strings need tokenizers. Received: tokenizers=None"),
     ],
 )
 def test_wrong_use_is_refused(arguments: dict[str, Any], names: list[str], message: str) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from keras_attention.decoding import GreedySearch
 from keras_attention.export.formats import OPSET
+from keras_attention.export.functions import without_cudnn
 from keras_attention.export.onnx.canonical import to_canonical_form
 from keras_attention.export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
-from keras_attention.export.serving import without_cudnn
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import keras
 
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Functions, ModelFunctions, one_line
+from keras_attention.export.functions import Functions, ModelFunctions, concrete, one_line
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def to_onnx(
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
     exported = ModelFunctions(model, input_signature, functions, batch_size)
+    exported.refuse_defaults("ONNX")
     for name in exported.names:
         file = path if functions is None else path / f"{name}.onnx"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,13 +83,17 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
     from keras_attention.export.onnx.convert import convert_function
     from keras_attention.export.onnx.passes import name_dimensions, op_types
     from keras_attention.export.onnx.quantize import in_precision
+    from keras_attention.export.onnx.text import Text, with_text
 
+    of_text = exported.given[name].text
+    if of_text is not None:
+        exported = ModelFunctions(exported.model, functions={name: of_text.on_ids})
     specs = exported.specs[name]
-    concrete = exported.functions([name])[name]
+    traced = concrete(exported.functions([name])[name])
 
     @tf.function(autograph=False)
     def function(*tensors: Any) -> dict[str, Any]:
-        outputs = concrete(**dict(zip(specs, tensors, strict=True)))
+        outputs = traced(**dict(zip(specs, tensors, strict=True)))
         return {key: tf.identity(x, key) for key, x in outputs.items()}
 
     try:
@@ -108,4 +114,9 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
         }
         name_dimensions(value, open_ones)
     onnx.checker.check_model(converted)
-    return in_precision(converted, precision)
+    converted = in_precision(converted, precision)
+    if of_text is None:
+        return converted
+    source, target = (tokenizer.model for tokenizer in of_text.tokenizers)
+    longest = of_text.max_source_length or sys.maxsize
+    return with_text(converted, Text(source, target, longest))

@@ -20,7 +20,7 @@ def _load(path: str, threads: int) -> Any:
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
     """Open a signature of a SavedModel; it takes and returns strings as `str`."""
-    if signature == "translate":
+    if signature.startswith("translate"):
         import tensorflow_text  # noqa: F401  (registers its ops)
     function = _load(path, threads).signatures[signature]
 
