@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md")]
 )
 """All Markdown files: those at the top, such as the README, and the pages of the site."""
+OWN_MODELS = ("model-on-a-phone", "model-in-onnx-runtime", "model-behind-a-server")
+"""The guides that export a model of one's own."""
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -39,6 +43,14 @@ def run_python(*documents: str) -> dict[str, Any]:
         for block in code:
             run(block, document, namespace)
     return namespace
+
+
+def assert_same_figures(printed: str, told: str) -> None:
+    """Assert that the last lines of an output have about the numbers that a document tells."""
+    expected = told.splitlines()
+    for line, other in zip(printed.splitlines()[-len(expected) :], expected, strict=True):
+        numbers, others = (re.findall(r"[0-9.]*[0-9]", text) for text in (line, other))
+        np.testing.assert_allclose(np.float64(numbers), np.float64(others), rtol=0.1)
 
 
 def dead_links(document: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.arrays import to_numpy
-from tests.documents import ROOT, run_python
+from tests.documents import OWN_MODELS, ROOT, assert_same_figures, blocks, run_python
 
 
 def test_whole_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,17 +49,14 @@ def test_own_data_and_search(
 
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
+@pytest.mark.parametrize("page", OWN_MODELS)
 def test_own_models(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = run_python("docs/guides/own-models.md")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("mean squared error ")
-    assert lines[1].startswith("int8 changes a forecast by at most 0.")
-    expected = found["model"].predict(found["inputs"], verbose=0)["forecast"]
-    np.testing.assert_allclose(found["in_onnx"], expected, atol=1e-4)
-    np.testing.assert_allclose(found["on_phone"], expected[:1], atol=0.3)
+    run_python(f"docs/guides/{page}.md")
+    *_, told = blocks(f"docs/guides/{page}.md", "text")
+    assert_same_figures(capsys.readouterr().out, told)
 
 
 @pytest.mark.thorough

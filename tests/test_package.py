@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -19,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import keras_attention as ka
+from tests.documents import OWN_MODELS, assert_same_figures, blocks
 from tests.public import NAMESPACES, PUBLIC
 
 ROOT = Path(__file__).parent.parent
@@ -102,6 +104,26 @@ def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return Parser().parsestr(archive.read(name).decode())
+
+
+@pytest.fixture(scope="session")
+def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment, with the wheel and its extras for exports."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    run(str(python), "-m", "pip", "install", "--quiet", f"{wheel}[tflite,onnx,saved-model]")
+    return python
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", OWN_MODELS)
+def test_a_guide_runs_in_an_empty_environment(elsewhere: Path, page: str, tmp_path: Path) -> None:
+    code = "\n".join(blocks(f"docs/guides/{page}.md", "python"))
+    (tmp_path / "guide.py").write_text(code, encoding="utf-8")
+    printed = run(str(elsewhere), "-I", "guide.py", cwd=tmp_path)
+    *_, told = blocks(f"docs/guides/{page}.md", "text")
+    assert_same_figures(printed, told)
 
 
 def test_wheel_ships_the_library_alone(wheel: Path) -> None:

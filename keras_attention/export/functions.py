@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import keras
 
 from keras_attention.checks import check_positive
+from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.litert_workspace import with_reserved_workspace
+from keras_attention.export.quantize import int8_embeddings
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Nest, Tensor
 
@@ -31,6 +33,21 @@ class Function(NamedTuple):
             records for servers.
         hypotheses: Hypotheses per row, K, for which LiteRT's workspace is reserved.
         text: Of a function on strings, its tokenizers and what stands between them.
+
+    Example:
+        >>> import tempfile
+        >>> import keras
+        >>> import keras_attention as ka
+        >>> inputs = keras.Input((None, 3), name="readings")
+        >>> model = keras.Model(inputs, ka.attention.AttentionPooling(4)(inputs))
+        >>> def halved(readings):
+        ...     return {"half": model(readings) / 2}
+        >>> spec = keras.InputSpec(shape=(None, None, 3), dtype="float32")
+        >>> functions = {"halved": ka.export.Function(halved, {"readings": spec})}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = ka.export.to_onnx(model, folder, functions=functions)
+        ...     [file.name for file in path.iterdir()]
+        ['halved.onnx']
     """
 
     call: Callable[..., Any]
@@ -91,6 +108,7 @@ class ModelFunctions:
         batch_size: The size of each input's first axis where it is unknown; None to leave it open.
         longest: The length that most inputs do not exceed, for which LiteRT's workspace is
             reserved; None to reserve nothing.
+        precision: With `"int8"`, embeddings look up 8-bit tables.
 
     Attributes:
         given: The functions by name.
@@ -110,6 +128,7 @@ class ModelFunctions:
         functions: Functions | None = None,
         batch_size: int | None = None,
         longest: int | None = None,
+        precision: str = FLOAT32,
     ) -> None:
         _check(model)
         if batch_size is not None:
@@ -119,11 +138,11 @@ class ModelFunctions:
         self.given = {name: Function(*function) for name, function in given.items()}
         self.names = tuple(given)
         self.specs = {name: self._specs(name, one.specs) for name, one in self.given.items()}
-        with without_cudnn(model):
+        embeddings = int8_embeddings(model) if precision == INT8 else nullcontext()
+        with without_cudnn(model), embeddings:
             self._traced = {name: self._trace(name) for name in self.names}
-        read = [
-            variable for traced in self._traced.values() for variable in concrete(traced).variables
-        ]
+            traced = [concrete(function) for function in self._traced.values()]
+            read = [variable for function in traced for variable in function.variables]
         self.weights = list({id(variable): variable for variable in read}.values())
 
     def functions(self, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -139,15 +158,6 @@ class ModelFunctions:
         texts = [self.given[name].text for name in names or self.names]
         module.tokenizers = [graph for text in texts if text for graph in text.graphs]
         return module
-
-    def refuse_defaults(self, format_name: str) -> None:
-        """Raise `ValueError` if a function has defaults, which SavedModels alone record."""
-        names = [name for name in self.names if self.given[name].defaults]
-        if names:
-            raise ValueError(
-                f"{format_name} has no inputs with defaults: export these functions as a "
-                f"SavedModel. Received: functions={names}"
-            )
 
     def announce(self, path: Path, verbose: bool) -> None:
         """Say what was written, if asked to."""
@@ -212,18 +222,30 @@ def _check(model: keras.Model) -> None:
         )
 
 
+def without_defaults(format_name: str, functions: Functions) -> dict[str, Function]:
+    """The functions; raises `ValueError` if one has defaults, which SavedModels alone record."""
+    given = {name: Function(*function) for name, function in functions.items()}
+    names = [name for name, function in given.items() if function.defaults]
+    if names:
+        raise ValueError(
+            f"{format_name} has no inputs with defaults: export these functions as a SavedModel. "
+            f"Received: functions={names}"
+        )
+    return given
+
+
 def concrete(traced: Any) -> Any:
     """The concrete function of a traced one, which has others beside it if it has defaults."""
     return traced.get_concrete_function() if hasattr(traced, "get_concrete_function") else traced
 
 
 def with_defaults(
-    run: Callable[..., Any], specs: Mapping[str, Any], defaults: Mapping[str, Any]
+    call: Callable[..., Any], specs: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Any:
     """Trace a function some of whose inputs have default values, which a SavedModel records.
 
     Args:
-        run: A function of named tensors.
+        call: A function of named tensors.
         specs: The specs of the inputs without a default.
         defaults: The values of the others.
 
@@ -236,15 +258,15 @@ def with_defaults(
     options = {name: tf.TensorSpec((), value.dtype, name=name) for name, value in values.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
-    def of_positions(*given: Tensor) -> Any:
-        return run(**dict(zip([*specs, *values], given, strict=True)))
+    def run(*given: Tensor) -> Any:
+        return call(**dict(zip([*specs, *values], given, strict=True)))
 
-    of_positions.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(name, kind) for name in specs]
         + [inspect.Parameter(name, kind, default=value) for name, value in values.items()]
     )
     signature = [*specs.values(), *options.values()]
-    function = tf.function(of_positions, input_signature=signature, autograph=False)
+    function = tf.function(run, input_signature=signature, autograph=False)
     function.get_concrete_function()
     return function
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_attention.export.formats import INT8
 from keras_attention.model.seq2seq import Seq2Seq
+from keras_attention.types import Tensor
 
 _ALIGNMENT = 16  # bytes, of buffers in a TFLite file
 
@@ -38,6 +42,43 @@ def with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
     else:
         twin.logits.set_weights(model.logits.get_weights())
     return twin
+
+
+@contextmanager
+def int8_embeddings(model: keras.Model) -> Iterator[None]:
+    """Make the embeddings of a model look up 8-bit tables with a scale for each token.
+
+    Functions of the model that are traced inside this context keep these tables.
+
+    Args:
+        model: The model, on the TensorFlow backend; its weights are not changed.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding) and not layer.quantization_mode
+    ]
+    try:
+        for layer in layers:
+            layer.call = _in_8_bits(layer)
+        yield
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _in_8_bits(layer: keras.layers.Embedding) -> Callable[[Tensor], Tensor]:
+    import tensorflow as tf
+
+    weights = keras.ops.convert_to_tensor(layer.embeddings)
+    rounded, scale = keras.quantizers.abs_max_quantize(weights, axis=-1, to_numpy=True)
+    table, scales = tf.Variable(rounded), tf.Variable(keras.ops.squeeze(scale, -1))
+
+    def call(inputs: Tensor) -> Tensor:
+        found, scale = (tf.gather(x, tf.cast(inputs, "int32")) for x in (table, scales))
+        return tf.cast(found, layer.compute_dtype) / tf.expand_dims(scale, -1)
+
+    return call
 
 
 def int8_tflite(content: bytes) -> bytes:

@@ -11,7 +11,7 @@ import keras
 
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Functions, ModelFunctions, one_line
+from keras_attention.export.functions import Functions, ModelFunctions, one_line, without_defaults
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.export.serving import ID_SIGNATURES, ServingModule
@@ -44,7 +44,7 @@ def to_tflite(
         functions: As in `to_saved_model`.
         batch_size: The batch size, which TFLite fixes.
         precision: The precision of the weights: `"float32"`, `"float16"`, or `"int8"` for the
-            matrices.
+            matrices and embeddings.
         longest: The length that most inputs do not exceed. LiteRT's workspace is reserved for it
             from the first call on, see docs/litert-workspace.md.
 
@@ -69,14 +69,14 @@ def to_tflite(
     """
     check_one_of("precision", precision, tuple(_BYTES))
     path = Path(path)
-    exported = ModelFunctions(model, input_signature, functions, batch_size, longest)
-    exported.refuse_defaults("TFLite")
-    on_strings = [name for name in exported.names if exported.given[name].text]
+    given = without_defaults("TFLite", functions or {})
+    on_strings = [name for name, function in given.items() if function.text]
     if on_strings:
         raise ValueError(
             "TFLite has no tokenizers: export a function on ids and tokenize in your application. "
             f"Received: functions={on_strings}"
         )
+    exported = ModelFunctions(model, input_signature, given, batch_size, longest, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(exported, Path(folder) / "model", exported.names)

@@ -10,7 +10,13 @@ import keras
 
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Functions, ModelFunctions, concrete, one_line
+from keras_attention.export.functions import (
+    Functions,
+    ModelFunctions,
+    OfText,
+    one_line,
+    without_defaults,
+)
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -40,8 +46,8 @@ def to_onnx(
         input_signature: As in `to_saved_model`.
         functions: As in `to_saved_model`.
         batch_size: The batch size where it is unknown; None to leave it open.
-        precision: The precision of the weights: `"float32"`, `"float16"`, or `"int8"`, which also
-            computes matrix products in 8 bits.
+        precision: The precision of the weights: `"float32"`, `"float16"`, or `"int8"` for
+            matrices, whose products are then computed in 8 bits, and embeddings.
 
     Returns:
         The path.
@@ -66,17 +72,21 @@ def to_onnx(
 
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
-    exported = ModelFunctions(model, input_signature, functions, batch_size)
-    exported.refuse_defaults("ONNX")
+    given = without_defaults("ONNX", functions or {})
+    texts = {name: function.text for name, function in given.items()}
+    on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
+    exported = ModelFunctions(model, input_signature, on_ids, batch_size, precision=precision)
     for name in exported.names:
         file = path if functions is None else path / f"{name}.onnx"
         file.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(_converted(exported, name, precision), file)
+        onnx.save(_converted(exported, name, precision, texts.get(name)), file)
     exported.announce(path, verbose)
     return path
 
 
-def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProto:
+def _converted(
+    exported: ModelFunctions, name: str, precision: str, text: OfText | None
+) -> ModelProto:
     import onnx
     import tensorflow as tf
 
@@ -85,11 +95,8 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
     from keras_attention.export.onnx.quantize import in_precision
     from keras_attention.export.onnx.text import Text, with_text
 
-    of_text = exported.given[name].text
-    if of_text is not None:
-        exported = ModelFunctions(exported.model, functions={name: of_text.on_ids})
     specs = exported.specs[name]
-    traced = concrete(exported.functions([name])[name])
+    traced = exported.functions([name])[name]
 
     @tf.function(autograph=False)
     def function(*tensors: Any) -> dict[str, Any]:
@@ -115,8 +122,8 @@ def _converted(exported: ModelFunctions, name: str, precision: str) -> ModelProt
         name_dimensions(value, open_ones)
     onnx.checker.check_model(converted)
     converted = in_precision(converted, precision)
-    if of_text is None:
+    if text is None:
         return converted
-    source, target = (tokenizer.model for tokenizer in of_text.tokenizers)
-    longest = of_text.max_source_length or sys.maxsize
+    source, target = (tokenizer.model for tokenizer in text.tokenizers)
+    longest = text.max_source_length or sys.maxsize
     return with_text(converted, Text(source, target, longest))

@@ -123,6 +123,25 @@ def test_weights_in_fewer_bits(file: str, precision: str, tmp_path: Path) -> Non
     assert 0.0 < max(one.largest for one in found) < {"int8": 0.1, "float16": 0.01}[precision]
 
 
+@variants("file", ["model.tflite", "model.onnx"])
+def test_embeddings_in_8_bits(file: str, tmp_path: Path) -> None:
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    embedding = keras.layers.Embedding(2000, 16)
+    model = keras.Model(ids, ka.AttentionPooling(3)(embedding(ids)))
+    randomize(model, seed=2)
+    path = WRITERS[file](model, tmp_path / file, precision="int8")
+    assert 2000 * (16 + 4) < path.stat().st_size < 2000 * (16 + 4) + 20_000
+    calls = [
+        {"ids": np.array([[3, 1999, 7]], "int32")},
+        {"ids": np.arange(40)[None].astype("int32")},
+    ]
+    (largest,) = {
+        one.output: one.largest for one in ka.export.check(path, model, calls, atol=0)
+    }.values()
+    assert 0.0 < largest < 0.02
+    assert ka.export.check(WRITERS[file](model, path), model, calls, atol=1e-5) == []  # unchanged
+
+
 @pytest.mark.parametrize(
     "file", ["model.tflite", pytest.param("model.onnx", marks=pytest.mark.thorough)]
 )
