@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -91,11 +91,12 @@ def search_functions(
         check_one_of("names", name, (*NAMES, SEARCH, TRANSLATE, TRANSLATE_SEARCH))
     beam, search = beam or BeamSearch(), search or GreedySearch()
     texts = TextSearch(model, tokenizers, max_source_length) if tokenizers else None
+    encoded = cache(lambda: Encoded(model))
     made: dict[str, Callable[[], Function]] = {
         GREEDY: lambda: _searched(model, GreedySearch(), max_length),
         BEAM: lambda: _searched(model, beam, max_length),
-        ENCODE: lambda: Encoded(model).encode(),
-        DECODE_STEP: lambda: Encoded(model).decode_step(),
+        ENCODE: lambda: _encode(model, encoded()),
+        DECODE_STEP: lambda: _decode_step(model, encoded()),
         SEARCH: lambda: _search(model, beam, max_length),
         TRANSLATE: lambda: _translated(given(texts), search, max_length),
         TRANSLATE_SEARCH: lambda: _translate_search(given(texts), search, max_length),
@@ -112,6 +113,19 @@ def _of_source(model: StepModel, call: Callable[[Nest], Any]) -> Function:
 def _searched(model: StepModel, search: Search, max_length: int) -> Function:
     found = _of_source(model, lambda source: model.search(source, search, max_length))
     return found._replace(hypotheses=search.width)
+
+
+def _encode(model: StepModel, encoded: Encoded) -> Function:
+    return _of_source(model, lambda source: encoded.named(*model.encode(source)))
+
+
+def _decode_step(model: StepModel, encoded: Encoded) -> Function:
+    def decode_step(tokens: Tensor, **given: Tensor) -> dict[str, Tensor]:
+        memory, state = encoded.structured(given)
+        return encoded.named_step(*model.decode_step(tokens, state, memory))
+
+    tokens = keras.InputSpec(shape=(None,), dtype="int32")
+    return Function(decode_step, {"tokens": tokens, **encoded.specs})
 
 
 def _search(model: StepModel, beam: BeamSearch, max_length: int) -> Function:
@@ -197,55 +211,56 @@ class Encoded:
 
     Args:
         model: The model, on the TensorFlow backend.
+
+    Attributes:
+        specs: The spec of each tensor by name.
     """
 
     def __init__(self, model: StepModel) -> None:
         import tensorflow as tf
 
-        self.model = model
-        specs = keras.tree.map_structure(
+        source = keras.tree.map_structure(
             lambda spec: tf.TensorSpec(spec.shape, spec.dtype or "float32"),
             plain(model.source_specs),
         )
-        traced = tf.function(model.encode, autograph=False).get_concrete_function(specs)
-        self.structure = traced.structured_outputs  # of specs, and None
-        self.leaves = keras.tree.flatten(self.structure)
-        places = [None if leaf is None else i for i, leaf in enumerate(self.leaves)]
-        memory, state = keras.tree.pack_sequence_as(self.structure, places)
-        self.names = {place: name for name, place in (*_of_memory(memory), *_of_state(state))}
-        self.next_names = [f"next_{name}" for name, _ in _of_state(state)]
-
-    def encode(self) -> Function:
-        """From the source to the memory and the initial state."""
-
-        def encode(source: Nest) -> dict[str, Tensor]:
-            leaves = keras.tree.flatten(self.model.encode(source))
-            return {name: _number(leaves[place]) for place, name in self.names.items()}
-
-        return _of_source(self.model, encode)
-
-    def decode_step(self) -> Function:
-        """From tokens, the memory and the state to log-probabilities and the next state."""
-
-        def decode_step(tokens: Tensor, **given: Tensor) -> dict[str, Tensor]:
-            leaves = [
-                None if leaf is None else _as_it_was(given[self.names[place]], leaf.dtype)
-                for place, leaf in enumerate(self.leaves)
-            ]
-            memory, state = keras.tree.pack_sequence_as(self.structure, leaves)
-            log_probs, weights, after = self.model.decode_step(tokens, state, memory)
-            outputs = {"log_probs": log_probs}
-            if weights is not None:
-                outputs["weights"] = weights
-            changed = [_number(x) for x in keras.tree.flatten(after) if x is not None]
-            return outputs | dict(zip(self.next_names, changed, strict=True))
-
-        specs = {
-            name: keras.InputSpec(shape=self.leaves[place].shape, dtype=_dtype(self.leaves[place]))
-            for place, name in self.names.items()
+        traced = tf.function(model.encode, autograph=False).get_concrete_function(source)
+        self._structure = traced.structured_outputs  # of specs, and None
+        self._leaves = keras.tree.flatten(self._structure)
+        places = [None if leaf is None else i for i, leaf in enumerate(self._leaves)]
+        memory, state = keras.tree.pack_sequence_as(self._structure, places)
+        self._names = {place: name for name, place in (*_of_memory(memory), *_of_state(state))}
+        self._states = [name for name, _ in _of_state(state)]
+        self.specs = {
+            name: keras.InputSpec(
+                shape=self._leaves[place].shape, dtype=_dtype(self._leaves[place])
+            )
+            for place, name in self._names.items()
         }
-        tokens = keras.InputSpec(shape=(None,), dtype="int32")
-        return Function(decode_step, {"tokens": tokens, **specs})
+
+    def named(self, memory: Nest, state: Nest) -> dict[str, Tensor]:
+        """The tensors of a memory and a state by name."""
+        leaves = keras.tree.flatten((memory, state))
+        return {name: _number(leaves[place]) for place, name in self._names.items()}
+
+    def structured(self, given: Mapping[str, Tensor]) -> tuple[Nest, Nest]:
+        """The memory and the state from named tensors."""
+        leaves = [
+            None if leaf is None else _as_it_was(given[self._names[place]], leaf.dtype)
+            for place, leaf in enumerate(self._leaves)
+        ]
+        memory, state = keras.tree.pack_sequence_as(self._structure, leaves)
+        return memory, state
+
+    def named_step(
+        self, log_probs: Tensor, weights: Tensor | None, state: Nest
+    ) -> dict[str, Tensor]:
+        """The results of `decode_step` by name."""
+        changed = (_number(x) for x in keras.tree.flatten(state) if x is not None)
+        outputs = {f"next_{name}": x for name, x in zip(self._states, changed, strict=True)}
+        outputs["log_probs"] = log_probs
+        if weights is not None:
+            outputs["weights"] = weights
+        return outputs
 
 
 def _of_memory(memory: Nest) -> Iterator[tuple[str, Any]]:

@@ -14,12 +14,11 @@ from typing import Any
 
 import keras
 
-from keras_attention.attention import Memory
 from keras_attention.checks import check_positive
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.export.functions import with_defaults, without_cudnn
 from keras_attention.export.litert_workspace import Workspace, grows_in_steps
-from keras_attention.export.search import as_beam, given, with_options
+from keras_attention.export.search import Encoded, as_beam, given, with_options
 from keras_attention.export.text import TextSearch, Tokenizers
 from keras_attention.ids import PADDING_ID
 from keras_attention.model.generation import Search
@@ -121,12 +120,9 @@ class ServingModule:
 
         read, missing = self._without_padding(source)
         memory, state = self.model.encode(read, missing is None)
-        outputs = {f"state_{i}": x for i, x in enumerate(state)}
-        if memory is not None:
-            mask = tf.ones(tf.shape(read)) if memory.mask is None else memory.mask
-            outputs |= {"memory": memory.values, "keys": memory.keys, "memory_mask": mask}
-            prepared = (*memory.past, *memory.alignment)
-            outputs |= {f"prepared_{i}": x for i, x in enumerate(prepared)}
+        if memory is not None and memory.mask is None:
+            memory = memory._replace(mask=tf.ones(tf.shape(read)))
+        outputs = self._encoded.named(memory, state)
         return {name: tf.cast(_padded(x, 1, missing), tf.float32) for name, x in outputs.items()}
 
     def _decode_step(self, tokens: Tensor, **encoded: Tensor) -> Outputs:
@@ -136,28 +132,12 @@ class ServingModule:
             zero = self._workspace.reserve(tf.shape(encoded["memory"])[1])
             tokens += tf.cast(zero, tokens.dtype)
             encoded = {name: x + zero for name, x in encoded.items()}
-        state = [encoded[name] for name in _numbered("state", encoded)]
-        log_probs, weights, state = self.model.decode_step(tokens, state, self._memory_of(encoded))
-        outputs = {f"next_state_{i}": tensor for i, tensor in enumerate(state)}
-        outputs["log_probs"] = log_probs
-        if weights is not None:
-            outputs["weights"] = weights
-        return outputs
+        memory, state = self._encoded.structured(encoded)
+        return self._encoded.named_step(*self.model.decode_step(tokens, state, memory))
 
-    def _memory_of(self, encoded: Outputs) -> Memory | None:
-        """Rebuild the memory from the outputs of `encode`."""
-        spec = self._memory_spec
-        if spec is None:
-            return None
-        prepared = tuple(encoded[name] for name in _numbered("prepared", encoded))
-        of_past = len(spec.past)
-        return Memory(
-            values=encoded["memory"],
-            keys=encoded["keys"],
-            mask=encoded["memory_mask"] > 0.5,
-            past=prepared[:of_past],
-            alignment=prepared[of_past:],
-        )
+    @cached_property
+    def _encoded(self) -> Encoded:
+        return Encoded(self.model)
 
     def _without_padding(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """Remove the padding of a single source, and return its amount; leave batches unchanged.
@@ -175,22 +155,16 @@ class ServingModule:
         return source[:, :length], tf.shape(source)[1] - length
 
     @cached_property
-    def _memory_spec(self) -> Memory | None:
-        """The specs of the model's memory, without a mask; None without attention."""
-        import tensorflow as tf
-
-        encode = tf.function(partial(self.model.encode, is_padded=False), autograph=False)
-        source = tf.TensorSpec((None, None), tf.int32)
-        memory, _ = encode.get_concrete_function(source).structured_outputs
-        return memory
-
-    @cached_property
     def _workspace(self) -> Workspace:
-        attended = [x for x in keras.tree.flatten(self._memory_spec) if x is not None]
+        sizes = {
+            name: math.prod(spec.shape[2:])
+            for name, spec in self._encoded.specs.items()
+            if name != "memory_mask" and not name.startswith("state")
+        }
         return Workspace.estimated(
             self.model.encoder,
             self.model,
-            attended=sum(math.prod(x.shape[2:]) for x in attended),
+            attended=sum(sizes.values()),
             hypotheses=self.beam.width,
             steps=self.max_length,
             longest=self.max_source_length,
@@ -287,10 +261,6 @@ def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
     if missing is None or x.shape[axis] is not None:
         return x
     return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
-
-
-def _numbered(name: str, names: Any) -> list[str]:
-    return [f"{name}_{i}" for i in range(sum(n.startswith(f"{name}_") for n in names))]
 
 
 def _named(found: Hypotheses) -> Outputs:
