@@ -10,7 +10,6 @@ from typing import Any
 from export.assets import description, reference
 from export.assets.archive import attach
 from export.assets.readme import readme
-from export.browser.write import write_page
 from export.layout import (
     FORMATS,
     PRECISIONS,
@@ -22,6 +21,7 @@ from export.layout import (
 )
 from export.mlserver.write import write_mlserver
 from keras_attention.decoding import BeamSearch
+from keras_attention.export.browser.write import write_page
 from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.quantize import with_int8_embeddings
 from keras_attention.export.serving import ServingModule
@@ -168,7 +168,7 @@ def _write_assets(
     description.copy_tokenizers(run, out)
     config = description.describe(name, run, serving, translator, artefacts)
     if "onnx" in artefacts:
-        write_page(out)
+        write_page(out, run.source_model.read_bytes(), run.target_model.read_bytes())
         write_mlserver(out, config)
     for file in artefacts.get("tflite", ()):
         inside = {path.name: path.read_bytes() for path in (run.source_model, run.target_model)}

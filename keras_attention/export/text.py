@@ -32,7 +32,7 @@ class TextSearch:
     def __init__(
         self, model: StepModel, tokenizers: Tokenizers, max_source_length: int | None = None
     ) -> None:
-        _check_vocabularies(model, tokenizers)
+        check_vocabularies(model, tokenizers)
         self.model, self.max_source_length = model, max_source_length
         self.tokenizers = tokenizers
         self.graphs = [tokenizer.graph() for tokenizer in tokenizers]
@@ -87,7 +87,8 @@ class TextSearch:
         )
 
 
-def _check_vocabularies(model: StepModel, tokenizers: Sequence[SentencePieceTokenizer]) -> None:
+def check_vocabularies(model: StepModel, tokenizers: Sequence[SentencePieceTokenizer]) -> None:
+    """Raise `ValueError` unless the vocabularies of tokenizers have the model's sizes."""
     if model.source_vocabulary is None:
         raise ValueError(
             "Argument `tokenizers` needs a model whose source is ids: set its attribute "

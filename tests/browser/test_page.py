@@ -8,14 +8,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
+import keras_attention as ka
 from export.pipeline import export_run
 from export.verify.__main__ import main as verify
 from keras_attention import GreedySearch, Translator
 from keras_attention.text.runs import RunDirectory
-from tests.export.toy import BEAM, toy_run
+from tests.arrays import randomize
+from tests.export.toy import BEAM, tokenizer, toy_run
 from tests.shared import made_once
 
 HERE = Path(__file__).parent
@@ -154,3 +157,62 @@ def test_a_page_without_attention(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     page = visit(out, tmp_path)
     assert page["answers"][0]["isShown"]
     assert page["answers"][0]["weights"] == []
+
+
+class Copier(ka.model.StepModel, keras.Model):
+    """A model of one's own that reads and writes ids of the toy's tokenizer."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.source_specs = keras.InputSpec(shape=(None, None), dtype="int32")
+        self.source_vocabulary = self.target_vocabulary = size
+        self.embed = keras.layers.Embedding(size, 6, mask_zero=True)
+        self.encoder = ka.BiLSTMEncoder(4)
+        self.decoder = ka.AttentionDecoder(keras.layers.GRUCell(8), ka.BahdanauAttention(5))
+        self.words = keras.layers.Dense(size)
+
+    def read(self, source: Any) -> tuple[Any, Any]:
+        mask = keras.ops.not_equal(source, 0)
+        encoded, *_ = self.encoder(self.embed(source), mask=mask)
+        return encoded, mask
+
+    def call(self, inputs: Any) -> Any:
+        encoded, mask = self.read(inputs["source"])
+        embedded = self.embed(inputs["target"])
+        return self.words(self.decoder(embedded, memory=encoded, memory_mask=mask))
+
+    def encode(self, source: Any) -> tuple[Any, Any]:
+        memory = self.decoder.prepare(*self.read(source))
+        return memory, self.decoder.initial_state(memory)
+
+    def decode_step(self, tokens: Any, state: Any, memory: Any) -> tuple[Any, Any, Any]:
+        output, weights, state = self.decoder.step(self.embed(tokens), state, memory)
+        return keras.ops.log_softmax(self.words(output)), weights, state
+
+
+def test_a_page_of_a_model_of_ones_own(tmp_path: Path) -> None:
+    letters = tokenizer()
+    model = Copier(letters.vocabulary_size)
+    model({"source": np.ones((1, 2), "int32"), "target": np.ones((1, 1), "int32")})
+    randomize(model, seed=3, scale=1.5)
+    options: dict[str, Any] = {"tokenizers": (letters, letters), "examples": ["abc"]}
+    options["precisions"] = ("float32", "int8")
+    page = ka.export.to_page(
+        model, tmp_path / "copier", max_length=6, beam=BEAM, max_source_length=13, **options
+    )
+    assert page == tmp_path / "copier" / "browser" / "index.html"
+    shown = visit(tmp_path / "copier", tmp_path, search="beam")
+    translator = Translator(model, letters, letters, 13, 6)
+    for text, answer, expected in zip(
+        TEXTS, shown["answers"], translator(TEXTS, BEAM), strict=True
+    ):
+        if text.strip():
+            hypotheses = [expected, *expected.others]
+            assert answer["hypotheses"] == [x.text or "(empty)" for x in hypotheses]
+            weights = [float(x.removesuffix(" %")) / 100 for x in answer["weights"]]
+            np.testing.assert_allclose(weights, np.ravel(expected.attention), atol=6e-3)
+    assert shown["said"] == []
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "diary.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="a new folder or a page to replace"):
+        ka.export.to_page(model, tmp_path / "other", **options)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from export.browser.write import tokenizer_of
+from keras_attention.export.browser.write import tokenizer_of
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.existing_models import (
     EXISTING,
@@ -22,7 +22,9 @@ from tests.existing_models import (
 from tests.hard_text import HARD_TEXT, LEARNED
 from tests.variants import variants
 
-TOKENIZER = Path(__file__).parents[3] / "export" / "browser" / "page" / "tokenizer.js"
+TOKENIZER = (
+    Path(__file__).parents[4] / "keras_attention" / "export" / "browser" / "page" / "tokenizer.js"
+)
 NEEDS_NODE = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
 PROGRAM = """
 import fs from "node:fs";
