@@ -10,6 +10,8 @@ import numpy as np
 
 from keras_attention.ids import PADDING_ID
 
+_ROUNDING = 1e-2  # of sums of log-probabilities, which may come out above 0 in low precision
+
 
 def check_positive(name: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is a positive integer."""
@@ -90,8 +92,13 @@ def check_sequence(name: str, shape: Sequence[Any]) -> None:
         )
 
 
-def check_finite(scores: np.ndarray) -> None:
-    """Raise `ValueError` if any of the scores (B, ...) is NaN."""
+def check_log_probs(scores: np.ndarray) -> None:
+    """Raise `ValueError` if any of the scores (B, ...) is NaN, or clearly above 0."""
+    if (scores > _ROUNDING).any():
+        raise ValueError(
+            "The model returned log-probabilities above 0: `decode_step` must return them, not "
+            f"logits; apply ops.log_softmax. Received: a score of {scores.max()}"
+        )
     if np.isnan(scores).any():
         raise ValueError(
             "The model returned NaN log-probabilities: check its weights and its training. "

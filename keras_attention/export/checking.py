@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_attention.checks import check_one_of
 from keras_attention.export import runtimes
-from keras_attention.export.functions import CALL, Function, Functions, call_of, named
+from keras_attention.export.functions import CALL, Function, Functions, checked_functions, named
 from keras_attention.export.runtimes.runner import Arrays, Batches, Job
 from keras_attention.types import Nest
 
@@ -89,15 +88,19 @@ def check(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}")
-    given = functions or {CALL: call_of(model, input_signature)}
+    given = checked_functions(model, input_signature, functions)
     of_each = {CALL: inputs} if functions is None else inputs
-    for name in of_each:
-        check_one_of("inputs", name, tuple(given))
+    if not isinstance(of_each, Mapping) or not of_each or not set(of_each) <= set(given):
+        raise ValueError(
+            "Argument `inputs` must hold calls for at least one of the functions "
+            f"{tuple(given)}, by its name. Received: {_form(of_each)}"
+        )
     found: list[Difference] = []
     calls = {}
     for name, of_one in of_each.items():
-        function = Function(*given[name])
+        function = given[name]
         calls[name] = _listed(of_one, function.defaults or {})
+        _check_inputs(name, function, calls[name])
         expected = [
             {key: _as_array(x) for key, x in named(_called(function, call))} for call in calls[name]
         ]
@@ -175,6 +178,11 @@ def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
 
 def _listed(inputs: Any, defaults: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     calls = [inputs] if isinstance(inputs, Mapping) else list(inputs)
+    if not all(isinstance(call, Mapping) for call in calls):
+        raise ValueError(
+            "Argument `inputs` must hold the arrays of each call by name. Received: a call that "
+            "is no dictionary"
+        )
     if not calls:
         raise ValueError("Argument `inputs` must contain at least one call. Received: none")
     of_each = {
@@ -182,6 +190,20 @@ def _listed(inputs: Any, defaults: Mapping[str, Any]) -> list[Mapping[str, Any]]
         for name, x in defaults.items()
     }
     return [of_each | {name: np.asarray(x) for name, x in call.items()} for call in calls]
+
+
+def _check_inputs(name: str, function: Function, calls: Sequence[Mapping[str, Any]]) -> None:
+    expected = {*function.specs, *(function.defaults or {})}
+    for i, call in enumerate(calls):
+        if set(call) != expected:
+            raise ValueError(
+                f"Argument `inputs` must give `{name}` its inputs {sorted(expected)}. "
+                f"Received: call {i} with {sorted(call)}"
+            )
+
+
+def _form(inputs: Any) -> str:
+    return f"{sorted(inputs)}" if isinstance(inputs, Mapping) else f"a {type(inputs).__name__}"
 
 
 def _called(function: Function, call: Mapping[str, np.ndarray]) -> Any:

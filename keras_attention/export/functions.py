@@ -15,6 +15,7 @@ from keras_attention.checks import check_positive
 from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.litert_workspace import with_reserved_workspace
 from keras_attention.export.quantize import int8_embeddings
+from keras_attention.model.generation import StepModel
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from keras_attention.types import Nest, Tensor
 
@@ -130,19 +131,20 @@ class ModelFunctions:
         longest: int | None = None,
         precision: str = FLOAT32,
     ) -> None:
-        _check(model)
-        if batch_size is not None:
-            check_positive("batch_size", batch_size)
+        check_exportable(model)
+        for name, size in (("batch_size", batch_size), ("longest", longest)):
+            if size is not None:
+                check_positive(name, size)
         self.model, self.batch_size, self.longest = model, batch_size, longest
-        given = functions or {CALL: call_of(model, input_signature)}
-        self.given = {name: Function(*function) for name, function in given.items()}
-        self.names = tuple(given)
+        self.given = checked_functions(model, input_signature, functions)
+        self.names = tuple(self.given)
         self.specs = {name: self._specs(name, one.specs) for name, one in self.given.items()}
         embeddings = int8_embeddings(model) if precision == INT8 else nullcontext()
         with without_cudnn(model), embeddings:
             self._traced = {name: self._trace(name) for name in self.names}
             traced = [concrete(function) for function in self._traced.values()]
             read = [variable for function in traced for variable in function.variables]
+        _check_reads(model, read)
         self.weights = list({id(variable): variable for variable in read}.values())
 
     def functions(self, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -206,7 +208,8 @@ class ModelFunctions:
         return {key: tf.identity(x, key) for key, x in outputs.items()}
 
 
-def _check(model: keras.Model) -> None:
+def check_exportable(model: keras.Model) -> None:
+    """Raise an error unless this is a built model of TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Models are exported by TensorFlow: load the `.keras` file with "
@@ -222,16 +225,81 @@ def _check(model: keras.Model) -> None:
         )
 
 
-def without_defaults(format_name: str, functions: Functions) -> dict[str, Function]:
-    """The functions; raises `ValueError` if one has defaults, which SavedModels alone record."""
-    given = {name: Function(*function) for name, function in functions.items()}
+def checked_functions(
+    model: keras.Model, signature: Nest | None, functions: Functions | None
+) -> dict[str, Function]:
+    """The functions to export, or the model's call, after checking their form.
+
+    Raises:
+        TypeError: If a function is not a `Function` or a pair like it.
+        ValueError: If there is none, a name is not an identifier, or inputs are not known.
+    """
+    if functions is None:
+        return {CALL: call_of(model, signature)}
+    given = {}
+    for name, one in functions.items():
+        if not isinstance(one, tuple) or len(one) < 2 or not isinstance(one[1], Mapping):
+            raise TypeError(
+                "Argument `functions` must hold a pair for each name: a function of named tensors, "
+                f"and a dictionary of their specs. Received: functions[{name!r}]={one!r}"
+            )
+        given[name] = Function(*one)
+        for text in (name.replace(".", "_"), *given[name].specs):
+            if not str(text).isidentifier():
+                raise ValueError(
+                    "Argument `functions` must have names that are Python identifiers, for the "
+                    f"functions and their inputs. Received: {text!r}"
+                )
+    if not given:
+        raise ValueError("Argument `functions` must hold at least one function. Received: none")
+    return given
+
+
+def _check_reads(model: keras.Model, read: Sequence[Any]) -> None:
+    """Raise `ValueError` if functions read numbers, but none of the model's."""
+    own = {id(variable.value) for variable in model.variables}
+    read = [variable for variable in read if variable.dtype.is_floating]  # no seeds
+    if read and own and not any(id(variable) in own for variable in read):
+        raise ValueError(
+            "Argument `functions` must be functions over `model`. Received: functions that read "
+            "none of its variables, but those of another model"
+        )
+
+
+def without_defaults(format_name: str, given: Mapping[str, Function]) -> None:
+    """Raise `ValueError` if a function has defaults, which SavedModels alone record."""
     names = [name for name, function in given.items() if function.defaults]
     if names:
         raise ValueError(
             f"{format_name} has no inputs with defaults: export these functions as a SavedModel. "
             f"Received: functions={names}"
         )
-    return given
+
+
+def check_operations(traced: Any, forbidden: Mapping[str, str]) -> None:
+    """Raise `ValueError` if a traced function has an operation that a format must not contain.
+
+    Args:
+        traced: The concrete function.
+        forbidden: What each kind of operation is, by the beginning of its name in TensorFlow.
+    """
+    graph = concrete(traced).graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    for node in nodes:
+        for beginning, reason in forbidden.items():
+            if node.op.startswith(beginning):
+                raise ValueError(f"The model cannot be exported: {reason}. Received: {node.op}")
+
+
+ARGMAX = "express ops.argmax(x) as ops.top_k(x, 1)[1], and ops.argmin likewise"
+PYTHON = dict.fromkeys(
+    ("PyFunc", "EagerPyFunc"), "it calls a Python function, which is not in the file"
+)
+RANDOM = dict.fromkeys(
+    ("Random", "StatelessRandom", "StatelessTruncated", "StatelessMultinomial", "StatefulUniform"),
+    "it draws random numbers, which the file would freeze; make them an input of a function",
+)
+"""Operations that a file must not contain; see `check_operations`."""
 
 
 def concrete(traced: Any) -> Any:
@@ -289,6 +357,11 @@ def call_of(model: keras.Model, signature: Nest | None) -> Function:
     """The model's call as a function of named tensors, without dropout."""
     if signature is None:
         signature = _inputs_of(model)
+    if signature is None and isinstance(model, StepModel):
+        raise ValueError(
+            "Argument `functions` must hold the functions of a model that decodes step by step: "
+            "functions=ka.export.search_functions(model). Received: None"
+        )
     if signature is None:
         raise ValueError(
             "Argument `input_signature` must give the inputs of a subclassed model, in the form in "
@@ -308,9 +381,7 @@ def of_named_inputs(
         by_name: The specs with a name for each that has none of its own.
     """
     has_names = isinstance(signature, Mapping)
-    specs = {
-        name if has_names else getattr(spec, "name", None) or name: spec for name, spec in by_name
-    }
+    specs = {name if has_names else _own_name(spec) or name: spec for name, spec in by_name}
     names = {id(spec): name for name, spec in specs.items()}
 
     def on_named(**inputs: Tensor) -> Any:
@@ -318,6 +389,12 @@ def of_named_inputs(
         return call(ordered)
 
     return Function(on_named, specs)
+
+
+def _own_name(spec: Any) -> str | None:
+    """The name of a spec, unless Keras numbered it."""
+    name = getattr(spec, "name", None)
+    return None if name is None or name.startswith("keras_tensor") else name
 
 
 def _inputs_of(model: keras.Model) -> Nest | None:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import keras
 
-from keras_attention.export.functions import Exportable, Functions, ModelFunctions
+from keras_attention.export.functions import (
+    PYTHON,
+    Exportable,
+    Functions,
+    ModelFunctions,
+    check_operations,
+)
 from keras_attention.types import Nest
 
 
@@ -66,6 +72,8 @@ def to_saved_model(
             f"Argument `path` must be a new folder or a SavedModel to replace. Received: {path}"
         )
     exported = ModelFunctions(model, input_signature, functions, batch_size)
+    for traced in exported.functions().values():
+        check_operations(traced, PYTHON)
     save(exported, path, exported.names)
     exported.announce(path, verbose)
     return path

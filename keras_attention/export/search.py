@@ -87,7 +87,9 @@ def search_functions(
     if not isinstance(model, StepModel):
         raise TypeError(f"Argument `model` must be a StepModel. Received: a {type(model).__name__}")
     check_positive("max_length", max_length)
-    for name in names:
+    if beam is not None and not isinstance(beam, BeamSearch):
+        raise TypeError(f"Argument `beam` must be a BeamSearch or None. Received: beam={beam!r}")
+    for name in [names] if isinstance(names, str) else names:
         check_one_of("names", name, (*NAMES, SEARCH, TRANSLATE, TRANSLATE_SEARCH))
     beam, search = beam or BeamSearch(), search or GreedySearch()
     texts = TextSearch(model, tokenizers, max_source_length) if tokenizers else None
@@ -101,7 +103,7 @@ def search_functions(
         TRANSLATE: lambda: _translated(given(texts), search, max_length),
         TRANSLATE_SEARCH: lambda: _translate_search(given(texts), search, max_length),
     }
-    return {name: made[name]() for name in names}
+    return {name: made[name]() for name in ([names] if isinstance(names, str) else names)}
 
 
 def _of_source(model: StepModel, call: Callable[[Nest], Any]) -> Function:

@@ -5,16 +5,29 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 
-from keras_attention.checks import check_one_of
+from keras_attention.checks import check_one_of, check_positive
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import Functions, ModelFunctions, one_line, without_defaults
+from keras_attention.export.functions import (
+    ARGMAX,
+    PYTHON,
+    RANDOM,
+    Functions,
+    ModelFunctions,
+    check_exportable,
+    check_operations,
+    checked_functions,
+    one_line,
+    without_defaults,
+)
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.export.serving import ID_SIGNATURES, ServingModule
+from keras_attention.recurrent.padding import held_by_selection
 from keras_attention.types import Nest
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
@@ -69,14 +82,20 @@ def to_tflite(
     """
     check_one_of("precision", precision, tuple(_BYTES))
     path = Path(path)
-    given = without_defaults("TFLite", functions or {})
+    check_exportable(model)
+    check_positive("batch_size", batch_size)
+    given = checked_functions(model, input_signature, functions)
+    without_defaults("TFLite", given)
     on_strings = [name for name, function in given.items() if function.text]
     if on_strings:
         raise ValueError(
             "TFLite has no tokenizers: export a function on ids and tokenize in your application. "
             f"Received: functions={on_strings}"
         )
-    exported = ModelFunctions(model, input_signature, given, batch_size, longest, precision)
+    with held_by_selection() if precision == INT8 else nullcontext():
+        exported = ModelFunctions(model, None, given, batch_size, longest, precision)
+    for traced in exported.functions().values():
+        check_operations(traced, PYTHON | RANDOM)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(exported, Path(folder) / "model", exported.names)
@@ -133,8 +152,11 @@ def _convert(saved_model: Path, names: Sequence[str], precision: str) -> bytes:
     try:
         content = bytes(converter.convert())
     except Exception as error:
-        others = re.search(r"^(?:Custom|Flex) ops: (.*)$", str(error), re.MULTILINE)
-        reason = f"it uses {others[1]}; express them with keras.ops" if others else one_line(error)
+        listed = re.search(r"^(?:Custom|Flex) ops: (.*)$", str(error), re.MULTILINE)
+        met = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
+        used = listed[1] if listed else ", ".join(met)
+        advice = ARGMAX if "Bitwise" in used else "express it with keras.ops"
+        reason = f"it uses {used}; {advice}" if used else one_line(error)
         raise RuntimeError(
             f"The model cannot be converted to builtin TFLite operations: {reason}"
         ) from error

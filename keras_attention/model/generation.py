@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import keras
@@ -12,7 +13,7 @@ from keras import ops
 
 from keras_attention.attention import Memory
 from keras_attention.backend import compiled
-from keras_attention.checks import check_finite, check_positive, checked_array, checked_ids
+from keras_attention.checks import check_log_probs, check_positive, checked_array, checked_ids
 from keras_attention.decoding import (
     AllowedTokens,
     BeamSearch,
@@ -24,7 +25,7 @@ from keras_attention.decoding import (
     TargetScores,
     forced_decoding,
 )
-from keras_attention.decoding.types import EndId, repeat_rows
+from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.types import Nest, Shape, Tensor
 
@@ -65,7 +66,7 @@ class StepModel:
     It adds every search (`generate`), scores (`score`) and the functions of an export
     (`ka.export.search_functions`) to a model that says what it reads and writes. `Seq2Seq` and
     `Ensemble` are two; a model of your own is a `keras.Model` with this class as an additional
-    base, or any object with `variables`.
+    base. Any other object with `variables` can be searched, too, but not exported.
 
     A subclass implements `encode` and `decode_step`, and sets the first two attributes below. If
     its memory is not a `ka.attention.Memory` and `decode_step` returns attention weights, it also
@@ -139,7 +140,7 @@ class StepModel:
             which `decode_step` gets in this form. All hypotheses share the memory of their source;
             each has its own state.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement `encode`")
+        raise _missing(self, "encode")
 
     def decode_step(
         self, tokens: Tensor, state: Any, memory: Any
@@ -155,7 +156,7 @@ class StepModel:
             Log-probabilities (B, V) of the next token, attention weights (B, S) or None, and the
             next state, of the same form as `state`.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement `decode_step`")
+        raise _missing(self, "decode_step")
 
     def attention_length(self, source: Nest, memory: Nest) -> int | Tensor:
         """The number of positions S of the attention weights.
@@ -190,9 +191,11 @@ class StepModel:
         Every array must fit its spec, and rows of ids of different lengths are padded.
 
         Raises:
+            TypeError: If an attribute is missing or of another kind.
             ValueError: If arrays do not fit `source_specs`, or differ in their number of rows; or
                 if ids lie outside `source_vocabulary`, or have padding anywhere but on the right.
         """
+        _check_facts(self)
         if self.source_vocabulary is not None:
             return checked_ids(source, self.source_vocabulary)
         specs = plain(self.source_specs)
@@ -202,7 +205,7 @@ class StepModel:
         except (TypeError, ValueError) as error:
             raise ValueError(
                 "Argument `source` must have the form of `source_specs`, "
-                f"{specs}. Received: {type(source).__name__} ({error})"
+                f"{specs}. Received: {_form(source)}"
             ) from error
         both = zip(keras.tree.flatten(specs), given, strict=True)
         arrays = [checked_array(spec, one) for spec, one in both]
@@ -250,7 +253,7 @@ class StepModel:
         Raises:
             ValueError: If `search` is a `SamplingSearch` and `uniform` is None.
         """
-        memory, state = self.encode(source) if encoded is None else encoded
+        memory, state = self._encoded(source) if encoded is None else encoded
         options: dict[str, Any] = {"constraints": _of_rows(prefix, allowed)}
         if self.has_attention:
             options["attention_length"] = self.attention_length(source, memory)
@@ -265,7 +268,7 @@ class StepModel:
                 )
             options["uniform"] = uniform
         return search(
-            lambda tokens, state: self.decode_step(tokens, state, memory),
+            self._step(memory, wants_weights=self.has_attention),
             state,
             self._start_tokens(source),
             end_id=self.end_id,
@@ -358,9 +361,9 @@ class StepModel:
             )
 
         def forced(source: Nest, target: Tensor) -> TargetScores:
-            memory, state = self.encode(source)
+            memory, state = self._encoded(source)
             return forced_decoding(
-                lambda tokens, state: self.decode_step(tokens, state, memory),
+                self._step(memory, wants_weights=False),
                 state,
                 self._start_tokens(source),
                 target,
@@ -369,11 +372,50 @@ class StepModel:
         run = self.compiled_function("score", forced, self._source_shapes())
         found = run(*keras.tree.map_structure(ops.convert_to_tensor, (source, target)))
         log_probs = ops.convert_to_numpy(found.log_probs)
-        check_finite(log_probs)
+        check_log_probs(log_probs)
         attention = found.attention
         return TargetScores(
             log_probs, None if attention is None else ops.convert_to_numpy(attention)
         )
+
+    def _encoded(self, source: Nest) -> tuple[Nest, Nest]:
+        """The results of `encode`, after checking what the model says about itself.
+
+        Raises:
+            TypeError: If an attribute is missing or of another kind, or `encode` does not return
+                a pair.
+            ValueError: If the start or end token lies outside the vocabulary.
+            NotImplementedError: If a method is missing.
+        """
+        _check_facts(self)
+        result = self.encode(source)
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise TypeError(
+                f"`encode` of {type(self).__name__} must return the memory and the state. "
+                f"Received: {_described(result)}"
+            )
+        memory, state = result
+        return memory, state
+
+    def _step(self, memory: Nest, wants_weights: bool) -> StepFunction:
+        """`decode_step` with this memory, after checking its results."""
+
+        def step(tokens: Tensor, state: Nest) -> tuple[Tensor, Tensor | None, Nest]:
+            result = self.decode_step(tokens, state, memory)
+            if not isinstance(result, tuple | list) or len(result) != 3:
+                raise TypeError(
+                    f"`decode_step` of {type(self).__name__} must return log-probabilities, "
+                    f"weights or None, and the state. Received: {_described(result)}"
+                )
+            log_probs, weights, after = result
+            if wants_weights and weights is None:
+                raise ValueError(
+                    f"`decode_step` of {type(self).__name__} must return attention weights, or the "
+                    "model must have `has_attention = False`. Received: weights=None"
+                )
+            return log_probs, weights, after
+
+        return step
 
     def _start_tokens(self, source: Nest) -> Tensor:
         rows = ops.shape(keras.tree.flatten(source)[0])[0]
@@ -381,6 +423,53 @@ class StepModel:
 
     def _source_shapes(self) -> list[Shape]:
         return [tuple(spec.shape) for spec in keras.tree.flatten(plain(self.source_specs))]
+
+
+def _missing(model: StepModel, method: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{type(model).__name__} must implement `{method}`. (If another base class has it, name "
+        "that class before StepModel.)"
+    )
+
+
+def _check_facts(model: StepModel) -> None:
+    """Check what a model says about itself; see `StepModel._encoded`."""
+    name = type(model).__name__
+    specs = keras.tree.flatten(plain(getattr(model, "source_specs", None)))
+    if not all(getattr(spec, "shape", None) is not None for spec in specs):
+        raise TypeError(
+            f"Attribute `source_specs` of {name} must be a keras.InputSpec with a shape, for "
+            'example keras.InputSpec(shape=(None, 7), dtype="float32"), or a nest of them. '
+            f"Received: {getattr(model, 'source_specs', 'no such attribute')}"
+        )
+    vocabulary = getattr(model, "target_vocabulary", None)
+    if not isinstance(vocabulary, Integral):
+        raise TypeError(
+            f"Attribute `target_vocabulary` of {name} must be the number of target tokens. "
+            f"Received: {vocabulary!r}"
+        )
+    ends = model.end_id if isinstance(model.end_id, tuple) else (model.end_id,)
+    for token in (model.start_id, *ends):
+        if not isinstance(token, Integral) or not 0 <= int(token) < int(vocabulary):
+            raise ValueError(
+                f"Attributes `start_id` and `end_id` of {name} must be ids from 0 to "
+                f"{vocabulary - 1}. Received: start_id={model.start_id}, end_id={model.end_id}"
+            )
+    for method in ("encode", "decode_step"):
+        if getattr(type(model), method) is getattr(StepModel, method):
+            raise _missing(model, method)
+
+
+def _form(nest: Any) -> str:
+    """The containers of a nest, without its arrays."""
+    if isinstance(nest, Mapping):
+        return f"a dictionary with {sorted(map(str, nest))}"
+    return f"a {type(nest).__name__}"
+
+
+def _described(result: Any) -> str:
+    size = f" of {len(result)}" if isinstance(result, tuple | list) else ""
+    return f"a {type(result).__name__}{size}"
 
 
 def plain(nest: Nest) -> Nest:
@@ -430,7 +519,7 @@ def _as_arrays(found: Hypotheses, is_constrained: bool) -> Hypotheses:
     A row without hypotheses means that the model is broken, unless there are constraints.
     """
     ids, lengths, scores = (ops.convert_to_numpy(x) for x in found[:3])
-    check_finite(scores if is_constrained else np.where(lengths[:, :1] > 0, scores, np.nan))
+    check_log_probs(scores if is_constrained else np.where(lengths[:, :1] > 0, scores, np.nan))
     longest = int(lengths.max(initial=0))
     attention = None
     if found.attention is not None:

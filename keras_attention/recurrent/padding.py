@@ -12,7 +12,7 @@ positions alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -29,6 +29,23 @@ _JOINED: ContextVar[tuple[Any, Tensor]] = ContextVar("joined kernel", default=(N
 """The cell running in this thread, and its kernel with the row for the padding feature added."""
 
 
+_SELECTS: ContextVar[bool] = ContextVar("held by selection", default=False)
+
+
+@contextmanager
+def held_by_selection() -> Iterator[None]:
+    """Let cells select their states on padding, with no large weight for it.
+
+    A matrix with the row for the padding feature cannot be stored in 8 bits: its scale would round
+    all other weights of these gates to zero.
+    """
+    token = _SELECTS.set(True)
+    try:
+        yield
+    finally:
+        _SELECTS.reset(token)
+
+
 @keras.saving.register_keras_serializable(package="keras_attention", name="_PaddingAwareLSTMCell")
 class PaddingAwareLSTMCell(keras.layers.LSTMCell):
     """An LSTM cell whose last input feature is 1 on padding and freezes the cell state."""
@@ -37,6 +54,19 @@ class PaddingAwareLSTMCell(keras.layers.LSTMCell):
         super().build((*input_shape[:-1], input_shape[-1] - 1))
         gates = np.array([-_GATE_CLOSED, _GATE_CLOSED, 0.0, 0.0], "float32")
         self._gates = np.repeat(gates, self.units)[None]
+
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], training: bool | None = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run one step; see `keras.layers.LSTMCell`."""
+        if not _SELECTS.get() or inputs.shape[-1] == self._kernel.shape[0]:
+            output, after = super().call(inputs, states, training=training)
+            return output, after
+        is_padding = inputs[:, -1:] > 0.5
+        _, after = super().call(inputs[:, :-1], states, training=training)
+        pairs = zip(states, after, strict=True)
+        held = [ops.where(is_padding, before, new) for before, new in pairs]
+        return held[0], held
 
     @property
     def kernel(self) -> Tensor:
@@ -57,7 +87,8 @@ class PaddingAwareLSTMCell(keras.layers.LSTMCell):
         Args:
             knows_padding: Whether the inputs have the padding feature.
         """
-        kernel = self.kernel if knows_padding else ops.cast(self._kernel, self.compute_dtype)
+        is_joined = knows_padding and not _SELECTS.get()
+        kernel = self.kernel if is_joined else ops.cast(self._kernel, self.compute_dtype)
         token = _JOINED.set((self, kernel))
         try:
             yield

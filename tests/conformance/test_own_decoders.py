@@ -110,17 +110,32 @@ def test_a_beam_in_every_runtime(name: str, file: str, tmp_path: Path) -> None:
     assert ka.export.check(path, model, calls, functions=functions, atol=1e-5) == []
 
 
+def step_calls(model: Speaker, functions: Any) -> dict[str, list[Any]]:
+    """Sources of several lengths for `encode`, and its results with tokens for `decode_step`."""
+    sources = [arrays(model, length) for length in LENGTHS]
+    encoded = [functions["encode"].call(**source) for source in sources]
+    tokens = {"tokens": np.array([1, 4], "int32")}
+    steps = [tokens | {name: ops.convert_to_numpy(x) for name, x in one.items()} for one in encoded]
+    return {"encode": sources, "decode_step": steps}
+
+
 @variants(("name", "file"), [(name, file) for name in MECHANISMS for file in WRITERS], core=())
 def test_a_step_on_the_host_in_every_runtime(name: str, file: str, tmp_path: Path) -> None:
     model = speaker(name)
     functions = ka.export.search_functions(model, T, names=["encode", "decode_step"])
     path = WRITERS[file](model, tmp_path / file, functions=functions)
-    calls: dict[str, list[Any]] = {"encode": [], "decode_step": []}
-    for length in LENGTHS:
-        calls["encode"].append(arrays(model, length))
-        encoded = functions["encode"].call(**calls["encode"][-1])
-        step = {"tokens": np.array([1, 4], "int32")}
-        calls["decode_step"].append(
-            step | {key: ops.convert_to_numpy(x) for key, x in encoded.items()}
-        )
+    calls = step_calls(model, functions)
     assert ka.export.check(path, model, calls, functions=functions, atol=1e-5) == []
+
+
+@variants(
+    ("name", "file"),
+    [(name, file) for name in MECHANISMS for file in ("model.tflite", "onnx")],
+    core=(),
+)
+def test_a_step_in_16_bits(name: str, file: str, tmp_path: Path) -> None:
+    model = speaker(name)
+    functions = ka.export.search_functions(model, T, names=["encode", "decode_step"])
+    path = WRITERS[file](model, tmp_path / file, functions=functions, precision="float16")
+    calls = step_calls(model, functions)
+    assert ka.export.check(path, model, calls, functions=functions, atol=1e-2) == []

@@ -11,9 +11,15 @@ import keras
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
+    ARGMAX,
+    PYTHON,
+    RANDOM,
     Functions,
     ModelFunctions,
     OfText,
+    check_exportable,
+    check_operations,
+    checked_functions,
     one_line,
     without_defaults,
 )
@@ -41,7 +47,7 @@ def to_onnx(
     Args:
         model: A functional or subclassed model, built, on the TensorFlow backend.
         path: The file; replaced if it exists. With `functions` a folder, where each becomes
-            `NAME.onnx`, because an ONNX file contains one function.
+            `NAME.onnx`, because an ONNX file contains one function; other files in it stay.
         verbose: Whether to print what was written.
         input_signature: As in `to_saved_model`.
         functions: As in `to_saved_model`.
@@ -72,14 +78,19 @@ def to_onnx(
 
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
-    given = without_defaults("ONNX", functions or {})
+    check_exportable(model)
+    given = checked_functions(model, input_signature, functions)
+    without_defaults("ONNX", given)
     texts = {name: function.text for name, function in given.items()}
     on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
-    exported = ModelFunctions(model, input_signature, on_ids, batch_size, precision=precision)
-    for name in exported.names:
+    exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
+    converted = {
+        name: _converted(exported, name, precision, texts[name]) for name in exported.names
+    }
+    for name, content in converted.items():
         file = path if functions is None else path / f"{name}.onnx"
         file.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(_converted(exported, name, precision, texts.get(name)), file)
+        onnx.save(content, file)
     exported.announce(path, verbose)
     return path
 
@@ -97,6 +108,13 @@ def _converted(
 
     specs = exported.specs[name]
     traced = exported.functions([name])[name]
+    check_operations(traced, PYTHON | RANDOM)
+    same = sorted(set(specs) & set(traced.structured_outputs))
+    if same:
+        raise ValueError(
+            "ONNX needs different names for inputs and outputs; name the input otherwise, for "
+            f"example keras.InputSpec(..., name='source_ids'). Received: {same} for both"
+        )
 
     @tf.function(autograph=False)
     def function(*tensors: Any) -> dict[str, Any]:
@@ -109,9 +127,10 @@ def _converted(
         raise RuntimeError(f"The model cannot be converted to ONNX: {one_line(error)}") from error
     unknown = [name for name in op_types(converted.graph) if not onnx.defs.has(name)]
     if unknown:
+        advice = ARGMAX if "Bitcast" in unknown else "express it with keras.ops"
         raise RuntimeError(
             "The model cannot be converted to ONNX, which has no operation for TensorFlow's "
-            f"{', '.join(unknown)}; express it with keras.ops."
+            f"{', '.join(unknown)}; {advice}"
         )
     for value in (*converted.graph.input, *converted.graph.output):
         open_ones = {

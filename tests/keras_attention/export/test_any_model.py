@@ -123,7 +123,7 @@ def test_weights_in_fewer_bits(file: str, precision: str, tmp_path: Path) -> Non
     assert 0.0 < max(one.largest for one in found) < {"int8": 0.1, "float16": 0.01}[precision]
 
 
-@variants("file", ["model.tflite", "model.onnx"])
+@variants("file", ["model.onnx", "model.tflite"])
 def test_embeddings_in_8_bits(file: str, tmp_path: Path) -> None:
     ids = keras.Input((None,), dtype="int32", name="ids")
     embedding = keras.layers.Embedding(2000, 16)
@@ -161,6 +161,7 @@ def test_a_beam_search_over_a_decoder_of_ones_own(file: str, tmp_path: Path) -> 
         ({"a": keras.Input((2,), name="a"), "b": keras.Input((2,), name="b")}, ("a", "b")),
         ([keras.Input((2,), name="left"), keras.Input((2,), name="right")], ("left", "right")),
         (keras.Input((2,), name="alone"), ("alone",)),
+        ([keras.Input((2,)), keras.Input((2,))], ("input_0", "input_1")),
     ],
 )
 def test_the_names_of_inputs(inputs: Any, expected: tuple[str, ...]) -> None:
@@ -213,17 +214,99 @@ def test_a_model_that_cannot_be_exported_is_told_why(
         ka.export.to_tflite(forecaster, path)
 
 
+def test_padding_in_8_bits(tmp_path: Path) -> None:
+    readings = keras.Input((None, 3), name="readings")
+    encoded, *_ = ka.BiLSTMEncoder(8)(keras.layers.Masking()(readings))
+    model = keras.Model(readings, {"encoded": encoded})
+    randomize(model, seed=6)
+    full = uniform(1, 9, 3, seed=1)
+    after, before, hole = full.copy(), full.copy(), full.copy()
+    after[:, 6:], before[:, :3], hole[:, 4] = 0.0, 0.0, 0.0
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite", precision="int8")
+    calls = [{"readings": array} for array in (full, after, before, hole)]
+    found = ka.export.check(path, model, calls, atol=0.0)
+    assert 0.0 < max(one.largest for one in found) < 0.02
+
+
+FORBIDDEN: dict[str, tuple[Any, str]] = {
+    "random": (lambda x: x + keras.random.uniform((3,)), "draws random numbers"),
+    "python": (lambda x: tf.numpy_function(np.sinh, [x], tf.float32), "calls a Python function"),
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("model.tflite", "random"),
+        ("model.onnx", "random"),
+        ("model.tflite", "python"),
+        ("model.onnx", "python"),
+        ("model", "python"),
+    ],
+)
+def test_what_a_file_must_not_contain(file: str, kind: str, tmp_path: Path) -> None:
+    function, message = FORBIDDEN[kind]
+    spec = {"x": keras.InputSpec(shape=(None, 3), dtype="float32")}
+    given = {"own": (lambda x: {"y": function(x)}, spec)}
+    with pytest.raises(ValueError, match=f"cannot be exported: it {message}") as caught:
+        WRITERS[file](forecaster(), tmp_path / "new" / file, functions=given)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        ({}, "must hold at least one function"),
+        ({"a/b": (ops.abs, {"x": None})}, "names that are Python identifiers.*'a/b'"),
+        ({"f": (ops.abs, {"a b": None})}, "names that are Python identifiers.*'a b'"),
+        ({"f": ops.abs}, r"a pair for each name.*functions\['f'\]"),
+        ({"f": (ops.abs, keras.InputSpec(shape=(1,)))}, r"a pair for each name"),
+    ],
+)
+def test_functions_that_cannot_be(functions: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        ka.export.to_onnx(forecaster(), tmp_path / "model", functions=functions)
+
+
+def test_functions_of_another_model(tmp_path: Path) -> None:
+    other = captioner()
+    spec = {"features": keras.InputSpec(shape=(None, None, 7), dtype="float32")}
+    with pytest.raises(ValueError, match="read none of its variables, but those of another"):
+        ka.export.to_saved_model(
+            forecaster(), tmp_path / "model", functions={"caption": (other.caption, spec)}
+        )
+
+
+def test_onnx_needs_different_names(tmp_path: Path) -> None:
+    inputs = keras.Input((2,), name="same")
+    model = keras.Model(inputs, {"same": keras.layers.Dense(2)(inputs)})
+    with pytest.raises(ValueError, match=r"different names for inputs .*\['same'\] for both"):
+        ka.export.to_onnx(model, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
+def test_argmax_has_a_replacement(file: str, tmp_path: Path) -> None:
+    inputs = keras.Input((4,), name="x")
+    dense = keras.layers.Dense(4)(inputs)
+    with pytest.raises(RuntimeError, match=r"ops.top_k\(x, 1\)\[1\]"):
+        WRITERS[file](keras.Model(inputs, ops.argmax(dense, -1)), tmp_path / file)
+    model = keras.Model(inputs, {"best": ops.top_k(dense, 1)[1][:, 0]})
+    path = WRITERS[file](model, tmp_path / file)
+    assert ka.export.check(path, model, {"x": uniform(3, 4, seed=1)}) == []
+
+
 @pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
 def test_an_operation_that_no_runtime_has_is_one_line(file: str, tmp_path: Path) -> None:
     class Own(keras.layers.Layer):
         def call(self, x: Any) -> Any:
-            return tf.numpy_function(np.sinh, [x], tf.float32)
+            return tf.math.bessel_i1(x)
 
         def compute_output_shape(self, shape: Any) -> Any:
             return shape
 
     inputs = keras.Input((3,))
-    with pytest.raises(RuntimeError, match=r"cannot be converted to .*PyFunc") as caught:
+    with pytest.raises(RuntimeError, match=r"cannot be converted to .*BesselI1") as caught:
         WRITERS[file](keras.Model(inputs, Own()(inputs)), tmp_path / file)
     assert "\n" not in str(caught.value)
 

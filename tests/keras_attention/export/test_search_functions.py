@@ -79,7 +79,7 @@ def test_names_of_nests(model: Describer) -> None:
     step = functions["decode_step"]
     assert list(step.specs) == ["tokens", *memory, *cells]
     found = step.call(**step_inputs(functions, SOURCE))
-    assert list(found) == ["log_probs", "weights", *(f"next_{name}" for name in cells)]
+    assert set(found) == {"log_probs", "weights", *(f"next_{name}" for name in cells)}
 
 
 def test_the_names_of_our_own_format(reader: Any) -> None:
@@ -177,7 +177,18 @@ def test_what_cannot_be_exported_is_told_why(model: Describer, reader: Any, tmp_
     searched = functions(model, names=["search"])
     with pytest.raises(ValueError, match=r"ONNX has no inputs with defaults.*\['search'\]"):
         ka.export.to_onnx(model, tmp_path / "onnx", functions=searched)
-    with pytest.raises(ValueError, match=r"`inputs` must be one of \('greedy',\).*'beam'"):
-        ka.export.check(
-            tmp_path, model, {"beam": SOURCE}, functions=functions(model, names=["greedy"])
-        )
+    with pytest.raises(TypeError, match=r"`beam` must be a BeamSearch.*Received: beam=3"):
+        functions(model, beam=3)
+    with pytest.raises(ValueError, match=r"functions=ka.export.search_functions\(model\)"):
+        ka.export.to_onnx(model, tmp_path / "model.onnx")
+    greedy = functions(model, names="greedy")
+    checked: list[tuple[Any, str]] = [
+        ({"beam": SOURCE}, r"at least one of the functions \('greedy',\).*Received: \['beam'\]"),
+        ({}, r"at least one of the functions.*Received: \[\]"),
+        ([SOURCE], r"at least one of the functions.*Received: a list"),
+        ({"greedy": {"image": SOURCE["image"]}}, r"inputs \['image', 'sensor'\].*call 0 with"),
+        ({"greedy": [np.ones(3)]}, "the arrays of each call by name"),
+    ]
+    for inputs, message in checked:
+        with pytest.raises(ValueError, match=message):
+            ka.export.check(tmp_path, model, inputs, functions=greedy)

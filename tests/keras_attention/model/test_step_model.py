@@ -216,13 +216,48 @@ def test_ids_are_checked_where_their_number_is_known() -> None:
         Bare().generate([[5.5]])
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"source_specs": None},
+            "`source_specs` of Changed must be a keras.InputSpec with a shape",
+        ),
+        ({"source_specs": (None, None)}, "`source_specs` of Changed must be a keras.InputSpec"),
+        ({"source_specs": keras.InputSpec(ndim=2)}, "`source_specs` of Changed must be"),
+        ({"target_vocabulary": None}, "`target_vocabulary` of Changed must be the number of"),
+        ({"end_id": 99}, r"must be ids from 0 to 3. Received: start_id=1, end_id=99"),
+        ({"end_id": (2, 4)}, r"must be ids from 0 to 3.*end_id=\(2, 4\)"),
+        ({"start_id": -1}, r"must be ids from 0 to 3. Received: start_id=-1"),
+        ({"encode": lambda self, x: x}, "`encode` of Changed must return the memory and the state"),
+        ({"decode_step": lambda *_: (1, 2)}, "`decode_step` of Changed must return.*a tuple of 2"),
+        (
+            {"has_attention": True, "attention_length": lambda *_: 1},
+            "must return attention weights",
+        ),
+        ({"decode_step": lambda self, t, s, m: (m, None, s)}, "log-probabilities above 0"),
+    ],
+)
+def test_a_model_that_is_wrong_is_told_how(changes: dict[str, Any], message: str) -> None:
+    def step(self: Any, tokens: Any, state: Any, memory: Any) -> Any:
+        return ops.log_softmax(memory), None, state
+
+    def encode(self: Any, source: Any) -> Any:
+        return ops.tile(ops.cast(ops.max(source, 1, keepdims=True), "float32"), (1, 4)), ()
+
+    own = {"has_attention": False, "encode": encode, "decode_step": step}
+    changed = type("Changed", (Bare,), {**own, **changes})()
+    with pytest.raises((TypeError, ValueError), match=message):
+        changed.generate([[5]], max_length=2)
+
+
 def test_what_a_model_must_have() -> None:
     class Empty(ka.model.StepModel):
         source_specs = keras.InputSpec(shape=(None, 1))
         target_vocabulary = 3
         variables = ()  # type: ignore[assignment]
 
-    with pytest.raises(NotImplementedError, match="Empty must implement `encode`"):
+    with pytest.raises(NotImplementedError, match=r"Empty must implement `encode`.*before Step"):
         Empty().generate([[0.0]])
     with pytest.raises(NotImplementedError, match="Empty must implement `decode_step`"):
         Empty().decode_step(None, None, None)
