@@ -58,30 +58,39 @@ def parts_config(layer: keras.layers.Layer) -> dict[str, dict[str, Any]]:
 
     Returns:
         `{"trainable_parts": {"heads/1": False}}` for those that train or not unlike what they are
-        part of, `{"quantized_parts": {"projections/0": ...}}` for those that are quantized, both,
-        or nothing.
+        part of, `{"quantized_parts": {"projections/0": ...}}` for those that are quantized, and
+        `{"lora_parts": {"projections/0": ...}}` for those with low-rank updates.
     """
-    trainable, quantized = {}, {}
+    trainable, quantized, lora = {}, {}, {}
     for path, part, whole in _all_parts_of(layer):
         if part.trainable != whole.trainable:
             trainable[path] = part.trainable
         if part.quantization_mode:
             config = part.get_config()
             quantized[path] = {name: config.get(name) for name in ("dtype", "quantization_config")}
-    found = {"trainable_parts": trainable, "quantized_parts": quantized}
+        if getattr(part, "lora_enabled", False):
+            config = part.get_config()
+            names = ("lora_rank", "lora_alpha")
+            lora[path] = {name: config[name] for name in names if config.get(name)}
+    found = {"trainable_parts": trainable, "quantized_parts": quantized, "lora_parts": lora}
     return {name: parts for name, parts in found.items() if parts}
 
 
 def with_parts_config(make: Callable[..., Any], config: dict[str, Any]) -> Any:
     """Call `make` with a configuration that may include a `parts_config`, and apply that."""
     config = dict(config)
-    trainable, quantized = (config.pop(f"{kind}_parts", {}) for kind in ("trainable", "quantized"))
+    trainable, quantized, lora = (
+        config.pop(f"{kind}_parts", {}) for kind in ("trainable", "quantized", "lora")
+    )
     layer = make(**config)
-    parts = {path: part for path, part, _ in _all_parts_of(layer)} if trainable or quantized else {}
+    is_changed = trainable or quantized or lora
+    parts = {path: part for path, part, _ in _all_parts_of(layer)} if is_changed else {}
     for path in sorted(trainable):  # what a part is in comes before the part
         parts[path].trainable = trainable[path]
     for path, options in quantized.items():
         _quantize(parts[path], **options)
+    for path, options in lora.items():
+        _update_in_low_rank(parts[path], options)
     return layer
 
 
@@ -95,6 +104,17 @@ def _quantize(part: keras.layers.Layer, dtype: Any, quantization_config: Any) ->
         part.quantize(policy.quantization_mode, **({"config": options} if options else {}))
     else:
         part.dtype_policy, part.quantization_config = policy, options
+
+
+def _update_in_low_rank(part: keras.layers.Layer, options: dict[str, Any]) -> None:
+    """Give a new part the low-rank updates of the saved one; it may not have weights yet."""
+    if getattr(part, "lora_enabled", False):
+        return  # it was created from a configuration of its own
+    if part.built:
+        alpha = {name: value for name, value in options.items() if name == "lora_alpha"}
+        part.enable_lora(options["lora_rank"], **alpha)
+    for name, value in options.items():
+        setattr(part, name, value)
 
 
 def _layers_in(name: str, value: Any) -> Iterator[tuple[str, keras.layers.Layer]]:

@@ -131,8 +131,9 @@ class AttentionLayer(Composite):
         Args:
             value: (B, S, M).
             key: (B, S, E); None uses the values.
-            value_mask: Boolean (B, S), True where a position may be attended to, or None. Values
-                and keys are not read elsewhere; they may be NaN there.
+            value_mask: Boolean (B, S), True where a position may be attended to. Values and keys
+                are not read elsewhere; they may be NaN there. None for the mask that Keras
+                attached to `value`, if any.
 
         Returns:
             The memory, as `step` takes it.

@@ -18,6 +18,7 @@ from keras_attention.attention.base import (
 from keras_attention.attention.scored import Attention
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_positive
+from keras_attention.masking import carried_mask
 from keras_attention.types import Nest, Shape, Tensor
 
 
@@ -139,6 +140,7 @@ class MultiHead(AttentionLayer):
     ) -> Memory:
         """Project values and keys for all heads at once; see `AttentionLayer`."""
         self._check_built()
+        value_mask = carried_mask(value) if value_mask is None else value_mask
         value, key = self._read(value, key, value_mask)
         values = self._split(ops.matmul(value, ops.cast(self.value_kernel, value.dtype)))
         keys = [key] * self.num_heads

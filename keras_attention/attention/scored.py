@@ -15,6 +15,7 @@ from keras_attention.attention.past import Past
 from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
+from keras_attention.masking import carried_mask
 from keras_attention.types import Shape, Tensor
 
 
@@ -120,6 +121,7 @@ class Attention(WeightOptions, AttentionLayer):
     ) -> Memory:
         """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
+        value_mask = carried_mask(value) if value_mask is None else value_mask
         value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
         value, key = self._read(value, key, value_mask)
         for_past = () if self.past is None else self.past.prepare(key)

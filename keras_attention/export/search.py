@@ -53,6 +53,7 @@ def search_functions(
     `memory`, `keys`, `memory_mask` and `prepared_0`, ... if the memory is a `ka.attention.Memory`,
     else `memory_` and the key, field or number; those of the state `state_0`, ..., or `state_` and
     the key or field. The next state has the same names after `next_`. Booleans become 0.0 and 1.0.
+    ONNX refuses a source that has the name of an output, such as `ids`.
 
     Args:
         model: The model, built, on the TensorFlow backend.

@@ -248,7 +248,13 @@ class AttentionDecoder(Composite):
             self.attention_layer.add_loss(ops.divide_no_nan(loss, batch))
 
     def prepare(self, memory: Tensor | None, memory_mask: Tensor | None = None) -> Memory | None:
-        """Return the memory for `step`, its keys projected once; None without attention."""
+        """Return the memory for `step`, its keys projected once; None without attention.
+
+        Args:
+            memory: (B, S, M), a list of them for `MultiSource`, or None without attention.
+            memory_mask: Boolean (B, S), True where a position may be attended to. None for the
+                mask that Keras attached to the memory, if any, as in a call.
+        """
         self._check_built()
         check_memory(memory, memory_mask, self.attention, self.context_size)
         if self.attention is None:

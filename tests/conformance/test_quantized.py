@@ -113,6 +113,25 @@ def test_calibrated_modes_are_refused_before_anything_changes(mode: str, options
         model.quantize(mode)
 
 
+def kinds(weights: Any) -> list[Any]:
+    """Names and shapes, without the numbers that Keras gives to layers."""
+    return sorted((weight.path.rpartition("/")[2], tuple(weight.shape)) for weight in weights)
+
+
+def test_low_rank_updates_stay_in_copies(tmp_path: Path) -> None:
+    model = seq2seq()
+    for part in quantizable(model):
+        part.enable_lora(2)
+    model.save(tmp_path / "model.keras")
+    expected = kinds(model.trainable_weights)
+    assert sum("lora" in name for name, _ in expected) >= 4
+    for copy in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        keras.models.clone_model(model),
+    ):
+        assert kinds(copy.trainable_weights) == expected
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("mode", [None, "int8"])
 def test_low_rank_updates_train_alone_and_are_saved(mode: str | None, tmp_path: Path) -> None:

@@ -400,6 +400,27 @@ def test_each_call_by_itself_refuses_a_memory_that_is_missing(method: str) -> No
         getattr(decoder, method)(*arguments[method])
 
 
+@pytest.mark.parametrize("kind", ["one", "heads", "sources"])
+def test_prepare_reads_the_mask_that_keras_attached(kind: str) -> None:
+    ids = np.array([[1, 2, 3, 0], [4, 0, 0, 0]])
+    embedded = keras.layers.Embedding(6, 4, mask_zero=True)(ids)
+    made = {
+        "one": ka.BahdanauAttention(3),
+        "heads": ka.attention.MultiHead(ka.BahdanauAttention(3), num_heads=2),
+        "sources": ka.attention.MultiSource(
+            [ka.BahdanauAttention(3), ka.LuongAttention("general")]
+        ),
+    }
+    decoder = ka.AttentionDecoder(keras.layers.GRUCell(4), made[kind])
+    given = [embedded, embedded] if kind == "sources" else embedded
+    inputs = uniform(2, 1, 4, seed=1)
+    _, expected = decoder(inputs, memory=given, return_attention_scores=True)
+    prepared = decoder.prepare(given)
+    _, weights, _ = decoder.step(inputs[:, 0], decoder.initial_state(prepared), prepared)
+    np.testing.assert_allclose(to_numpy(weights), to_numpy(expected)[:, 0], atol=1e-6)
+    assert np.all(to_numpy(weights)[1, 1:4] == 0.0)
+
+
 def test_a_memory_is_prepared_only_if_it_is_like_the_one_that_the_layer_was_built_for() -> None:
     with pytest.raises(ValueError, match=r"`memory` must have the 11 features.*Received: memory"):
         usual().prepare(uniform(B, S, 12, seed=2))
