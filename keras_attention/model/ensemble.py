@@ -24,9 +24,9 @@ class Ensemble(StepModel):
     Attention is the mean over the models that have it.
 
     Args:
-        models: Two or more trained models, `Seq2Seq` or other `StepModel`s. They must read the same
-            source and share their vocabularies, id by id, which only the tokenizers can confirm;
-            sizes and architectures may differ.
+        models: Two or more trained models, each a `StepModel` such as `Seq2Seq`. They must read the
+            same source and share their vocabularies, id by id, which only the tokenizers can
+            confirm; sizes and architectures may differ.
         mean: What to average: `"probabilities"` or `"log_probabilities"`.
 
     Attributes:
