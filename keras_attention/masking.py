@@ -151,15 +151,6 @@ def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
     return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, 0.0)
 
 
-def carried_mask(x: Tensor) -> Tensor | None:
-    """The mask (B, S) that Keras attached to a tensor (B, S, ...), for example of an encoder.
-
-    Keras passes it to calls by itself, but not to other methods.
-    """
-    mask = getattr(x, "_keras_mask", None)
-    return None if mask is None else step_mask(mask)
-
-
 def step_mask(mask: Tensor) -> Tensor:
     """Reduce a mask to the steps of a sequence: a step counts if anything in it does.
 

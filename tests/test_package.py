@@ -130,7 +130,9 @@ def test_wheel_ships_the_library_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     info = f"keras_seq2seq_attention-{ka.__version__}.dist-info/"
-    expected = {path.relative_to(ROOT).as_posix() for path in MODULES}
+    page = list((LIBRARY / "export" / "browser" / "page").iterdir())
+    expected = {path.relative_to(ROOT).as_posix() for path in (*MODULES, *page)}
+    assert len(page) == 5
     assert {name for name in names if not name.startswith(info)} == expected | {
         "keras_attention/py.typed"
     }

@@ -14,7 +14,7 @@ from keras_attention.attention.report import report
 from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
 from keras_attention.checks import check_rank, check_shape
-from keras_attention.masking import unmasked
+from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.types import Nest, Shape, Tensor
 
@@ -46,6 +46,15 @@ class Memory(NamedTuple):
     mask: Tensor | None
     past: tuple[Tensor, ...] = ()
     alignment: tuple[Tensor, ...] = ()
+
+
+def carried_mask(x: Tensor) -> Tensor | None:
+    """The mask (B, S) that Keras attached to a tensor (B, S, ...), for example of an encoder.
+
+    Keras passes it to calls by itself, but not to other methods.
+    """
+    mask = getattr(x, "_keras_mask", None)
+    return None if mask is None else step_mask(mask)
 
 
 class AttentionLayer(Composite):

@@ -12,13 +12,13 @@ from keras_attention.alignments.base import State
 from keras_attention.attention.base import (
     AttentionLayer,
     Memory,
+    carried_mask,
     context_size,
     split_state,
 )
 from keras_attention.attention.scored import Attention
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_positive
-from keras_attention.masking import carried_mask
 from keras_attention.types import Nest, Shape, Tensor
 
 

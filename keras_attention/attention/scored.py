@@ -10,12 +10,11 @@ from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory
+from keras_attention.attention.base import AttentionLayer, Memory, carried_mask
 from keras_attention.attention.past import Past
 from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
-from keras_attention.masking import carried_mask
 from keras_attention.types import Shape, Tensor
 
 

@@ -57,9 +57,17 @@ class Aligned:
         return np.asarray(self.model.predict({**given, "mask": mask}, verbose=0))
 
 
+def _is_jax_before_0_5() -> bool:
+    import jax
+
+    return tuple(map(int, jax.__version__.split(".")[:2])) < (0, 5)
+
+
 @each_alignment
 @each_mode
 def test_nan_and_infinity_show_in_their_row(name: str, mode: str) -> None:
+    if mode == "XLA" and keras.backend.backend() == "jax" and _is_jax_before_0_5():
+        pytest.skip("the maximum of a compiled function drops NaN in this JAX, on a CPU")
     aligned = Aligned(name, mode)
     scores = aligned.scores
     scores[0, 2, 0], scores[1, 2, 3] = np.nan, np.inf
