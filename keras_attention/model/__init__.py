@@ -2,8 +2,10 @@
 
 `config` defines the options, `layers` builds the layers they describe, and `seq2seq` the model.
 `generation` has `StepModel`, the base class of `seq2seq`, `ensemble` and models of your own: it
-adds search and scoring to anything that encodes a source and decodes step by step. `streaming`
-decodes while the source is still coming in; `scheduled_sampling` trains a model on its own tokens.
+adds search and scoring to anything that encodes a source and decodes step by step. `contract`
+checks what such a model says about itself and returns, and `compiled` keeps its compiled functions.
+`streaming` decodes while the source is still coming in; `scheduled_sampling` trains a model on its
+own tokens.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from numbers import Integral
 from typing import Any, TypeAlias
 
 import keras
@@ -12,8 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.attention import Memory
-from keras_attention.backend import compiled
-from keras_attention.checks import check_log_probs, check_positive, checked_array, checked_ids
+from keras_attention.checks import check_log_probs, check_positive, checked_ids
 from keras_attention.decoding import (
     AllowedTokens,
     BeamSearch,
@@ -27,37 +25,18 @@ from keras_attention.decoding import (
 )
 from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
 from keras_attention.ids import END_ID, START_ID
+from keras_attention.model.compiled import CompiledFunctions
+from keras_attention.model.contract import (
+    check_facts,
+    check_results,
+    checked_source,
+    missing,
+    plain,
+)
 from keras_attention.types import Nest, Shape, Tensor
 
 Search: TypeAlias = GreedySearch | BeamSearch | SamplingSearch
-
-
-class CompiledFunctions:
-    """A cache of compiled functions; a search is keyed by its options and maximum length.
-
-    Functions compiled for other weights than a model's are forgotten: quantizing replaces weights,
-    and LoRA adds some.
-
-    This is an object, not a dictionary, because exporters save every dictionary attribute of a
-    model.
-    """
-
-    def __init__(self) -> None:
-        self.by_key: dict[Hashable, Callable[..., Any]] = {}
-        self._weights: Hashable = None
-
-    def get(
-        self,
-        key: Hashable,
-        function: Callable[..., Any],
-        weights: Sequence[Any],
-        shapes: Nest = None,
-    ) -> Callable[..., Any]:
-        """The function cached under `key`, which reads `weights`; compiled at its first call."""
-        kinds = tuple((weight.path, weight.dtype) for weight in weights)
-        if kinds != self._weights:
-            self.by_key, self._weights = {}, kinds
-        return self.by_key.setdefault(key, compiled(function, shapes))
+_STEP_RESULTS = "log-probabilities, weights or None, and the state"
 
 
 class StepModel:
@@ -140,7 +119,7 @@ class StepModel:
             which `decode_step` gets in this form. All hypotheses share the memory of their source;
             each has its own state.
         """
-        raise _missing(self, "encode")
+        raise missing(self, "encode")
 
     def decode_step(
         self, tokens: Tensor, state: Any, memory: Any
@@ -156,7 +135,7 @@ class StepModel:
             Log-probabilities (B, V) of the next token, attention weights (B, S) or None, and the
             next state, of the same form as `state`.
         """
-        raise _missing(self, "decode_step")
+        raise missing(self, "decode_step")
 
     def attention_length(self, source: Nest, memory: Nest) -> int | Tensor:
         """The number of positions S of the attention weights.
@@ -195,27 +174,10 @@ class StepModel:
             ValueError: If arrays do not fit `source_specs`, or differ in their number of rows; or
                 if ids lie outside `source_vocabulary`, or have padding anywhere but on the right.
         """
-        _check_facts(self)
+        check_facts(self, StepModel)
         if self.source_vocabulary is not None:
             return checked_ids(source, self.source_vocabulary)
-        specs = plain(self.source_specs)
-        given: list[Any] = []
-        try:
-            keras.tree.map_structure_up_to(specs, given.append, source)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "Argument `source` must have the form of `source_specs`, "
-                f"{specs}. Received: {_form(source)}"
-            ) from error
-        both = zip(keras.tree.flatten(specs), given, strict=True)
-        arrays = [checked_array(spec, one) for spec, one in both]
-        rows = {len(array) for array in arrays}
-        if len(rows) > 1:
-            raise ValueError(
-                "Argument `source` must have the same number of rows in each array. "
-                f"Received: {sorted(rows)}"
-            )
-        return keras.tree.pack_sequence_as(specs, arrays)
+        return checked_source(self.source_specs, source)
 
     def compiled_function(
         self, key: Hashable, function: Callable[..., Any], shapes: Nest = None
@@ -387,27 +349,19 @@ class StepModel:
             ValueError: If the start or end token lies outside the vocabulary.
             NotImplementedError: If a method is missing.
         """
-        _check_facts(self)
-        result = self.encode(source)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise TypeError(
-                f"`encode` of {type(self).__name__} must return the memory and the state. "
-                f"Received: {_described(result)}"
-            )
-        memory, state = result
+        check_facts(self, StepModel)
+        encoded = self.encode(source)
+        check_results(self, "encode", encoded, 2, "the memory and the state")
+        memory, state = encoded
         return memory, state
 
     def _step(self, memory: Nest, wants_weights: bool) -> StepFunction:
         """`decode_step` with this memory, after checking its results."""
 
         def step(tokens: Tensor, state: Nest) -> tuple[Tensor, Tensor | None, Nest]:
-            result = self.decode_step(tokens, state, memory)
-            if not isinstance(result, tuple | list) or len(result) != 3:
-                raise TypeError(
-                    f"`decode_step` of {type(self).__name__} must return log-probabilities, "
-                    f"weights or None, and the state. Received: {_described(result)}"
-                )
-            log_probs, weights, after = result
+            given = self.decode_step(tokens, state, memory)
+            check_results(self, "decode_step", given, 3, _STEP_RESULTS)
+            log_probs, weights, after = given
             if wants_weights and weights is None:
                 raise ValueError(
                     f"`decode_step` of {type(self).__name__} must return attention weights, or the "
@@ -423,60 +377,6 @@ class StepModel:
 
     def _source_shapes(self) -> list[Shape]:
         return [tuple(spec.shape) for spec in keras.tree.flatten(plain(self.source_specs))]
-
-
-def _missing(model: StepModel, method: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"{type(model).__name__} must implement `{method}`. (If another base class has it, name "
-        "that class before StepModel.)"
-    )
-
-
-def _check_facts(model: StepModel) -> None:
-    """Check what a model says about itself; see `StepModel._encoded`."""
-    name = type(model).__name__
-    specs = keras.tree.flatten(plain(getattr(model, "source_specs", None)))
-    if not all(getattr(spec, "shape", None) is not None for spec in specs):
-        raise TypeError(
-            f"Attribute `source_specs` of {name} must be a keras.InputSpec with a shape, for "
-            'example keras.InputSpec(shape=(None, 7), dtype="float32"), or a nest of them. '
-            f"Received: {getattr(model, 'source_specs', 'no such attribute')}"
-        )
-    vocabulary = getattr(model, "target_vocabulary", None)
-    if not isinstance(vocabulary, Integral):
-        raise TypeError(
-            f"Attribute `target_vocabulary` of {name} must be the number of target tokens. "
-            f"Received: {vocabulary!r}"
-        )
-    ends = model.end_id if isinstance(model.end_id, tuple) else (model.end_id,)
-    for token in (model.start_id, *ends):
-        if not isinstance(token, Integral) or not 0 <= int(token) < int(vocabulary):
-            raise ValueError(
-                f"Attributes `start_id` and `end_id` of {name} must be ids from 0 to "
-                f"{vocabulary - 1}. Received: start_id={model.start_id}, end_id={model.end_id}"
-            )
-    for method in ("encode", "decode_step"):
-        if getattr(type(model), method) is getattr(StepModel, method):
-            raise _missing(model, method)
-
-
-def _form(nest: Any) -> str:
-    """The containers of a nest, without its arrays."""
-    if isinstance(nest, Mapping):
-        return f"a dictionary with {sorted(map(str, nest))}"
-    return f"a {type(nest).__name__}"
-
-
-def _described(result: Any) -> str:
-    size = f" of {len(result)}" if isinstance(result, tuple | list) else ""
-    return f"a {type(result).__name__}{size}"
-
-
-def plain(nest: Nest) -> Nest:
-    """A nest in containers of Python; Keras wraps those that are attributes of a layer."""
-    if isinstance(nest, Mapping):
-        return {key: plain(value) for key, value in nest.items()}
-    return [plain(value) for value in nest] if isinstance(nest, list) else nest
 
 
 def _rows(arrays: Nest) -> int:
