@@ -1,11 +1,14 @@
 """Export to SavedModel, TFLite and ONNX, and run what was exported in its own runtime.
 
-`functions` traces any Keras model, `search` has the functions of a model that searches, and
-`serving` those of a run, which also take strings. `saved_model` and `tflite` write files,
-`quantize` stores their weights in fewer bits, `litert_workspace` estimates the memory they need in
-LiteRT, and `onnx` has the same for ONNX. `browser` writes a page around
-them. `checking` compares a file with its model, and `runtimes`
-holds the programs that run a file without Keras.
+`functions` says what is exported: functions of named tensors over a model, or its call. `naming`
+names the tensors of a nest, `tracing` traces the functions, and `operations` are those that a file
+must not contain. `search` has the functions of a model that searches, `encoded` the tensors between
+their parts, `text` searches from strings to strings, and `serving` has the functions of a run.
+
+`saved_model` and `tflite` write files, `quantize` stores their weights in fewer bits,
+`litert_workspace` estimates the memory they need in LiteRT, `onnx` has the same for ONNX, and
+`browser` writes a page around them. `checking` compares a file with its model, and `runtimes` holds
+the programs that run a file without Keras.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 from keras_attention.export import runtimes
-from keras_attention.export.functions import CALL, Function, Functions, checked_functions, named
+from keras_attention.export.functions import CALL, Function, Functions, checked_functions
+from keras_attention.export.naming import named
 from keras_attention.export.runtimes.runner import Arrays, Batches, Job
 from keras_attention.types import Nest
 

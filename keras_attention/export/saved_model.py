@@ -9,13 +9,9 @@ from pathlib import Path
 
 import keras
 
-from keras_attention.export.functions import (
-    PYTHON,
-    Exportable,
-    Functions,
-    ModelFunctions,
-    check_operations,
-)
+from keras_attention.export.functions import Functions
+from keras_attention.export.operations import PYTHON
+from keras_attention.export.tracing import Exportable, ModelFunctions
 from keras_attention.types import Nest
 
 
@@ -72,8 +68,7 @@ def to_saved_model(
             f"Argument `path` must be a new folder or a SavedModel to replace. Received: {path}"
         )
     exported = ModelFunctions(model, input_signature, functions, batch_size)
-    for traced in exported.functions().values():
-        check_operations(traced, PYTHON)
+    exported.check_operations(PYTHON)
     save(exported, path, exported.names)
     exported.announce(path, verbose)
     return path

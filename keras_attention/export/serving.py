@@ -15,19 +15,20 @@ from typing import Any
 import keras
 
 from keras_attention.checks import check_positive
-from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
-from keras_attention.export.functions import with_defaults, without_cudnn
+from keras_attention.decoding import BeamSearch, GreedySearch
+from keras_attention.export.encoded import Encoded
 from keras_attention.export.litert_workspace import Workspace, grows_in_steps
-from keras_attention.export.search import Encoded, as_beam, given, with_options
+from keras_attention.export.naming import named
+from keras_attention.export.search import NAMES, ON_STRINGS, as_beam, needed, with_options
 from keras_attention.export.text import TextSearch, Tokenizers
+from keras_attention.export.tracing import with_defaults, without_cudnn
 from keras_attention.ids import PADDING_ID
 from keras_attention.model.generation import Search
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.types import Tensor
 
 Outputs = dict[str, Tensor]
-ID_SIGNATURES = ("greedy", "beam", "encode", "decode_step")
-TEXT_SIGNATURES = ("translate", "translate_search")
+ID_SIGNATURES, TEXT_SIGNATURES = NAMES, ON_STRINGS
 
 
 class ServingModule:
@@ -110,7 +111,7 @@ class ServingModule:
     def _searched(self, source: Tensor, search: Search, max_length: int | Tensor) -> Outputs:
         read, missing = self._without_padding(source)
         encoded = self.model.encode(read, missing is None)
-        outputs = _named(self.model.search(read, search, max_length, encoded=encoded))
+        outputs = dict(named(self.model.search(read, search, max_length, encoded=encoded)))
         if "attention" in outputs:
             outputs["attention"] = _padded(outputs["attention"], 3, missing)
         return outputs
@@ -187,10 +188,12 @@ class ServingModule:
             "encode": lambda: _trace(self._encode, **source),
             "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
             "translate": lambda: _trace(
-                partial(given(self._texts), search=self.search, max_length=self.max_length), **text
+                partial(needed(self._texts), search=self.search, max_length=self.max_length), **text
             ),
             "search": lambda: self._with_options(self._searched, self.beam, **source),
-            "translate_search": lambda: self._with_options(given(self._texts), self.search, **text),
+            "translate_search": lambda: self._with_options(
+                needed(self._texts), self.search, **text
+            ),
         }
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -208,7 +211,7 @@ class ServingModule:
         module = tf.Module(name="translator")
         module.weights = self.weights
         takes_text = bool(set(TEXT_SIGNATURES) & set(names))
-        module.tokenizers = given(self._texts).graphs if takes_text else []
+        module.tokenizers = needed(self._texts).graphs if takes_text else []
         return module
 
     def _with_options(self, searched: Callable[..., Outputs], search: Search, **given: Any) -> Any:
@@ -261,7 +264,3 @@ def _padded(x: Tensor, axis: int, missing: Tensor | None) -> Tensor:
     if missing is None or x.shape[axis] is not None:
         return x
     return tf.pad(x, [[0, missing if i == axis else 0] for i in range(x.shape.rank)])
-
-
-def _named(found: Hypotheses) -> Outputs:
-    return {name: value for name, value in found._asdict().items() if value is not None}

@@ -13,20 +13,16 @@ import keras
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
-    ARGMAX,
-    PYTHON,
-    RANDOM,
     Functions,
-    ModelFunctions,
     check_exportable,
-    check_operations,
     checked_functions,
-    one_line,
-    without_defaults,
+    refuse_defaults,
 )
+from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.export.serving import ID_SIGNATURES, ServingModule
+from keras_attention.export.tracing import ModelFunctions
 from keras_attention.recurrent.padding import held_by_selection
 from keras_attention.types import Nest
 
@@ -85,7 +81,7 @@ def to_tflite(
     check_exportable(model)
     check_positive("batch_size", batch_size)
     given = checked_functions(model, input_signature, functions)
-    without_defaults("TFLite", given)
+    refuse_defaults("TFLite", given)
     on_strings = [name for name, function in given.items() if function.text]
     if on_strings:
         raise ValueError(
@@ -94,8 +90,7 @@ def to_tflite(
         )
     with held_by_selection() if precision == INT8 else nullcontext():
         exported = ModelFunctions(model, None, given, batch_size, longest, precision)
-    for traced in exported.functions().values():
-        check_operations(traced, PYTHON | RANDOM)
+    exported.check_operations(PYTHON | RANDOM)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(exported, Path(folder) / "model", exported.names)

@@ -78,14 +78,7 @@ def to_page(
     """
     path, beam = Path(path), beam or BeamSearch()
     check_vocabularies(model, tokenizers)
-    for precision in precisions:
-        check_one_of("precisions", precision, (FLOAT32, FLOAT16, INT8))
-    if not examples:
-        raise ValueError("Argument `examples` must contain at least one text. Received: none")
-    if path.exists() and any(path.iterdir()) and not (path / BROWSER / "index.html").exists():
-        raise FileExistsError(
-            f"Argument `path` must be a new folder or a page to replace. Received: {path}"
-        )
+    _check(path, examples, precisions)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
     files = []
     for precision in precisions:
@@ -100,13 +93,24 @@ def to_page(
         "search": {"beam_width": beam.width},
         "artefacts": {"onnx": files},
     }
-    for name, content in (
-        ("config.json", config),
-        ("examples.json", [{"source": text} for text in examples]),
-    ):
-        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-        (path / name).write_text(text, encoding="utf-8")
+    _write_json(path / "config.json", config)
+    _write_json(path / "examples.json", [{"source": text} for text in examples])
     return write_page(path, tokenizers[0].model, tokenizers[1].model)
+
+
+def _check(path: Path, examples: Sequence[str], precisions: Sequence[str]) -> None:
+    for precision in precisions:
+        check_one_of("precisions", precision, (FLOAT32, FLOAT16, INT8))
+    if not examples:
+        raise ValueError("Argument `examples` must contain at least one text. Received: none")
+    if path.exists() and any(path.iterdir()) and not (path / BROWSER / "index.html").exists():
+        raise FileExistsError(
+            f"Argument `path` must be a new folder or a page to replace. Received: {path}"
+        )
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def write_page(out: Path, source: bytes, target: bytes) -> Path:

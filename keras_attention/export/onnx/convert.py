@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from keras_attention.decoding import GreedySearch
 from keras_attention.export.formats import OPSET
-from keras_attention.export.functions import without_cudnn
+from keras_attention.export.naming import named
 from keras_attention.export.onnx.canonical import to_canonical_form
 from keras_attention.export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
+from keras_attention.export.tracing import without_cudnn
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -48,8 +49,8 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
     def searched(source: Any) -> dict[str, Any]:
         rows, length = tf.unstack(tf.shape(source))
         at_least_one = [[0, tf.maximum(1 - size, 0)] for size in (rows, length)]
-        found = model.search(tf.pad(source, at_least_one), search, max_length)._asdict()
-        outputs = {name: x[:rows] for name, x in found.items() if x is not None}
+        found = model.search(tf.pad(source, at_least_one), search, max_length)
+        outputs = {name: x[:rows] for name, x in named(found)}
         if "attention" in outputs:
             outputs["attention"] = outputs["attention"][..., :length]
         return {name: tf.identity(x, name) for name, x in outputs.items()}

@@ -11,18 +11,14 @@ import keras
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
-    ARGMAX,
-    PYTHON,
-    RANDOM,
     Functions,
-    ModelFunctions,
     OfText,
     check_exportable,
-    check_operations,
     checked_functions,
-    one_line,
-    without_defaults,
+    refuse_defaults,
 )
+from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
+from keras_attention.export.tracing import ModelFunctions
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -80,10 +76,11 @@ def to_onnx(
     path = Path(path)
     check_exportable(model)
     given = checked_functions(model, input_signature, functions)
-    without_defaults("ONNX", given)
+    refuse_defaults("ONNX", given)
     texts = {name: function.text for name, function in given.items()}
     on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
     exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
+    exported.check_operations(PYTHON | RANDOM)
     converted = {
         name: _converted(exported, name, precision, texts[name]) for name in exported.names
     }
@@ -108,7 +105,6 @@ def _converted(
 
     specs = exported.specs[name]
     traced = exported.functions([name])[name]
-    check_operations(traced, PYTHON | RANDOM)
     same = sorted(set(specs) & set(traced.structured_outputs))
     if same:
         raise ValueError(

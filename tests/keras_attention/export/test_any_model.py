@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from keras_attention.export.functions import ModelFunctions
+from keras_attention.export.tracing import ModelFunctions
 from tests.arrays import randomize, uniform
 from tests.variants import variants
 

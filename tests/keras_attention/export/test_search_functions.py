@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from keras_attention.export.functions import ModelFunctions
+from keras_attention.export.tracing import ModelFunctions
 from tests.arrays import randomize
 from tests.conformance.test_own_decoders import WRITERS
 from tests.keras_attention.model.test_step_model import SOURCE, Bare, Describer, describer
