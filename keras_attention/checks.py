@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_attention.ids import PADDING_ID
@@ -21,21 +22,30 @@ def check_positive(name: str, value: Any) -> None:
         )
 
 
+def check_number(name: str, value: Any) -> None:
+    """Raise `TypeError` unless `value` is a number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"Argument `{name}` must be a number. Received: {name}={value!r}")
+
+
 def check_positive_number(name: str, value: float) -> None:
-    """Raise `ValueError` unless `value` is a number above 0."""
-    if not isinstance(value, Real) or not value > 0:
+    """Raise `ValueError` unless `value` is above 0, and `TypeError` unless it is a number."""
+    check_number(name, value)
+    if not value > 0:
         raise ValueError(f"Argument `{name}` must be positive. Received: {name}={value!r}")
 
 
 def check_not_negative(name: str, value: float) -> None:
-    """Raise `ValueError` unless `value` is a finite number of at least 0."""
-    if not isinstance(value, Real) or not 0 <= value < float("inf"):
+    """Raise `ValueError` unless `value` is at least 0, and `TypeError` unless it is a number."""
+    check_number(name, value)
+    if not 0 <= value < float("inf"):
         raise ValueError(f"Argument `{name}` must not be negative. Received: {name}={value!r}")
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Raise `ValueError` unless `value` is a fraction of at least 0 and below 1."""
-    if not isinstance(value, Real) or not 0.0 <= value < 1.0:
+    """Raise `ValueError` unless `value` is in [0, 1), and `TypeError` unless it is a number."""
+    check_number(name, value)
+    if not 0.0 <= value < 1.0:
         raise ValueError(
             f"Argument `{name}` must be at least 0 and below 1. Received: {name}={value!r}"
         )
@@ -74,6 +84,21 @@ def check_shape(name: str, shape: Sequence[Any], other: str, expected: Sequence[
         )
 
 
+def check_mask(name: str, mask: Any) -> None:
+    """Raise `ValueError` unless a mask is of booleans, or of integers.
+
+    A mask of floating-point numbers may be one that is added to scores, with 0 where a position may
+    be attended to. Read as booleans, it would say the opposite.
+    """
+    dtype = keras.backend.standardize_dtype(getattr(mask, "dtype", None) or np.asarray(mask).dtype)
+    if "float" in dtype:
+        raise ValueError(
+            f"Argument `{name}` must be boolean, True on what is read. If it is 1 there, use "
+            "`ops.cast(mask, 'bool')`; if it is added to scores, 0 there and large and negative "
+            f"elsewhere, `ops.equal(mask, 0)`. Received: {name} of {dtype}"
+        )
+
+
 def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
     """Raise `ValueError` unless a shape has one entry per name in `axes`: "(batch, length)"."""
     if len(shape) != axes.count(",") + 1:
@@ -84,12 +109,25 @@ def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
 
 def check_sequence(name: str, shape: Sequence[Any]) -> None:
     """Raise `ValueError` unless a shape is (batch, length, features) with at least one position."""
+    if any(isinstance(size, list | tuple) for size in shape):
+        raise ValueError(
+            f"Argument `{name}` must be one tensor; pass others by the names of their arguments. "
+            f"Received: {len(shape)} tensors, of shapes {[tuple(one) for one in shape]}"
+        )
     check_rank(name, shape, "(batch, length, features)")
     if shape[1] == 0:
         raise ValueError(
             f"Argument `{name}` must have at least one position. "
             f"Received: {name}.shape={tuple(shape)}"
         )
+
+
+def check_masked_sequence(inputs: Any, mask: Any) -> None:
+    """Raise `ValueError` unless `inputs` is a sequence and `mask`, if there is one, matches it."""
+    check_sequence("inputs", inputs.shape)
+    if mask is not None:
+        check_mask("mask", mask)
+        check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])
 
 
 def check_log_probs(scores: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_attention.ids import PADDING_ID
-from keras_attention.losses.tokens import target_ids_and_weights
+from keras_attention.losses.tokens import check_ignore_class, target_ids_and_weights
 from keras_attention.types import Tensor
 
 __all__ = [
@@ -34,6 +34,7 @@ class MaskedAccuracy(keras.metrics.Mean):
         sample_weight: (B,), (B, T) or None.
 
     Raises:
+        TypeError: If `ignore_class` is neither an integer nor None.
         ValueError: If the shapes do not match.
 
     Example:
@@ -56,6 +57,7 @@ class MaskedAccuracy(keras.metrics.Mean):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
+        check_ignore_class(ignore_class)
         self.ignore_class = ignore_class
 
     def update_state(

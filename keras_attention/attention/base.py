@@ -13,8 +13,8 @@ from keras_attention.alignments.base import State
 from keras_attention.attention.report import report
 from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
-from keras_attention.checks import check_rank, check_shape
-from keras_attention.masking import step_mask, unmasked
+from keras_attention.checks import check_mask, check_rank, check_shape
+from keras_attention.masking import boolean, step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.types import Nest, Shape, Tensor
 
@@ -276,6 +276,7 @@ class AttentionLayer(Composite):
         axes = "(batch, features)" if len(query.shape) == 2 else "(batch, length, features)"
         check_rank("query", query.shape, axes)
         if query_mask is not None:
+            check_mask("query_mask", query_mask)
             check_shape("query_mask", query_mask.shape, "query", query.shape[:-1])
         check_values(self, value, key, value_mask=value_mask, key_mask=key_mask)
         for one in keras.tree.flatten(value):
@@ -336,6 +337,10 @@ def check_values(
     attention: AttentionLayer, value: Any, key: Any = None, name: str = "value", **masks: Any
 ) -> None:
     """Raise `ValueError` unless values, keys and masks match; `name` is that of the values."""
+    for of_mask, mask in masks.items():
+        for one in keras.tree.flatten(mask):
+            if one is not None:
+                check_mask(of_mask, one)
     arguments = {name: value, "key": key, **masks}
     shapes = {of: shape_of(x) for of, x in arguments.items()}
     for value_shape, key_shape, *mask_shapes in attention.memory_shapes(**shapes):
@@ -347,6 +352,15 @@ def check_values(
             if mask_shape is not None:
                 check_rank(of_mask, mask_shape, "(batch, length)")
                 check_shape(of_mask, mask_shape, name, value_shape[:2])
+
+
+def check_prepared(memory: Any) -> None:
+    """Raise `TypeError` unless a memory comes from `prepare`."""
+    if not isinstance(memory, Memory):
+        raise TypeError(
+            "Argument `memory` must come from `prepare`, which projects the keys and computes what "
+            f"all steps share. Received: memory={type(memory).__name__}"
+        )
 
 
 def split_state(layers: Sequence[AttentionLayer], state: Sequence[Tensor]) -> list[State]:
@@ -372,7 +386,7 @@ def _both(first: Any, second: Any) -> Any:
         return second if first is None else first
     if isinstance(first, list | tuple):
         return [_both(*masks) for masks in zip(first, second, strict=True)]
-    return ops.logical_and(ops.cast(first, "bool"), ops.cast(second, "bool"))
+    return ops.logical_and(boolean(first), boolean(second))
 
 
 def _sum(sizes: Iterable[Any]) -> Any:

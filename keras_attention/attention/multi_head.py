@@ -13,6 +13,7 @@ from keras_attention.attention.base import (
     AttentionLayer,
     Memory,
     carried_mask,
+    check_prepared,
     context_size,
     split_state,
 )
@@ -217,6 +218,7 @@ class MultiHead(AttentionLayer):
 
     def _memories(self, memory: Memory) -> list[Memory]:
         """Split a memory into one per head."""
+        check_prepared(memory)
         fields = (
             self._split(memory.values),
             self._split(memory.keys),

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_attention.alignments.base import State
-from keras_attention.attention.base import AttentionLayer, Memory, split_state
+from keras_attention.attention.base import AttentionLayer, Memory, check_prepared, split_state
 from keras_attention.types import Nest, Shape, Tensor
 
 
@@ -187,5 +187,6 @@ class MultiSource(AttentionLayer):
 
 def _parts(memory: Memory) -> list[Memory]:
     """Split a memory into one per attention."""
+    check_prepared(memory)
     fields: Iterable[Any] = memory
     return [Memory(*of_one) for of_one in zip(*fields, strict=True)]

@@ -14,10 +14,10 @@ from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import (
     check_fraction,
+    check_masked_sequence,
     check_part,
     check_positive,
     check_rank,
-    check_shape,
 )
 from keras_attention.dtypes import at_least_float32
 from keras_attention.masking import step_mask, unmasked
@@ -115,7 +115,7 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
         training: bool | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Pool; see the class for arguments and results."""
-        _check_inputs(inputs, mask)
+        check_masked_sequence(inputs, mask)
         mask = None if mask is None else step_mask(mask)
         inputs = unmasked(ops.cast(inputs, self.compute_dtype), mask)
         keys = ops.matmul(inputs, ops.cast(self.key_kernel, inputs.dtype))
@@ -145,7 +145,7 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
         training: bool | None = None,
     ) -> Any:
         """Return symbolic results: (B, M), and on request the weights (B, S)."""
-        _check_inputs(inputs, mask)
+        check_masked_sequence(inputs, mask)
         batch, length, features = inputs.shape
         pooled = keras.KerasTensor((batch, features), dtype=self.compute_dtype)
         if not return_attention_scores:
@@ -167,9 +167,3 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
         """Create a layer from the result of `get_config`."""
         alignment = keras.saving.deserialize_keras_object(config.get("alignment"))
         return cls(**{**config, "alignment": alignment})
-
-
-def _check_inputs(inputs: Tensor, mask: Tensor | None) -> None:
-    check_rank("inputs", inputs.shape, "(batch, length, features)")
-    if mask is not None:
-        check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])

@@ -10,11 +10,12 @@ from keras import ops
 
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
-from keras_attention.attention.base import AttentionLayer, Memory, carried_mask
+from keras_attention.attention.base import AttentionLayer, Memory, carried_mask, check_prepared
 from keras_attention.attention.past import Past
 from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
 from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
+from keras_attention.masking import boolean
 from keras_attention.types import Shape, Tensor
 
 
@@ -121,7 +122,7 @@ class Attention(WeightOptions, AttentionLayer):
         """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
         value_mask = carried_mask(value) if value_mask is None else value_mask
-        value_mask = None if value_mask is None else ops.cast(value_mask, "bool")
+        value_mask = None if value_mask is None else boolean(value_mask)
         value, key = self._read(value, key, value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(
@@ -130,6 +131,7 @@ class Attention(WeightOptions, AttentionLayer):
 
     def initial_state(self, memory: Memory) -> State:
         """Return zeros (B, S) for `past`, and the initial state of the alignment."""
+        check_prepared(memory)
         batch, length = ops.shape(memory.values)[:2]
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         past = () if self.past is None else (ops.zeros((batch, length), dtype),)
@@ -144,6 +146,7 @@ class Attention(WeightOptions, AttentionLayer):
     ) -> tuple[Tensor, Tensor, State]:
         """Attend once, with one query (B, D) per row; see `AttentionLayer`."""
         self._check_built()
+        check_prepared(memory)
         query = self._floating(query)
         check_rank("query", query.shape, "(batch, features)")
         check_shape("query", query.shape[:1], "value", memory.values.shape[:1])
@@ -169,6 +172,7 @@ class Attention(WeightOptions, AttentionLayer):
         drawn: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, State]:
         """Attend with queries (B, T, D); see `AttentionLayer`."""
+        check_prepared(memory)
         if self.state_count:
             return super().attend(query, memory, state, drawn)
         query = self._floating(query)

@@ -46,10 +46,10 @@ def as_stack(cell: Any) -> list[Cell]:
                 f"LSTM that runs one over a sequence. Received: cell={item!r}"
             )
         is_cell = isinstance(item, keras.layers.Layer) and hasattr(item, "state_size")
-        if not is_cell or not all(isinstance(size, int) for size in state_sizes(item)):
+        if not is_cell or not all(isinstance(size, int) and size > 0 for size in state_sizes(item)):
             raise TypeError(
-                "Argument `cell` must be a Keras RNN cell, a layer whose `state_size` is an "
-                f"integer or a list of integers, or a list of such cells. Received: cell={item!r}"
+                "Argument `cell` must be a Keras RNN cell, a layer whose `state_size` is one or "
+                f"several positive integers, or a list of such cells. Received: cell={item!r}"
             )
     return cells
 

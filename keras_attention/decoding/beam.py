@@ -15,6 +15,7 @@ from keras_attention.decoding.constraints import (
     Constraint,
     Written,
     check_constraints,
+    check_lengths,
     constrained,
 )
 from keras_attention.decoding.extensions import best_of_groups
@@ -26,10 +27,11 @@ from keras_attention.decoding.types import (
     best_first,
     check_end,
     check_size,
+    check_start,
+    checked_step,
     described,
     repeat_rows,
     until_all_ended,
-    without_none,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -81,10 +83,7 @@ class BeamSearch:
 
     def __post_init__(self) -> None:
         _check_groups(self.width, self.groups)
-        if not ops.is_tensor(self.length_penalty):
-            check_not_negative("length_penalty", self.length_penalty)
-        check_not_negative("coverage_penalty", self.coverage_penalty)
-        check_not_negative("diversity", self.diversity)
+        _check_penalties(self.length_penalty, self.coverage_penalty, self.diversity)
         check_constraints(self.constraints)
 
     def __repr__(self) -> str:
@@ -139,7 +138,8 @@ def beam_search(
     Args:
         step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
             state)`; the K hypotheses of a row are adjacent.
-        state: Nest of tensors with B rows, repeated here to B * K.
+        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row,
+            such as its memory, belongs here, so that it is repeated, too.
         start_tokens: (B,) int32, the tokens that the first step reads.
         end_id: The token that ends a hypothesis, or a tuple of several.
         max_length: Maximum tokens per hypothesis, including the end token, which truncated
@@ -187,11 +187,14 @@ def beam_search(
     check_size("max_length", max_length)
     check_end(end_id)
     _check_groups(width, groups)
+    _check_penalties(length_penalty, coverage_penalty, diversity)
     _check_coverage(coverage_penalty, attention_length)
+    check_lengths(constraints, max_length)
+    start_tokens = check_start(start_tokens, state)
     mask = None if attention_mask is None else repeat_rows(attention_mask, width)
     ranking = Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
     choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
-    step, state = without_none(step, state)
+    step, state = checked_step(step, state, end_id)
 
     def one_step(loop: BeamLoop) -> BeamLoop:
         log_probs, weights, state = step(loop.tokens, loop.state)
@@ -211,6 +214,15 @@ def _check_groups(width: int | Tensor, groups: int) -> None:
             "Argument `width` must be a Python integer and a multiple of `groups`. "
             f"Received: width={width}, groups={groups}"
         )
+
+
+def _check_penalties(
+    length_penalty: float | Tensor, coverage_penalty: float, diversity: float
+) -> None:
+    if not ops.is_tensor(length_penalty):
+        check_not_negative("length_penalty", length_penalty)
+    check_not_negative("coverage_penalty", coverage_penalty)
+    check_not_negative("diversity", diversity)
 
 
 def _check_coverage(coverage_penalty: float, attention_length: int | Tensor | None) -> None:

@@ -51,7 +51,9 @@ def constrained(log_probs: Tensor, written: Written, constraints: Iterable[Const
 
 def check_constraints(constraints: Any) -> None:
     """Raise `TypeError` unless `constraints` is a tuple of hashable functions."""
-    fine = isinstance(constraints, tuple) and all(callable(one) for one in constraints)
+    fine = isinstance(constraints, tuple) and all(
+        callable(one) and not isinstance(one, type) for one in constraints
+    )
     try:
         hash(constraints)
     except TypeError:
@@ -64,11 +66,23 @@ def check_constraints(constraints: Any) -> None:
         )
 
 
+def check_lengths(constraints: Iterable[Constraint], max_length: int | Tensor) -> None:
+    """Raise `ValueError` if a minimum length is above the maximum length."""
+    if ops.is_tensor(max_length):
+        return
+    for one in constraints:
+        if isinstance(one, MinLength) and one.length > max_length:
+            raise ValueError(
+                "Argument `max_length` must be at least the length that `MinLength` asks for. "
+                f"Received: max_length={max_length}, constraints with {one}"
+            )
+
+
 @dataclass(frozen=True)
 class MinLength:
     """Forbid the end token until a hypothesis has a minimum length, including the end token.
 
-    A search whose `max_length` is smaller truncates hypotheses before that.
+    A search whose `max_length` is smaller cannot fulfil it and raises a `ValueError`.
 
     Args:
         length: The minimum number of tokens.

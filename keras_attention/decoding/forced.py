@@ -7,7 +7,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention.backend import scan
-from keras_attention.decoding.types import StepFunction, without_none
+from keras_attention.decoding.types import StepFunction, check_start, checked_step
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest, Tensor
 
@@ -59,9 +59,9 @@ def forced_decoding(
         array([[0.6, 0.4, 0.9],
                [0.4, 0.9, 1. ]], dtype=float32)
     """
-    step, state = without_none(step, state)
+    start_tokens = ops.expand_dims(check_start(start_tokens, state), 1)
+    step, state = checked_step(step, state)
     targets = ops.cast(targets, "int32")
-    start_tokens = ops.expand_dims(ops.cast(start_tokens, "int32"), 1)
     before = ops.concatenate([start_tokens, targets], axis=1)[:, :-1]
 
     def score(state: Nest, tokens: tuple[Tensor, Tensor]) -> tuple[Nest, tuple[Tensor, ...]]:

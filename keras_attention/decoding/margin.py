@@ -15,8 +15,8 @@ from keras_attention.decoding.types import (
     StepFunction,
     check_end,
     check_size,
+    checked_step,
     is_end,
-    without_none,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -57,7 +57,7 @@ class SearchMargin:
         """The margin (B,), infinite where there was no alternative; see `beam_search`."""
         check_size("max_length", max_length)
         check_end(end_id)
-        step, state = without_none(step, state)
+        step, state = checked_step(step, state)
         ranking = Ranking(self.length_penalty, 0.0, None, end_id, imitate_tfa_lengths=False)
         is_kept = ops.arange(self.width) < self.kept
 

@@ -18,6 +18,7 @@ from keras_attention.decoding.types import (
     StepFunction,
     best_first,
     check_size,
+    check_start,
     described,
     repeat_rows,
 )
@@ -124,7 +125,8 @@ def sample(
     Args:
         step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
             state)`; the K hypotheses of a row are adjacent.
-        state: Nest of tensors with B rows, repeated here to B * K.
+        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row,
+            such as its memory, belongs here, so that it is repeated, too.
         start_tokens: (B,) int32, the tokens that the first step reads.
         uniform: (B, K, T) float32 in [0, 1), one number per token.
         end_id: The token that ends a hypothesis, or a tuple of several.
@@ -167,6 +169,7 @@ def sample(
     _check(temperature, top_k, top_p)
     check_size("max_length", max_length)
     _check_uniform(uniform, max_length)
+    start_tokens = check_start(start_tokens, state)
     rows, width = ops.shape(uniform)[:2]
     flat = ops.reshape(uniform, (rows * width, max_length))
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention.backend import scan
 from keras_attention.decoding.sampling import draw
-from keras_attention.decoding.types import StepFunction, without_none
+from keras_attention.decoding.types import StepFunction, checked_step
 from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest, Tensor
 
@@ -54,7 +54,7 @@ def scheduled_decoding(
         >>> np.array(read).tolist()
         [[1, 4, 4, 3]]
     """
-    step, state = without_none(step, state)
+    step, state = checked_step(step, state)
     targets = ops.cast(targets, "int32")
     is_first = ops.equal(ops.arange(ops.shape(targets)[1]), 0)
     is_given = ops.logical_or(ops.cast(is_given, "bool"), is_first)

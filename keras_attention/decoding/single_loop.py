@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_attention.decoding.constraints import Constraint, Written, constrained
+from keras_attention.decoding.constraints import Constraint, Written, check_lengths, constrained
 from keras_attention.decoding.types import (
     EndId,
     Hypotheses,
@@ -15,11 +15,12 @@ from keras_attention.decoding.types import (
     attention_buffer,
     check_end,
     check_size,
+    check_start,
+    checked_step,
     is_end,
     record,
     until_all_ended,
     without_dead,
-    without_none,
     write,
 )
 from keras_attention.types import Nest, Tensor
@@ -58,8 +59,9 @@ def follow(
     """
     check_size("max_length", max_length)
     check_end(end_id)
-    step, state = without_none(step, state)
-    start_tokens = ops.cast(start_tokens, "int32")
+    check_lengths(constraints, max_length)
+    start_tokens = check_start(start_tokens, state)
+    step, state = checked_step(step, state, end_id)
     rows = ops.shape(start_tokens)[0]
     start = _Loop(
         time=ops.convert_to_tensor(0, dtype="int32"),

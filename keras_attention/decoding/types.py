@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import keras
 from keras import ops
 
-from keras_attention.checks import check_positive
+from keras_attention.checks import check_positive, fits
 from keras_attention.types import Nest, Tensor
 
 StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
@@ -46,29 +46,49 @@ class Hypotheses(NamedTuple):
     attention: Tensor | None
 
 
-def without_none(step: StepFunction, state: Nest) -> tuple[StepFunction, list[Tensor]]:
-    """A step function and its state without the state's None leaves, which loops cannot carry.
+def checked_step(
+    step: StepFunction, state: Nest, end_id: EndId | None = None
+) -> tuple[StepFunction, list[Tensor]]:
+    """A step function that checks its results, on a state without None, which loops cannot carry.
 
     Args:
         step: `step(tokens, state) -> (log_probs, weights, state)`.
         state: Nest of tensors and None.
+        end_id: The token that ends a hypothesis, or a tuple of several; None if nothing ends.
 
     Returns:
         The same step function on a flat list of tensors, and that list.
 
     Raises:
-        ValueError: From the step function, if `step` returns a state with None at other places.
+        TypeError: From the step function, if `step` does not return three things.
+        ValueError: From the step function, if it does not return a row of log-probabilities for
+            each token, or returns a state with None at other places, or if an end token is none of
+            the tokens.
     """
     leaves = keras.tree.flatten(state)
 
     def tensors_only(leaves: list[Tensor | None]) -> list[Tensor]:
         return [x for x in leaves if x is not None]
 
-    def step_without_none(tokens: Tensor, given: list[Tensor]) -> Any:
+    def step_on_tensors(tokens: Tensor, given: list[Tensor]) -> Any:
         remaining = iter(given)
         own = [None if leaf is None else next(remaining) for leaf in leaves]
         own_state = keras.tree.pack_sequence_as(state, own)
-        log_probs, weights, after = step(tokens, own_state)
+        results = step(tokens, own_state)
+        if not isinstance(results, tuple | list) or len(results) != 3:
+            size = f" of {len(results)}" if isinstance(results, tuple | list) else ""
+            raise TypeError(
+                "Argument `step` must return log-probabilities, weights or None, and the state. "
+                f"Received: a {type(results).__name__}{size}"
+            )
+        log_probs, weights, after = results
+        if not fits(log_probs.shape, (tokens.shape[0], None)):
+            raise ValueError(
+                "Argument `step` must return log-probabilities (N, V), a row for each of the N "
+                f"tokens. Received: {tuple(log_probs.shape)} for {tokens.shape[0]} tokens"
+            )
+        if end_id is not None:
+            _check_end_is_token(end_id, log_probs.shape[-1])
         found = keras.tree.flatten(after)
         if [x is None for x in found] != [x is None for x in leaves]:
             raise ValueError(
@@ -77,7 +97,7 @@ def without_none(step: StepFunction, state: Nest) -> tuple[StepFunction, list[Te
             )
         return log_probs, weights, tensors_only(found)
 
-    return step_without_none, tensors_only(leaves)
+    return step_on_tensors, tensors_only(leaves)
 
 
 def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int | Tensor) -> Loop:
@@ -149,6 +169,27 @@ def check_end(end_id: EndId) -> None:
         )
 
 
+def _check_end_is_token(end_id: EndId, vocabulary: int) -> None:
+    for one in end_id if isinstance(end_id, tuple) else (end_id,):
+        if isinstance(one, Integral) and not 0 <= int(one) < vocabulary:
+            raise ValueError(
+                f"Argument `end_id` must be a token, from 0 to {vocabulary - 1}, or nothing ends. "
+                f"Received: end_id={end_id}"
+            )
+
+
+def check_start(start_tokens: Any, state: Nest) -> Tensor:
+    """Return start tokens (B,) as int32; `ValueError` unless the state has as many rows."""
+    tokens = ops.cast(start_tokens, "int32")
+    shapes = [tuple(getattr(x, "shape", ())) for x in keras.tree.flatten(state)]
+    if len(tokens.shape) != 1 or not all(fits(s[:1], tokens.shape) for s in shapes if s):
+        raise ValueError(
+            "Argument `start_tokens` must be (B,), one token for each row of the state. "
+            f"Received: start_tokens of shape {tuple(tokens.shape)}, state of shapes {shapes}"
+        )
+    return tokens
+
+
 def is_end(tokens: Tensor, end_id: EndId) -> Tensor:
     """Whether each token ends a hypothesis."""
     first, *others = end_id if isinstance(end_id, tuple) else (end_id,)
@@ -202,6 +243,11 @@ def record(
         raise ValueError(
             "Argument `attention_length` must be None if `step` returns no attention weights. "
             f"Received: attention_length={buffers[0].shape[2]}"
+        )
+    if buffers and weights is not None and not fits(weights.shape[1:], buffers[0].shape[2:]):
+        raise ValueError(
+            "Argument `attention_length` must be the number of weights (N, S) that `step` returns. "
+            f"Received: attention_length={buffers[0].shape[2]}, weights of {tuple(weights.shape)}"
         )
     return tuple(
         write(

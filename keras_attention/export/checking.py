@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_attention.checks import fits
 from keras_attention.export import runtimes
 from keras_attention.export.functions import CALL, Function, Functions, checked_functions
 from keras_attention.export.naming import named
@@ -21,16 +23,20 @@ from keras_attention.types import Nest
 
 RUNTIMES = Path(runtimes.__file__).parent
 
+Calls = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
+"""The arrays of each call by name, for each function."""
+
 
 class Difference(NamedTuple):
     """An output of an exported file that is not the model's.
 
     Attributes:
         function: The name of the function.
-        call: The index of the call among those that `check` was given.
-        output: The name of the output; empty if the function did not run.
+        call: The index of the call among those of the function that `check` was given.
+        output: The name of the output; empty if the function did not run, or if the problem is one
+            of the whole file.
         largest: The largest absolute difference; infinite for NaN, and if `problem` is given.
-        problem: Why the outputs cannot be compared, or None.
+        problem: Why the outputs cannot be compared, or what else is wrong, or None.
     """
 
     function: str
@@ -54,6 +60,8 @@ def check(
     The file runs in a new process that imports neither Keras nor this package: a SavedModel in
     TensorFlow, a `.tflite` file in LiteRT and an `.onnx` file in ONNX Runtime, each call after the
     other in one session, as in an application. Give calls of different lengths, short ones first.
+    On Linux, if memray is installed, it is also a difference if LiteRT's workspace grows after the
+    first call, because LiteRT may then give wrong outputs: see docs/litert-workspace.md.
 
     Args:
         path: What `to_saved_model`, `to_tflite` or `to_onnx` returned.
@@ -96,25 +104,57 @@ def check(
             "Argument `inputs` must hold calls for at least one of the functions "
             f"{tuple(given)}, by its name. Received: {_form(of_each)}"
         )
-    found: list[Difference] = []
-    calls = {}
+    calls: dict[str, list[Mapping[str, Any]]] = {}
+    files: dict[tuple[Path, Path], list[str]] = {}
     for name, of_one in of_each.items():
-        function = given[name]
-        calls[name] = _listed(of_one, function.defaults or {})
-        _check_inputs(name, function, calls[name])
-        expected = [
-            {key: _as_array(x) for key, x in named(_called(function, call))} for call in calls[name]
-        ]
-        batches = {f"{i:03d}": dict(call) for i, call in enumerate(calls[name])}
-        file, program = _place_of(path, name, is_alone=functions is None)
-        try:
-            results = outputs_of(run_program(program, Job(str(file), (name,)), batches, {}), name)
-        except RuntimeError as error:
-            found.append(Difference(name, 0, "", np.inf, str(error)))
-            continue
-        for i, (number, outputs) in enumerate(zip(batches, expected, strict=True)):
-            found += _differences(name, i, outputs, results.get(number, {}), atol)
+        calls[name] = _listed(of_one, given[name].defaults or {})
+        _check_inputs(name, given[name], calls[name])
+        place = _place_of(path, name, is_alone=functions is None)
+        files.setdefault(place, []).append(name)
+    found: list[Difference] = []
+    for (file, program), names in files.items():
+        results, problems = _outputs(file, program, {name: calls[name] for name in names})
+        found += problems
+        for name, outputs in results.items():
+            for i, (call, of_call) in enumerate(zip(calls[name], outputs, strict=True)):
+                expected = {key: _as_array(x) for key, x in named(_called(given[name], call))}
+                found += _differences(name, i, expected, of_call, atol)
     return found
+
+
+def _outputs(
+    file: Path, program: Path, calls: Calls
+) -> tuple[dict[str, list[Arrays]], list[Difference]]:
+    """Run the functions of a file in one process; return the outputs of each call, and problems.
+
+    If the process fails, each function gets a process of its own, so that the others can be
+    compared.
+    """
+    batches: Batches = {}
+    numbers: dict[str, list[str]] = {name: [] for name in calls}
+    for name, call in [(name, call) for name, of_one in calls.items() for call in of_one]:
+        numbers[name].append(f"{len(batches):03d}")
+        batches[numbers[name][-1]] = dict(call)
+    can_watch = find_spec("memray") is not None
+    try:
+        job = Job(str(file), tuple(calls), calls=numbers, watched=can_watch)
+        found = run_program(program, job, batches, {})
+    except RuntimeError as error:
+        if len(calls) == 1:
+            return {}, [Difference(name, 0, "", np.inf, str(error)) for name in calls]
+        each = [_outputs(file, program, {name: of_one}) for name, of_one in calls.items()]
+        results = {name: outputs for of_one, _ in each for name, outputs in of_one.items()}
+        return results, [problem for _, problems in each for problem in problems]
+    results = {
+        name: [outputs_of(found, name).get(number, {}) for number in numbers[name]]
+        for name in calls
+    }
+    grown = int(found["grown"]) if can_watch else 0
+    problem = (
+        f"LiteRT's workspace grew to {grown:,} bytes after the first call, and outputs may be "
+        "wrong then: export with a larger `longest`"
+    )
+    return results, [Difference(next(iter(calls)), 0, "", np.inf, problem)] * bool(grown)
 
 
 def run_program(
@@ -201,6 +241,12 @@ def _check_inputs(name: str, function: Function, calls: Sequence[Mapping[str, An
                 f"Argument `inputs` must give `{name}` its inputs {sorted(expected)}. "
                 f"Received: call {i} with {sorted(call)}"
             )
+        for key, spec in function.specs.items():
+            if not fits(call[key].shape, spec.shape):
+                raise ValueError(
+                    f"Argument `inputs` must give `{name}` an array `{key}` of shape "
+                    f"{tuple(spec.shape)}. Received: call {i} with {call[key].shape}"
+                )
 
 
 def _form(inputs: Any) -> str:

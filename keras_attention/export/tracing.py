@@ -146,10 +146,10 @@ class ModelFunctions:
         import tensorflow as tf
 
         is_open = any(None in spec.shape.as_list() for spec in self.specs[name].values())
-        function = self.given[name]
         if self.longest is not None and is_open:
-            inputs = with_reserved_workspace(inputs, self.model, self.longest, function.hypotheses)
-        outputs = dict(named(function.call(**inputs)))
+            most = max(function.hypotheses for function in self.given.values())
+            inputs = with_reserved_workspace(inputs, self.model, self.longest, most)
+        outputs = dict(named(self.given[name].call(**inputs)))
         if not outputs:
             raise ValueError(f"The function `{name}` must return tensors. Received: none")
         return {key: tf.identity(x, key) for key, x in outputs.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from keras_attention.ids import PADDING_ID
 from keras_attention.types import Shape, Tensor
 
 NO_CLASS = -1
+_ROUNDING = 1e-3  # of probabilities in low precision
 _LEAST_PROBABILITY = float(np.finfo("float32").tiny)
 
 
@@ -31,10 +33,11 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
         label_smoothing: eps, at least 0 and below 1.
 
     Returns:
-        Loss per token, (B, T), in nats.
+        Loss per token, (B, T), in nats; in a graph, NaN for an id that is no class.
 
     Raises:
-        ValueError: If the shapes do not match, or `logits` is the output of a softmax.
+        ValueError: If the shapes do not match, `logits` is the output of a softmax, or, where
+            values are known, an id is no class.
 
     Reference: Szegedy et al. 2016, section 7 (label smoothing).
     """
@@ -43,7 +46,34 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
     targets = targets_for(logits.shape, targets)
     if len(targets.shape) == len(logits.shape):
         return _cross_entropy_of_distributions(logits, targets, label_smoothing)
-    return backend.cross_entropy(logits, ops.cast(targets, "int32"), label_smoothing)
+    targets = ops.cast(targets, "int32")
+    _check_are_classes(targets, logits.shape[-1])
+    losses = backend.cross_entropy(logits, targets, label_smoothing)
+    are_classes = ops.logical_and(targets >= 0, targets < logits.shape[-1])
+    return ops.where(are_classes, losses, float("nan"))
+
+
+def _check_are_classes(targets: Tensor, classes: int) -> None:
+    """Raise `ValueError` unless ids are classes, where their values are known."""
+    if not backend.is_concrete(targets):
+        return
+    values = ops.convert_to_numpy(targets)
+    if values.size and not (values.min() >= 0 and values.max() < classes):
+        raise ValueError(
+            f"Target ids must be from 0 to {classes - 1}, as there are logits for {classes} "
+            "classes; MaskedCrossEntropy(ignore_class=...) names another id of padding. "
+            f"Received: ids from {values.min()} to {values.max()}"
+        )
+
+
+def check_ignore_class(ignore_class: Any) -> None:
+    """Raise `TypeError` unless the ignored class is an integer or None."""
+    if ignore_class is not None and not isinstance(ignore_class, Integral):
+        raise TypeError(
+            "Argument `ignore_class` must be the id of padding, an integer, or None; weights of "
+            "zero in `sample_weight` leave out other ids. "
+            f"Received: ignore_class={ignore_class!r}"
+        )
 
 
 def _cross_entropy_of_distributions(
@@ -166,13 +196,17 @@ class MaskedCrossEntropy(keras.losses.Loss):
         sample_weight: (B,), (B, T) or None.
 
     Returns:
-        A scalar, in nats per token; 0 if the whole batch is padding.
+        A scalar, in nats per token; 0 if the whole batch is padding. NaN if there is an id that is
+        no class (TensorFlow stops with its own error on a CPU), or, with `from_logits=False`, a
+        probability below 0.
 
     Raises:
+        TypeError: If `ignore_class` is neither an integer nor None.
         ValueError: If `label_smoothing` is out of range, the shapes do not match, or
             `from_logits=True` and `y_pred` is the output of a softmax. Only TensorFlow knows the
-            latter. Where the values of the first batch are known, as with `run_eagerly=True`, the
-            loss warns if they are probabilities instead of logits, or the reverse.
+            latter. Where values are known, as with `run_eagerly=True`, an id that is no class is
+            an error, too, and the loss warns if the values of the first batch are probabilities
+            instead of logits, or the reverse.
 
     Example:
         One token among four equally likely ones, `log 4`, and padding:
@@ -196,6 +230,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
         kwargs = {"reduction": "mean_with_sample_weight", **kwargs}
         super().__init__(name=name, **kwargs)
         check_fraction("label_smoothing", label_smoothing)
+        check_ignore_class(ignore_class)
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
         self.ignore_class = ignore_class
@@ -217,7 +252,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the cross-entropy of each token, (B, T)."""
         if not self.from_logits:
-            y_pred = ops.log(ops.maximum(ops.cast(y_pred, "float32"), _LEAST_PROBABILITY))
+            y_pred = _log_of(ops.cast(y_pred, "float32"))
         y_true = targets_for(y_pred.shape, y_true, "y_true")
         ignored, is_ids = self.ignore_class, len(y_true.shape) < len(y_pred.shape)
         if is_ids and ignored is not None and not 0 <= ignored < y_pred.shape[-1]:
@@ -228,6 +263,12 @@ class MaskedCrossEntropy(keras.losses.Loss):
         """Return the constructor's arguments."""
         names = ("label_smoothing", "from_logits", "ignore_class")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _log_of(probabilities: Tensor) -> Tensor:
+    """Logarithms: finite at 0, NaN for what is no probability: clearly below 0."""
+    logs = ops.log(ops.maximum(probabilities, _LEAST_PROBABILITY))
+    return ops.where(probabilities < -_ROUNDING, float("nan"), logs)
 
 
 def ids_of(targets: Tensor, rank: int, padding: int) -> Tensor:

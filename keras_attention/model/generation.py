@@ -24,7 +24,7 @@ from keras_attention.decoding import (
     forced_decoding,
 )
 from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
-from keras_attention.ids import END_ID, START_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID
 from keras_attention.model.compiled import CompiledFunctions
 from keras_attention.model.contract import (
     check_facts,
@@ -255,7 +255,7 @@ class StepModel:
         Args:
             source: What `source_specs` describes. Ids (B, S) are padded with 0 on the right, or are
                 rows of different lengths, which are padded: a list of lists, or a ragged tensor of
-                TensorFlow.
+                TensorFlow. A row of padding alone fills a batch; its hypotheses mean nothing.
             search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`; None for greedy.
             max_length: Maximum tokens per hypothesis, including the end token, which truncated
                 hypotheses lack.
@@ -271,7 +271,8 @@ class StepModel:
         Raises:
             ValueError: If the source does not fit its specs, or ids lie outside the vocabulary or
                 have padding anywhere but on the right; if `prefix` or `allowed` has the wrong
-                shape; or if the model's outputs are not finite.
+                shape; if `max_length` leaves no room for the prefix or a minimum length; or if the
+                model's outputs are not finite.
             TypeError: If `search` is not a search.
         """
         check_positive("max_length", max_length)
@@ -283,7 +284,7 @@ class StepModel:
             )
         source = self.checked_source(source)
         rows = _rows(source)
-        given = _checked_constraints(rows, self.target_vocabulary, prefix, allowed)
+        given = _checked_constraints(rows, self.target_vocabulary, max_length, prefix, allowed)
         is_constrained = bool(given or search.constraints)
         if isinstance(search, SamplingSearch):
             given["uniform"] = search.draw(rows, max_length)
@@ -390,7 +391,7 @@ def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint,
 
 
 def _checked_constraints(
-    rows: int, vocabulary: int, prefix: Any, allowed: Any
+    rows: int, vocabulary: int, max_length: int, prefix: Any, allowed: Any
 ) -> dict[str, np.ndarray]:
     """Validate `prefix` and `allowed` and return those given, in the form `search` takes."""
     given = {}
@@ -400,6 +401,12 @@ def _checked_constraints(
             raise ValueError(
                 "Argument `prefix` must have as many rows as `source`. "
                 f"Received: {rows} sources, prefix of {given['prefix'].shape}"
+            )
+        longest = int((given["prefix"] != PADDING_ID).sum(axis=1).max())
+        if longest > max_length:
+            raise ValueError(
+                "Argument `prefix` must not be longer than `max_length`. "
+                f"Received: a prefix of {longest} tokens, max_length={max_length}"
             )
     if allowed is not None:
         mask = np.asarray(allowed)

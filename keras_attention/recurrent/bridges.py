@@ -85,7 +85,8 @@ class Bridge(Composite):
         super().__init__(**kwargs)
         check_one_of("kind", kind, BRIDGES)
         check_one_of("states_per_direction", states_per_direction, (1, 2, None))
-        if not all(isinstance(cell, list | tuple) for cell in sizes):
+        are_lists = isinstance(sizes, list | tuple)
+        if not are_lists or not all(isinstance(cell, list | tuple) for cell in sizes):
             raise TypeError(
                 "Argument `sizes` must hold one list of state sizes per cell, for example "
                 f"[[512, 512]] for one LSTM cell. Received: sizes={sizes}"
@@ -109,6 +110,11 @@ class Bridge(Composite):
             raise ValueError(
                 "Argument `states` must be a list of tensors (B, U). "
                 f"Received: one tensor, states.shape={tuple(states_shape)}"
+            )
+        if any(isinstance(size, list | tuple) for shape in states_shape for size in shape):
+            raise ValueError(
+                "Argument `states` must be a flat list of tensors (B, U), those of one layer. "
+                f"Received: nested lists, of shapes {states_shape}"
             )
         kinds = self._kinds(len(states_shape))
         available, *others = (

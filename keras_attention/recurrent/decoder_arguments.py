@@ -9,10 +9,10 @@ import keras
 from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
-from keras_attention.attention.base import check_values, context_size, shape_of
+from keras_attention.attention.base import check_prepared, check_values, context_size, shape_of
 from keras_attention.cells.protocol import stack_state_sizes, symbolic_states, zero_states
 from keras_attention.cells.stack import States, split_states
-from keras_attention.checks import check_sequence, check_shape
+from keras_attention.checks import check_mask, check_sequence, check_shape
 from keras_attention.types import Nest, Tensor
 
 
@@ -76,20 +76,23 @@ class StateLayout(NamedTuple):
         if given is None:
             return zeros
         given = keras.tree.flatten(given)
-        for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
-            check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
         of_cells = len(stack_state_sizes(self.cells))
         if len(given) not in (of_cells, len(zeros)):
             raise ValueError(
                 f"Argument `initial_state` must hold the {of_cells} states of the cells, or all "
-                f"{len(zeros)} tensors of the decoder's state. Received: {len(given)} states"
+                f"{len(zeros)} tensors of the decoder's state; `Bridge` makes the former of an "
+                f"encoder's. Received: {len(given)} states"
             )
+        for i, (state, zero) in enumerate(zip(given, zeros, strict=False)):
+            check_shape(f"initial_state[{i}]", state.shape, "the cells", zero.shape)
         given = [ops.cast(x, zero.dtype) for x, zero in zip(given, zeros, strict=False)]
         return given + zeros[len(given) :]
 
 
 def batch_size_of(memory: Memory | None, cell_states: Any) -> int | Tensor:
     """Return B; raise `ValueError` if neither the memory nor the states are given."""
+    if memory is not None:
+        check_prepared(memory)
     known = keras.tree.flatten((cell_states, None if memory is None else memory.values))
     known = [x for x in known if x is not None]
     if not known:
@@ -114,6 +117,7 @@ def check_inputs(
     check_sequence("inputs", inputs.shape)
     for name, x in {"inputs_mask": inputs_mask, "reads_output": reads_output}.items():
         if x is not None:
+            check_mask(name, x)
             check_shape(name, x.shape, "inputs", inputs.shape[:2])
     if reads_output is not None and inputs.shape[-1] != units:
         raise ValueError(

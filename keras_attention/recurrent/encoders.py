@@ -11,7 +11,12 @@ import keras
 from keras import ops
 
 from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
-from keras_attention.checks import check_fraction, check_positive, check_shape
+from keras_attention.checks import (
+    check_fraction,
+    check_masked_sequence,
+    check_positive,
+    check_sequence,
+)
 from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.recurrent.padding import (
@@ -76,6 +81,7 @@ class _Encoder(Composite):
 
     def build(self, inputs_shape: Shape) -> None:
         """Create the weights for inputs (B, S, D)."""
+        check_sequence("inputs", inputs_shape)
         features = inputs_shape[-1]
         for layer in self.layers:
             for lstm in layer.values():
@@ -91,7 +97,8 @@ class _Encoder(Composite):
         padded_on_one_side: bool = False,
     ) -> Tensor | tuple[Tensor, ...]:
         """Encode; see the class for arguments and results."""
-        mask = _checked(inputs, mask)
+        check_masked_sequence(inputs, mask)
+        mask = None if mask is None else step_mask(mask)
         encoded, read = unmasked(inputs, mask), mask
         may_have_holes = mask is not None and not padded_on_one_side
         if may_have_holes:
@@ -121,6 +128,7 @@ class _Encoder(Composite):
         padded_on_one_side: bool = False,
     ) -> keras.KerasTensor | tuple[keras.KerasTensor, ...]:
         """Return the symbolic results of `call`."""
+        check_masked_sequence(inputs, mask)
         batch, length = inputs.shape[:2]
         size, dtype = self.units * len(self.directions), self.compute_dtype
         states = [
@@ -289,10 +297,3 @@ def _at_end(outputs: Tensor, valid: Tensor, backward: bool) -> Tensor:
     order = (-steps if backward else steps) - 1e9 * (1.0 - ops.cast(valid, "float32"))
     is_end = ops.equal(order, ops.max(order, axis=1, keepdims=True))
     return ops.sum(ops.where(is_end, outputs, 0.0) + 0.0 * valid, axis=1)
-
-
-def _checked(inputs: Tensor, mask: Tensor | None) -> Tensor | None:
-    if mask is None:
-        return None
-    check_shape("mask", mask.shape[:2], "inputs", inputs.shape[:2])
-    return step_mask(mask)

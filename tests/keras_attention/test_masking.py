@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.masking import masked_softmax
+from keras_attention.masking import masked_softmax, unmasked
 from tests import reference
 from tests.arrays import length_mask, to_numpy, uniform
 
@@ -69,6 +69,16 @@ def test_adding_a_constant_changes_nothing() -> None:
 def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"`mask`.*shape.*Received: mask.shape="):
         masked_softmax(uniform(B, T, S, seed=1), np.ones(shape, bool))
+
+
+def test_a_mask_of_numbers_is_refused() -> None:
+    scores = uniform(B, S, seed=1)
+    with pytest.raises(ValueError, match=r"`mask` must be boolean.*Received: mask of float64"):
+        masked_softmax(scores, np.zeros((B, S)))
+    with pytest.raises(ValueError, match=r"`mask` must be boolean"):
+        unmasked(scores, [0.0] * B)
+    lists = length_mask([7, 2, 5], S).tolist()
+    np.testing.assert_array_equal(masked_softmax(scores, lists)[1, 2:], 0.0)
 
 
 def test_a_source_of_one_word_gets_everything_without_a_warning() -> None:

@@ -121,7 +121,7 @@ def read_corpus(
         on_problem: What to do with a line that is not UTF-8, contains NUL characters, has the wrong
             number of columns, or only white space on one side: raise an `"error"`, or `"drop"` it
             and report it.
-        advice: Lines to append to the error about such lines.
+        advice: Lines to append to the error about such lines, if others can be used.
         columns: How the caller selects two columns, for the error about their number.
 
     Returns:
@@ -152,14 +152,15 @@ def read_corpus(
             else:
                 pairs.append(pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
+    hints = []
     if report.of("columns") and files.columns is None:
         hint = f"A line must be SOURCE TAB TARGET; to use two of several columns, set {columns}."
-        advice = [hint, *advice]
-    if problems and on_problem == "error":
-        raise CorpusError("\n".join([f"Some lines are not valid pairs: {report}", *advice]))
+        hints = [hint]
     if not pairs:
         asked = ", ".join(files.tsv or (*files.source, *files.target))
-        raise CorpusError("\n".join([f"There are no valid pairs in {asked}: {report}", *advice]))
+        raise CorpusError("\n".join([f"There are no valid pairs in {asked}: {report}", *hints]))
+    if problems and on_problem == "error":
+        raise CorpusError("\n".join([f"Some lines are not valid pairs: {report}", *hints, *advice]))
     return Corpus(pairs, report)
 
 

@@ -5,13 +5,31 @@ from __future__ import annotations
 import sys
 from functools import cache
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from runner import HOST_LOOP, Function, Job, main  # type: ignore[import-not-found]
+from allocations import watched  # type: ignore[import-not-found]
+from runner import HOST_LOOP, Arrays, Function, Job, main  # type: ignore[import-not-found]
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """Open a signature of a TFLite file."""
-    return _interpreter(path, threads).get_signature_runner(signature)
+    """Open a signature of a TFLite file; it refuses other sizes than those that the file fixes."""
+    runner = _interpreter(path, threads).get_signature_runner(signature)
+    fixed = {name: x["shape_signature"] for name, x in runner.get_input_details().items()}
+
+    def call(**inputs: np.ndarray) -> Arrays:
+        for name, x in inputs.items():
+            expected = tuple(map(int, fixed[name]))
+            same = x.ndim == len(expected) and np.all(
+                (fixed[name] == -1) | (fixed[name] == x.shape)
+            )
+            if not same:
+                raise ValueError(
+                    f"the file takes `{name}` of shape {expected}, where -1 is any size. "
+                    f"Received: {x.shape}"
+                )
+        return runner(**inputs)
+
+    return call
 
 
 def takes_one_row(job: Job, signature: str) -> bool:
@@ -32,5 +50,6 @@ if __name__ == "__main__":
             open_artefact,
             forbidden=("keras", "keras_attention", "tensorflow"),
             takes_one_row=takes_one_row,
+            watched=watched,
         )
     )

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ Arrays = dict[str, np.ndarray]
 Batches = dict[str, Arrays]
 Function = Callable[..., Arrays]
 Opener = Callable[[str, str, int], Function]
+Watch = Callable[[], AbstractContextManager[list[int]]]
 HOST_LOOP = "encode + decode_step"
 FAILED = 3
 _ROUNDS = 3
@@ -36,6 +38,8 @@ class Job:
         outputs: The `.npz` file to write: `SIGNATURE/NNN/NAME`, and `SIGNATURE/latency` in ms.
         timed: An `.npz` file of single inputs without padding, to time one by one.
         threads: The number of threads of the runtime.
+        calls: The batches NNN that each signature is called with; None for all of them.
+        watched: Whether to record the memory that the runtime allocates after the first call.
         start_id, end_id, max_length: Settings for the loop on the host.
     """
 
@@ -45,6 +49,8 @@ class Job:
     outputs: str = ""
     timed: str = ""
     threads: int = 1
+    calls: Mapping[str, Sequence[str]] | None = None
+    watched: bool = False
     start_id: int = 1
     end_id: int = 2
     max_length: int = 0
@@ -58,6 +64,7 @@ def main(
     opener: Opener,
     forbidden: Sequence[str],
     takes_one_row: Callable[[Job, str], bool] = lambda job, signature: False,
+    watched: Watch | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run the job in the file given on the command line.
@@ -66,12 +73,13 @@ def main(
         opener: `opener(artefact, signature, threads)` returns a function of named arrays.
         forbidden: Modules that must not be imported.
         takes_one_row: Whether a signature of the artefact takes only a batch size of 1.
+        watched: `watched()` is a context that records the sizes of the runtime's allocations.
         arguments: The command-line arguments.
 
     Returns:
         0, or `FAILED` after one line on stderr.
     """
-    return do(lambda job: _run(job, opener, takes_one_row), forbidden, arguments)
+    return do(lambda job: _run(job, opener, takes_one_row, watched), forbidden, arguments)
 
 
 def do(
@@ -99,17 +107,29 @@ def do(
     return 0
 
 
-def _run(job: Job, opener: Opener, takes_one_row: Callable[[Job, str], bool]) -> Arrays:
+def _run(
+    job: Job,
+    opener: Opener,
+    takes_one_row: Callable[[Job, str], bool],
+    watched: Watch | None,
+) -> Arrays:
     outputs: Arrays = {}
+    sizes: list[int] = []
     inputs, timed = read_batches(job.inputs), read_batches(job.timed)
-    for signature in job.signatures:
-        function = function_of(job, signature, opener)
-        by_row = takes_one_row(job, signature)
-        for number, batch in inputs.items():
-            found = _row_by_row(function, batch) if by_row else function(**batch)
-            outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
-        if timed:
-            outputs[f"{signature}/latency"] = _latency(function, list(timed.values()))
+    with ExitStack() as after_first:
+        for signature in job.signatures:
+            function = function_of(job, signature, opener)
+            by_row = takes_one_row(job, signature)
+            for number in inputs if job.calls is None else job.calls[signature]:
+                batch = inputs[number]
+                found = _row_by_row(function, batch) if by_row else function(**batch)
+                outputs |= {f"{signature}/{number}/{name}": x for name, x in found.items()}
+                if job.watched and watched is not None:
+                    sizes, watched = after_first.enter_context(watched()), None
+            if timed:
+                outputs[f"{signature}/latency"] = _latency(function, list(timed.values()))
+    if job.watched:
+        outputs["grown"] = np.array(max(sizes, default=0))
     return outputs
 
 
@@ -162,7 +182,9 @@ def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, 
 def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:
     size = len(next(iter(batch.values())))
     rows = [function(**{k: x[i : i + 1] for k, x in batch.items()}) for i in range(size)]
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    if size == 1:
+        return rows[0]
+    return {name: np.concatenate([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 
 
 def _latency(function: Function, singles: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -330,6 +330,37 @@ def test_a_mask_of_another_shape_is_refused(mechanism: str, shape: tuple[int, ..
         built(mechanism)(query, value, value_mask=np.ones(shape, bool))
 
 
+@pytest.mark.parametrize("name", ["query_mask", "value_mask", "key_mask"])
+def test_a_mask_that_may_be_added_to_scores_is_refused(name: str) -> None:
+    """It is 0 where a position counts: read as booleans, it would say the opposite."""
+    query, value, _ = inputs("bahdanau")
+    size = T if name == "query_mask" else S
+    layer, mask = built("bahdanau"), np.zeros((B, size), "float32")
+    message = rf"`{name}` must be boolean.*`ops.equal\(mask, 0\)`.*Received: {name} of float32"
+    with pytest.raises(ValueError, match=message):
+        layer(query, value, **{name: mask})
+    with pytest.raises(ValueError, match=message):
+        layer(query, value, **{name: keras.Input((size,))})
+    layer(query, value, **{name: np.ones((B, size), "int32")})
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_step_takes_what_prepare_returns(mechanism: str) -> None:
+    query, value, _ = inputs(mechanism)
+    layer = built(mechanism)
+    layer(query, value)
+    calls: list[Callable[[], Any]] = [
+        lambda: layer.initial_state(value),
+        lambda: layer.step(query[:, 0], value, [None] * layer.state_count),
+        lambda: layer.attend(query, value, [None] * layer.state_count),
+    ]
+    for call in calls:
+        with pytest.raises(
+            TypeError, match=r"`memory` must come from `prepare`.*Received: memory="
+        ):
+            call()
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 @pytest.mark.parametrize("query_shape", [(B + 1, T, D), (B + 1, D), (1, D)])
 def test_a_query_batch_other_than_the_memory_batch_is_refused(

@@ -139,6 +139,8 @@ def test_refuses_shapes() -> None:
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, S + 1), bool))
     with pytest.raises(ValueError, match=r"`mask` must match `inputs`.*Received: "):
         built()(uniform(B, S, M, seed=1), mask=np.ones((B, 1, S), bool))
+    with pytest.raises(ValueError, match=r"`mask` must be boolean.*Received: mask of float32"):
+        built()(uniform(B, S, M, seed=1), uniform(B, S, M, seed=1))
 
 
 def test_an_alignment_is_not_a_name() -> None:

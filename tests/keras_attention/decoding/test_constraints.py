@@ -185,7 +185,7 @@ def test_where_nothing_is_left_there_is_no_hypothesis(search: Search) -> None:
 
 def test_a_prefix_wins_over_what_stands_before_it() -> None:
     prefix = Prefix(np.array([[3, 3, 3, 3]] * ROWS, "int32"))
-    constraints = (NoRepeatedNgram(1), MinLength(9), AllowedTokens(MASK))
+    constraints = (NoRepeatedNgram(1), MinLength(4), AllowedTokens(MASK))
     for search in (GreedySearch(constraints[:2]), BeamSearch(2, constraints=constraints[:2])):
         found = run(chain(seed=2, vocabulary=4), search, 4, AllowedTokens(MASK), prefix)
         assert to_numpy(found.ids)[:, 0].tolist() == [[3, 3, 3, 3]] * ROWS
@@ -201,9 +201,12 @@ def test_what_is_longer_than_the_maximum_forbids_nothing() -> None:
         strict=True,
     ):
         np.testing.assert_array_equal(to_numpy(one), to_numpy(other))
-    cut = run(searched, GreedySearch((MinLength(9),)), 3)
-    assert np.all(to_numpy(cut.lengths) == 3)
-    assert not np.any(to_numpy(cut.ids) == END)
+
+
+@pytest.mark.parametrize("kind", [GreedySearch, BeamSearch, SamplingSearch])
+def test_a_minimum_length_above_the_maximum_is_refused(kind: Any) -> None:
+    with pytest.raises(ValueError, match=r"Received: max_length=3, .*MinLength\(length=4\)"):
+        run(chain(seed=4), kind(constraints=(MinLength(4),)), 3)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_a_constraint_that_cannot_be_is_refused(make: Callable[[], Any], message
 
 
 @pytest.mark.parametrize("search", [GreedySearch, BeamSearch, SamplingSearch])
-@pytest.mark.parametrize("constraints", [[MinLength(2)], (3,), (Prefix(PREFIX),)])
+@pytest.mark.parametrize("constraints", [[MinLength(2)], (3,), (Prefix(PREFIX),), (MinLength,)])
 def test_constraints_are_values(search: Any, constraints: Any) -> None:
     message = r"(?s)`constraints` must be a tuple of hashable.*`generate`.*Received: constraints="
     with pytest.raises(TypeError, match=message):

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
 
-from keras_attention.decoding import Hypotheses, MinLength, SamplingSearch, forced_decoding, sample
+from keras_attention.decoding import Hypotheses, SamplingSearch, forced_decoding, sample
 from tests import reference
 from tests.arrays import to_numpy
 from tests.keras_attention.decoding.test_search import (
@@ -49,6 +50,11 @@ def test_only_the_likeliest_is_greedy(options: SamplingSearch) -> None:
         np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=1e-6)
 
 
+def goes_on(allowed: Any, written: Any) -> Any:
+    """A constraint: every token but the end."""
+    return ops.logical_and(allowed, ops.not_equal(ops.arange(5), written.end_id))
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -61,7 +67,7 @@ def test_only_the_likeliest_is_greedy(options: SamplingSearch) -> None:
         # of the two likeliest 4/7 < 0.6, of all 0.4 + 0.3 >= 0.6
         ({"top_k": 2, "top_p": 0.5}, [0, 0, 0, 0, 1]),
         ({"top_p": 1.0, "top_k": 99}, FIRST),
-        ({"constraints": (MinLength(2),)}, [0.05 / 0.9, 0.15 / 0.9, 0, 0.3 / 0.9, 0.4 / 0.9]),
+        ({"constraints": (goes_on,)}, [0.05 / 0.9, 0.15 / 0.9, 0, 0.3 / 0.9, 0.4 / 0.9]),
     ],
 )
 def test_tokens_come_as_often_as_they_should(

@@ -336,6 +336,22 @@ def test_a_negative_length_penalty_is_refused() -> None:
         BeamSearch(length_penalty=-0.5)
 
 
+def test_a_length_penalty_is_a_number() -> None:
+    message = r"`length_penalty` must be a number. Received: length_penalty='0.6'"
+    with pytest.raises(TypeError, match=message):
+        BeamSearch(length_penalty="0.6")
+    searched = chain(0)
+    with pytest.raises(TypeError, match=message):
+        beam_search(
+            searched.step,
+            searched.state(),
+            searched.start(),
+            end_id=END,
+            max_length=3,
+            length_penalty="0.6",
+        )
+
+
 @pytest.mark.parametrize("search", [greedily, lambda chain, n: beams(chain, n, 2)])
 def test_a_maximal_length_below_one_is_refused(search: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match=r"`max_length`.*Received: max_length=0"):

@@ -227,3 +227,53 @@ def test_sampling_needs_a_random_number_for_each_token() -> None:
     given = (searched.step, searched.state(), searched.start())
     with pytest.raises(ValueError, match=r"`uniform`.*Received: .*=\(3, 4, 5\), max_length=3"):
         sample(*given, uniform=NUMBERS, end_id=END, max_length=3)
+
+
+each_search = pytest.mark.parametrize("run", [RUNS[name] for name in ("greedy", "beam", "sample")])
+
+
+@each_run
+@pytest.mark.parametrize(
+    ("results", "kind", "message"),
+    [
+        (lambda found: (found[0], found[2]), TypeError, r"and the state\. Received: a tuple of 2"),
+        (lambda found: found[0], TypeError, r"weights or None, and the state\. Received: a "),
+        (lambda found: (found[0][:1], *found[1:]), ValueError, r"a row for each.* Received: \(1, "),
+        (lambda found: (found[0][:, None], *found[1:]), ValueError, r"log-probabilities \(N, V\)"),
+    ],
+)
+def test_a_step_returns_three_things(
+    run: Callable[..., Any], results: Callable[..., Any], kind: Any, message: str
+) -> None:
+    searched = chain(seed=3)
+
+    def step(tokens: Any, state: Any) -> Any:
+        return results(searched.step(tokens, state))
+
+    with pytest.raises(kind, match=rf"`step` must return.*{message}"):
+        run(step, searched.state(), searched.start())
+
+
+@each_search
+@pytest.mark.parametrize("start", [1, [1, 1], [[1]] * ROWS])
+def test_each_row_starts_with_a_token(run: Callable[..., Any], start: Any) -> None:
+    searched = chain(seed=3)
+    with pytest.raises(ValueError, match=r"`start_tokens` must be \(B,\), one .* Received: "):
+        run(searched.step, searched.state(), np.array(start))
+
+
+@pytest.mark.parametrize("search", [greedy_search, beam_search])
+@pytest.mark.parametrize("end_id", [V, (END, V), -1])
+def test_an_end_that_is_no_token_is_refused(search: Any, end_id: Any) -> None:
+    searched = chain(seed=3)
+    given = (searched.step, searched.state(), searched.start())
+    with pytest.raises(ValueError, match=rf"`end_id` must be a token, from 0 to {V - 1}.*Received"):
+        search(*given, end_id=end_id, max_length=3)
+
+
+@pytest.mark.parametrize("search", [greedy_search, beam_search])
+def test_the_attention_length_is_that_of_the_weights(search: Any) -> None:
+    searched = chain(seed=3)
+    given = (searched.step, searched.state(), searched.start())
+    with pytest.raises(ValueError, match=r"`attention_length` must be.*attention_length=4, .*3\)"):
+        search(*given, **ENDING, attention_length=S + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,43 @@ def test_a_beam_search_over_a_decoder_of_ones_own(file: str, tmp_path: Path) -> 
     given = [{"features": uniform(2, s, 7, seed=s)} for s in (1, 4, 9)]
     inputs = {"caption": given, "look": given[:1]}
     assert ka.export.check(path, model, inputs, functions=functions, atol=1e-5) == []
+
+
+def test_functions_of_a_file_run_in_one_process_unless_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an app: what one signature does to the others would show."""
+    started = []
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda *x, **y: started.append(x) or run(*x, **y))
+    model = forecaster()
+    specs = {
+        name: keras.InputSpec(shape=(None, None, size), dtype="float32")
+        for name, size in (("readings", 3), ("known", 2))
+    }
+    functions = {name: (lambda **given: model(given), specs) for name in ("one", "two")}
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite", functions=functions, batch_size=2)
+    inputs = {"one": calls(), "two": calls()}
+    assert ka.export.check(path, model, inputs, functions=functions, atol=1e-5) == []
+    assert len(started) == 1
+    inputs["two"] = calls(rows=3)
+    (found,) = ka.export.check(path, model, inputs, functions=functions, atol=1e-5)
+    assert (found.function, found.largest) == ("two", np.inf)
+    assert "takes `readings` of shape (2, -1, 3)" in str(found.problem)
+    assert len(started) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memray sees XNNPACK's workspace on Linux")
+def test_a_workspace_that_grows_is_a_difference(tmp_path: Path) -> None:
+    pytest.importorskip("memray")
+    model = forecaster()
+    long = [*calls(), calls()[0] | {"readings": uniform(2, 900, 3, seed=1)}]
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite", longest=900)
+    assert ka.export.check(path, model, long, atol=1e-5) == []
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite", longest=1)
+    found = ka.export.check(path, model, long, atol=1e-5)
+    assert "workspace grew to" in str(found[0].problem)
+    assert "`longest`" in str(found[0].problem)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +360,9 @@ def test_what_cannot_be_checked_is_told_why(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_text("a shopping list")
     with pytest.raises(ValueError, match="`inputs` must contain at least one call"):
         ka.export.check(tmp_path / "model.onnx", model, [])
+    wide = calls()[0] | {"readings": np.zeros((2, 4, 5), "float32")}
+    with pytest.raises(ValueError, match=r"`readings` of shape \(None, None, 3\).*call 1 with"):
+        ka.export.check(tmp_path / "model.onnx", model, [*calls()[:1], wide])
     (found,) = ka.export.check(tmp_path / "model.onnx", model, calls())
     assert found.largest == np.inf
     assert found.problem is not None

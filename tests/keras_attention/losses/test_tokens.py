@@ -154,6 +154,23 @@ def test_both_work_in_fit(mask_zero: bool) -> None:
     assert logs["masked_accuracy"] == pytest.approx(hits.mean(), rel=1e-5)
 
 
+def test_what_is_no_probability_makes_the_loss_nan() -> None:
+    """In a graph, where nobody sees the values; a loss that is a number would look like success."""
+    loss = ka.losses.MaskedCrossEntropy(from_logits=False)
+    shares = np.array([[[0.5, 0.5], [1.0, -1e-4]]], "float32")  # rounding is not wrong
+    logits = np.array([[[0.5, -1.5], [1.0, 2.0]]], "float32")
+    compiled = tf.function(lambda y_true, y_pred: loss(y_true, y_pred), autograph=False)
+    assert float(compiled(np.array([[1, 0]]), shares)) == pytest.approx(np.log(2.0))
+    assert np.isnan(compiled(np.array([[1, 1]]), logits))
+
+
+@pytest.mark.parametrize("ignored", [[0, 2], "pad", 1.5])
+def test_the_ignored_class_is_one_id(ignored: Any) -> None:
+    for kind in (ka.losses.MaskedCrossEntropy, ka.metrics.MaskedAccuracy):
+        with pytest.raises(TypeError, match=r"`ignore_class` must be .*integer, or None.*Received"):
+            kind(ignore_class=ignored)
+
+
 @pytest.mark.parametrize("label_smoothing", [-0.1, 1.0])
 def test_label_smoothing_out_of_range_is_refused(label_smoothing: float) -> None:
     message = rf"`label_smoothing`.*Received: label_smoothing={label_smoothing}"
@@ -348,7 +365,10 @@ def test_logits_may_be_far_apart() -> None:
 
 def test_a_target_out_of_the_vocabulary_is_an_error_or_not_a_number() -> None:
     logits, targets = uniform(1, 2, V, seed=1), np.array([[1, V]])
+    for wrong in (targets, np.array([[1, -1]])):
+        with pytest.raises(ValueError, match=rf"from 0 to 6.*Received: ids from .*{wrong[0, 1]}"):
+            ka.losses.MaskedCrossEntropy()(wrong, logits)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"7 is not in \[0, 7\)"):
-        tokens.cross_entropy(logits, targets)
+        tf.function(tokens.cross_entropy)(logits, targets)
     losses = tf.function(tokens.cross_entropy, jit_compile=True)(logits, targets)
     assert np.isnan(losses.numpy()).tolist() == [[False, True]]  # as on GPUs

@@ -121,6 +121,7 @@ def test_a_graph_that_samples_needs_random_numbers(model: Any) -> None:
         ({"prefix": [[5, 6]]}, r"`prefix`.*rows.*Received: 3 sources, prefix of \(1, 2\)"),
         ({"prefix": [[7], [0], [0]]}, r"`prefix`.*0 to 6.*Received: prefix\[0, 0\]=7"),
         ({"prefix": [[0, 5]] * 3}, r"`prefix` must be padded with 0 on the right"),
+        ({"prefix": [[5] * 9] * 3, "max_length": 8}, r"`prefix`.*a prefix of 9 .*max_length=8"),
         ({"allowed": [True] * 6}, r"`allowed`.*= \(3, 7\).*Received: shape=\(6,\), dtype=bool"),
         ({"allowed": [1] * 7}, r"`allowed`.*boolean.*Received: shape=\(7,\), dtype=int64"),
     ],
@@ -183,7 +184,7 @@ def test_a_model_is_not_made_of_a_dictionary() -> None:
 @pytest.mark.parametrize("option", ["dropout", "coverage_loss"])
 def test_a_number_is_not_a_string(option: str) -> None:
     options: Any = {option: "0.1"}
-    with pytest.raises(ValueError, match=rf"`{option}` must .*Received: {option}='0.1'"):
+    with pytest.raises(TypeError, match=rf"`{option}` must be a number.*{option}='0.1'"):
         ka.Seq2SeqConfig(20, 20, **options)
 
 

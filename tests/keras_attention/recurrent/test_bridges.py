@@ -165,3 +165,15 @@ def test_one_state_alone_is_no_list_of_states() -> None:
 def test_states_per_direction_is_one_or_two() -> None:
     with pytest.raises(ValueError, match=r"`states_per_direction` must be one of .*Received: .*=3"):
         ka.recurrent.Bridge([[6]], states_per_direction=3)
+
+
+def test_nested_states_are_those_of_several_layers() -> None:
+    pair = [uniform(B, E, seed=1)] * 2
+    with pytest.raises(ValueError, match=r"`states` must be a flat list.*Received: nested lists"):
+        ka.recurrent.Bridge([[6, 6]])([pair, pair])
+
+
+@pytest.mark.parametrize("sizes", [6, [6], None])
+def test_sizes_are_lists_of_lists(sizes: Any) -> None:
+    with pytest.raises(TypeError, match=r"`sizes` must hold one list .*per cell.*Received: sizes="):
+        ka.recurrent.Bridge(sizes)

@@ -373,6 +373,28 @@ def test_refuses_what_is_no_cell() -> None:
         ka.AttentionDecoder("lstm", None)
 
 
+@pytest.mark.parametrize("cell", [keras.layers.ConvLSTM2D(3, 3).cell])
+def test_refuses_a_cell_whose_states_are_no_vectors(cell: Any) -> None:
+    with pytest.raises(TypeError, match=r"`cell`.*`state_size`.*positive integers.*Received: "):
+        ka.AttentionDecoder(cell, None)
+
+
+def test_refuses_a_list_of_inputs_and_memory() -> None:
+    decoder = ka.AttentionDecoder(keras.layers.LSTMCell(U), ka.BahdanauAttention(A))
+    message = r"`inputs` must be one tensor; .* names of their arguments. Received: 2 tensors"
+    with pytest.raises(ValueError, match=message):
+        decoder([inputs(), memory()])
+
+
+@pytest.mark.parametrize("method", ["initial_state", "step"])
+def test_each_call_by_itself_refuses_a_memory_that_was_not_prepared(method: str) -> None:
+    decoder = usual()
+    raw, state = memory(), decoder.initial_state(decoder.prepare(memory()))
+    given = {"initial_state": [raw], "step": [inputs()[:, 0], state, raw]}
+    with pytest.raises(TypeError, match=r"`memory` must come from `prepare`.*Received: memory="):
+        getattr(decoder, method)(*given[method])
+
+
 def test_refuses_weights_without_attention() -> None:
     decoder = ka.AttentionDecoder(keras.layers.LSTMCell(U), None)
     with pytest.raises(ValueError, match=r"`return_attention_scores`.*Received: .*True"):
@@ -429,6 +451,9 @@ def test_a_memory_is_prepared_only_if_it_is_like_the_one_that_the_layer_was_buil
 def test_refuses_a_state_of_another_length() -> None:
     with pytest.raises(ValueError, match=r"`initial_state`.*2.*3.*Received: 1 state"):
         usual()(inputs(), memory=memory(), initial_state=[np.zeros((B, U), "float32")])
+    _, *both = ka.BiLSTMEncoder(U - 1)(memory())
+    with pytest.raises(ValueError, match=r"`initial_state`.*`Bridge`.*Received: 4 states"):
+        usual()(inputs(), memory=memory(), initial_state=both)
 
 
 def test_refuses_inputs_of_another_batch_than_the_memory() -> None:
@@ -439,6 +464,13 @@ def test_refuses_inputs_of_another_batch_than_the_memory() -> None:
 def test_refuses_a_memory_mask_of_another_shape() -> None:
     with pytest.raises(ValueError, match=r"mask`.*Received: "):
         usual()(inputs(), memory=memory(), memory_mask=np.ones((B, S + 1), bool))
+
+
+@pytest.mark.parametrize("name", ["inputs_mask", "memory_mask"])
+def test_refuses_a_mask_of_numbers(name: str) -> None:
+    mask = np.ones((B, T if name == "inputs_mask" else S), "float32")
+    with pytest.raises(ValueError, match=rf"`{name}` must be boolean.*Received: {name} of float32"):
+        usual()(inputs(), memory=memory(), **{name: mask})
 
 
 @pytest.mark.parametrize("attention_layer", [[keras.layers.Dense(3)], 3, keras.layers.Dense])

@@ -206,3 +206,24 @@ def test_a_step_of_training_reaches_every_weight(kind: str) -> None:
 def test_refuses(kind: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ENCODERS[kind](**arguments)
+
+
+@each_encoder
+def test_refuses_inputs_that_are_no_sequence(kind: str) -> None:
+    x = np.ones((2, 3, 4), "float32")
+    cases: list[tuple[Any, str]] = [
+        ([x, x], r"`inputs` must be one tensor.*Received: 2 tensors"),
+        (x[:, :0], r"`inputs` must have at least one position.*shape=\(2, 0, 4\)"),
+        (x[0], r"`inputs` must have the axes \(batch, length, features\)"),
+    ]
+    for given, message in cases:
+        with pytest.raises(ValueError, match=message):
+            ENCODERS[kind](5)(given)
+    with pytest.raises(ValueError, match=r"`mask` must be boolean.*Received: mask of float32"):
+        ENCODERS[kind](5)(x, mask=np.ones((2, 3), "float32"))
+
+
+@each_encoder
+def test_a_dropout_is_a_number(kind: str) -> None:
+    with pytest.raises(TypeError, match=r"`dropout` must be a number. Received: dropout='0.1'"):
+        ENCODERS[kind](5, dropout="0.1")

@@ -247,6 +247,15 @@ def test_a_corpus_without_any_pair_is_an_error(data: bytes) -> None:
         read_corpus(tsv(data), on_problem="drop")
 
 
+@pytest.mark.parametrize("data", [b"a, b\nc, d\n", "a\tb\n".encode("utf-16-le")])
+def test_to_drop_every_line_is_no_advice(data: bytes) -> None:
+    with pytest.raises(CorpusError, match=r"^There are no valid pairs in a\.tsv") as error:
+        read_corpus(tsv(data), advice=["Drop them."])
+    assert "Drop them" not in str(error.value)
+    with pytest.raises(CorpusError, match=r"^Some lines are not valid pairs.*\n[\s\S]*Drop them"):
+        read_corpus(tsv(b"a\tb\n" + data), advice=["Drop them."])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
