@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from keyword import iskeyword
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -99,7 +101,9 @@ def checked_functions(
         ValueError: If there is none, a name is not an identifier, or inputs are not known.
     """
     if functions is None:
-        return {CALL: call_of(model, signature)}
+        call = call_of(model, signature)
+        _check_names(call.specs)
+        return {CALL: call}
     given = {}
     for name, one in functions.items():
         if not isinstance(one, tuple) or len(one) < 2 or not isinstance(one[1], Mapping):
@@ -108,15 +112,26 @@ def checked_functions(
                 f"and a dictionary of their specs. Received: functions[{name!r}]={one!r}"
             )
         given[name] = Function(*one)
-        for text in (name.replace(".", "_"), *given[name].specs):
-            if not str(text).isidentifier():
-                raise ValueError(
-                    "Argument `functions` must have names that are Python identifiers, for the "
-                    f"functions and their inputs. Received: {text!r}"
-                )
+        _check_names((name.replace(".", "_"), *given[name].specs))
     if not given:
         raise ValueError("Argument `functions` must hold at least one function. Received: none")
     return given
+
+
+def _check_names(names: Iterable[Any]) -> None:
+    for name in names:
+        if not str(name).isidentifier() or iskeyword(str(name)):
+            raise ValueError(
+                "Functions and inputs must have names that are Python identifiers: rename the "
+                "`keras.Input`, or the key in `input_signature` or `functions`. "
+                f"Received: {name!r}"
+            )
+
+
+def check_is_no_folder(path: Path) -> None:
+    """Raise `IsADirectoryError` if the path of a file is that of a folder."""
+    if path.is_dir():
+        raise IsADirectoryError(f"Argument `path` must be that of a file. Received: folder {path}")
 
 
 def refuse_defaults(format_name: str, given: Mapping[str, Function]) -> None:

@@ -15,6 +15,7 @@ from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
     Functions,
     check_exportable,
+    check_is_no_folder,
     checked_functions,
     refuse_defaults,
 )
@@ -63,6 +64,7 @@ def to_tflite(
     Raises:
         ValueError: If Keras runs on another backend, the model is not built, its inputs are not
             known, or `precision` is unknown.
+        IsADirectoryError: If `path` is a folder.
         RuntimeError: If the model needs operations that are not builtin.
 
     Example:
@@ -78,6 +80,7 @@ def to_tflite(
     """
     check_one_of("precision", precision, tuple(_BYTES))
     path = Path(path)
+    check_is_no_folder(path)
     check_exportable(model)
     check_positive("batch_size", batch_size)
     given = checked_functions(model, input_signature, functions)

@@ -14,6 +14,7 @@ from keras_attention.export.functions import (
     Functions,
     OfText,
     check_exportable,
+    check_is_no_folder,
     checked_functions,
     refuse_defaults,
 )
@@ -57,6 +58,8 @@ def to_onnx(
     Raises:
         ValueError: If Keras runs on another backend, the model is not built, its inputs are not
             known, or `precision` is unknown.
+        IsADirectoryError: If `path` is a folder, without `functions`.
+        NotADirectoryError: If `path` is a file, with `functions`.
         RuntimeError: If the model cannot be converted.
 
     Example:
@@ -74,6 +77,13 @@ def to_onnx(
 
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
+    if functions is None:
+        check_is_no_folder(path)
+    elif path.is_file():
+        raise NotADirectoryError(
+            "Argument `path` must be a folder, where each of the `functions` becomes a file. "
+            f"Received: file {path}"
+        )
     check_exportable(model)
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("ONNX", given)

@@ -161,9 +161,14 @@ def test_functions_of_a_file_run_in_one_process_unless_one_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in an app: what one signature does to the others would show."""
-    started = []
+    started: list[Any] = []
     run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda *x, **y: started.append(x) or run(*x, **y))
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        started.append(arguments)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "run", counted)
     model = forecaster()
     specs = {
         name: keras.InputSpec(shape=(None, None, size), dtype="float32")
@@ -306,6 +311,30 @@ def test_what_a_file_must_not_contain(file: str, kind: str, tmp_path: Path) -> N
 def test_functions_that_cannot_be(functions: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         ka.export.to_onnx(forecaster(), tmp_path / "model", functions=functions)
+
+
+@each_format
+@pytest.mark.parametrize("name", ["my-input", "class"])
+def test_an_input_needs_a_name_that_every_format_keeps(
+    file: str, name: str, tmp_path: Path
+) -> None:
+    inputs = keras.Input((3,), name=name)
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    with pytest.raises(ValueError, match=rf"rename the `keras.Input`.*Received: '{name}'"):
+        WRITERS[file](model, tmp_path / file)
+
+
+def test_a_path_of_the_wrong_kind_is_told_before_the_work(tmp_path: Path) -> None:
+    model = forecaster()
+    (tmp_path / "file").touch()
+    for write in (ka.export.to_tflite, ka.export.to_onnx):
+        with pytest.raises(IsADirectoryError, match=r"`path` must be that of a file. Received: "):
+            write(model, tmp_path)
+    functions = {"f": (lambda x: x, {"x": keras.InputSpec(shape=(1,))})}
+    with pytest.raises(NotADirectoryError, match=r"`path` must be a folder, .* Received: file "):
+        ka.export.to_onnx(model, tmp_path / "file", functions=functions)
+    with pytest.raises(FileExistsError, match=r"`path` must be a new folder or a SavedModel"):
+        ka.export.to_saved_model(model, tmp_path / "file")
 
 
 def test_functions_of_another_model(tmp_path: Path) -> None:
