@@ -80,11 +80,11 @@ def to_tflite(
     """
     check_one_of("precision", precision, tuple(_BYTES))
     path = Path(path)
-    check_is_no_folder(path)
     check_exportable(model)
     check_positive("batch_size", batch_size)
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("TFLite", given)
+    check_is_no_folder(path)
     on_strings = [name for name, function in given.items() if function.text]
     if on_strings:
         raise ValueError(

@@ -77,6 +77,9 @@ def to_onnx(
 
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     path = Path(path)
+    check_exportable(model)
+    given = checked_functions(model, input_signature, functions)
+    refuse_defaults("ONNX", given)
     if functions is None:
         check_is_no_folder(path)
     elif path.is_file():
@@ -84,9 +87,6 @@ def to_onnx(
             "Argument `path` must be a folder, where each of the `functions` becomes a file. "
             f"Received: file {path}"
         )
-    check_exportable(model)
-    given = checked_functions(model, input_signature, functions)
-    refuse_defaults("ONNX", given)
     texts = {name: function.text for name, function in given.items()}
     on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
     exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
