@@ -101,7 +101,12 @@ def cosine(query: Tensor, key: Tensor) -> Tensor:
     Reference: Graves et al. 2014 (Neural Turing Machines), equation 6.
     """
     query, key = _checked("cosine", query, key)
-    return dot(unit_vectors(query), unit_vectors(key))
+    return cosine_of_units(unit_vectors(query), unit_vectors(key))
+
+
+def cosine_of_units(query: Tensor, key: Tensor) -> Tensor:
+    """The cosines (B, T, S) of unit vectors (B, T, D) and (B, S, D), which rounding may exceed."""
+    return ops.clip(dot(query, key), -1.0, 1.0)
 
 
 def general(query: Tensor, key: Tensor, kernel: Tensor) -> Tensor:

@@ -161,6 +161,8 @@ class LuongAttention(Attention):
         """After projection, multiplicative scores are dot products and concat is additive."""
         if self.score == "concat":
             result = scores.additive(query, key, at_least_float32(self.v))
+        elif self.score == "cosine":
+            result = scores.cosine_of_units(query, key)
         else:
             result = scores.dot(query, key)
         return result * ops.cast(self.g, result.dtype) if self.scale else result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -269,10 +269,16 @@ class SentencePieceTokenizer:
         return tensorflow_text.SentencepieceTokenizer(self.model, out_type=tf.int32, name=name)
 
 
+def listed(name: str, texts: Iterable[str]) -> list[str]:
+    """Texts as a list; `TypeError` for a single string, and for what has no order."""
+    if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
+        raise TypeError(f"Argument `{name}` must be a list of strings. Received: {name}={texts!r}")
+    return list(texts)
+
+
 def _checked(name: str, texts: Iterable[str]) -> Iterator[str]:
     """Yield the texts after checking that they are strings that UTF-8 can encode."""
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"Argument `{name}` must be a list of strings. Received: {name}={texts!r}")
+    texts = listed(name, texts)
     for number, text in enumerate(texts, start=1):
         if not isinstance(text, str):
             raise TypeError(

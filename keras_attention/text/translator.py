@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from keras_attention.model.ensemble import Ensemble
 from keras_attention.model.generation import Search
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.runs import RunDirectory
-from keras_attention.text.tokenizer import SentencePieceTokenizer
+from keras_attention.text.tokenizer import SentencePieceTokenizer, listed
 from keras_attention.text.translation import ScoredPair, Translation
 
 BATCH_SIZE = 64
@@ -40,7 +40,8 @@ class Translator:
             section 3.3). Otherwise, unknown tokens are " ⁇ ".
 
     Call arguments:
-        texts: Strings. An empty text has an empty translation.
+        texts: Strings, in a list or any other iterable that has an order. An empty text has an
+            empty translation.
         search: `GreedySearch()`, `BeamSearch(...)` or `SamplingSearch(...)`, or None for the
             translator's own.
         batch_size: Number of texts, of similar length, to translate at once.
@@ -49,6 +50,7 @@ class Translator:
         A `Translation` for each text, in the order of the texts.
 
     Raises:
+        TypeError: If `texts` is a single string, a set or a dictionary, or holds no strings.
         ValueError: If a text is too long (the message gives its number), or, in the constructor, if
             `replace_unknown` is True and the model has no attention.
 
@@ -127,9 +129,10 @@ class Translator:
         )
 
     def __call__(
-        self, texts: Sequence[str], search: Search | None = None, batch_size: int = BATCH_SIZE
+        self, texts: Iterable[str], search: Search | None = None, batch_size: int = BATCH_SIZE
     ) -> list[Translation]:
         """Translate; see the class."""
+        texts = listed("texts", texts)
         ids = self.encode(texts)
         done: dict[int, Translation] = {}
         asked = [i for i, row in enumerate(ids) if len(row) > 1]
@@ -143,7 +146,7 @@ class Translator:
         return [done.get(i) or self._empty(row) for i, row in enumerate(ids)]
 
     def score(
-        self, sources: Sequence[str], targets: Sequence[str], batch_size: int = BATCH_SIZE
+        self, sources: Iterable[str], targets: Iterable[str], batch_size: int = BATCH_SIZE
     ) -> list[ScoredPair]:
         """Score given translations by forced decoding.
 
@@ -180,7 +183,7 @@ class Translator:
                 done[i] = self._scored(found, row, source_ids[i], target_ids[i])
         return [done[i] for i in range(len(lengths))]
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Source ids of each text, including the end token."""
         return _encode(self.source_tokenizer, texts, self.max_source_length, "text")
 
@@ -243,12 +246,10 @@ def _cut(attention: Any, row: int, target: int, source: int) -> Any:
 
 
 def _encode(
-    tokenizer: SentencePieceTokenizer, texts: Sequence[str], limit: int, name: str
+    tokenizer: SentencePieceTokenizer, texts: Iterable[str], limit: int, name: str
 ) -> list[list[int]]:
     """Ids of each text, including the end token; raises `ValueError` if a text is too long."""
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"Argument `{name}s` must be a list of strings. Received: {texts!r}")
-    texts = list(texts)
+    texts = listed(f"{name}s", texts)
     ids = [[*row, END_ID] for row in tokenizer.encode(texts)]
     for number, row in enumerate(ids, start=1):
         if len(row) > limit:

@@ -104,6 +104,17 @@ def test_cosine_is_between_minus_one_and_one_and_knows_no_length() -> None:
     np.testing.assert_allclose(to_numpy(ka.scores.cosine(17.0 * query, key)), scores, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_no_rounding_makes_a_cosine_larger_than_one(dtype: str) -> None:
+    """A third of these rounds to more than 1 otherwise."""
+    x = ops.cast(uniform(1, 200, 5, seed=3), dtype)
+    own = ka.LuongAttention("cosine", dtype=dtype)
+    own.build((None, None, 5), (None, None, 5))
+    both = [ka.scores.cosine(x, x), own.compute_scores(own.project_query(x), own.project_key(x))]
+    for scores in both:
+        assert np.abs(to_numpy(scores)).max() == 1.0
+
+
 def test_cosine_with_a_zero_vector_is_finite() -> None:
     assert np.isfinite(
         to_numpy(ka.scores.cosine(np.zeros((1, 1, D)), uniform(1, S, D, seed=1)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.model.compiled import MOST, CompiledFunctions
 from tests import reference
 from tests.keras_attention.model.test_seq2seq import (
     END,
@@ -85,6 +87,18 @@ def test_another_seed_is_not_compiled_anew(model: Any) -> None:
     assert sum(isinstance(key[0], ka.SamplingSearch) and key[0].width == 5 for key in known) == 1
     np.testing.assert_array_equal(first.ids, again.ids)
     assert np.any(first.scores != second.scores)
+
+
+def test_as_many_functions_as_are_in_use_are_kept() -> None:
+    """A service whose clients choose options would grow without end."""
+    functions = CompiledFunctions()
+    own = [functions.get(i, lambda x: x, []) for i in range(MOST)]
+    assert functions.get(0, lambda x: x, []) is own[0]
+    functions.get("another", lambda x: x, [])
+    assert len(functions.by_key) == MOST
+    assert functions.get(0, lambda x: x, []) is own[0]  # 1 was used least recently
+    assert 1 not in functions.by_key
+    assert copy.deepcopy(functions).by_key == {}
 
 
 def test_a_row_without_hypotheses(model: Any) -> None:

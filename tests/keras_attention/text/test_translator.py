@@ -145,9 +145,27 @@ def test_a_text_that_is_too_long_is_an_error_that_gives_its_number(
         translator(["b", longest, longest + "a"])
 
 
+def test_texts_are_anything_that_has_an_order(translator: ka.Translator) -> None:
+    texts = ["a", "abc", "b"]
+    expected = [one.text for one in translator(texts)]
+    for given in ((text for text in texts), tuple(texts), np.array(texts).tolist(), iter(texts)):
+        assert [one.text for one in translator(given)] == expected
+    scores = translator.score(iter(texts), iter(texts))
+    for one, other in zip(scores, translator.score(texts, texts), strict=True):
+        assert one.log_probability == other.log_probability
+
+
+@pytest.mark.parametrize("texts", [{"a": "b"}, {"a"}, frozenset("a"), 3, None])
+def test_texts_without_an_order_are_refused(translator: ka.Translator, texts: Any) -> None:
+    with pytest.raises(TypeError, match=r"`texts` must be a list of strings. Received: texts="):
+        translator(texts)
+
+
 @pytest.mark.parametrize("texts", ["abc", b"abc"])
 def test_one_string_is_not_a_list_of_texts(translator: ka.Translator, texts: Any) -> None:
-    with pytest.raises(TypeError, match=r"`texts` must be a list of strings. Received: b?'abc'"):
+    with pytest.raises(
+        TypeError, match=r"`texts` must be a list of strings. Received: texts=b?'abc'"
+    ):
         translator(texts)
 
 
