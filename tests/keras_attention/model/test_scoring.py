@@ -166,5 +166,7 @@ def test_pairs_that_cannot_be_scored(
 
 
 def test_one_string_is_not_a_list_of_targets(translator: ka.Translator) -> None:
-    with pytest.raises(TypeError, match=r"`targets` must be a list of strings. Received: targets='a'"):
+    with pytest.raises(
+        TypeError, match=r"`targets` must be a list of strings. Received: targets='a'"
+    ):
         translator.score(["a"], "a")
