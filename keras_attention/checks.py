@@ -99,6 +99,12 @@ def check_mask(name: str, mask: Any) -> None:
         )
 
 
+def checked_mask(mask: Any) -> Any:
+    """A mask of booleans or integers as booleans; `ValueError` as in `check_mask`."""
+    check_mask("mask", mask)
+    return keras.ops.cast(mask, "bool")
+
+
 def check_rank(name: str, shape: Sequence[Any], axes: str) -> None:
     """Raise `ValueError` unless a shape has one entry per name in `axes`: "(batch, length)"."""
     if len(shape) != axes.count(",") + 1:

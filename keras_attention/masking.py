@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_attention.checks import check_mask, fits
+from keras_attention.checks import checked_mask, fits
 from keras_attention.dtypes import at_least_float32, floating
 from keras_attention.types import Tensor
 
@@ -24,12 +24,6 @@ __all__ = [
 
 _LOWEST_SCORE = -3.4e38
 _LARGEST_FLOAT16 = 65504.0
-
-
-def boolean(mask: Tensor) -> Tensor:
-    """A mask of booleans or integers as booleans; `ValueError` for floating-point numbers."""
-    check_mask("mask", mask)
-    return ops.cast(mask, "bool")
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -154,7 +148,7 @@ def unmasked(x: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None:
         return x
-    return ops.where(ops.expand_dims(boolean(mask), -1), x, 0.0)
+    return ops.where(ops.expand_dims(checked_mask(mask), -1), x, 0.0)
 
 
 def step_mask(mask: Tensor) -> Tensor:
@@ -177,7 +171,7 @@ def step_mask(mask: Tensor) -> Tensor:
         >>> ka.masking.step_mask(words).numpy().tolist()
         [[True, True, False]]
     """
-    mask = boolean(mask)
+    mask = checked_mask(mask)
     inner = tuple(range(2, len(mask.shape)))
     return ops.any(mask, axis=inner) if inner else mask
 
@@ -227,7 +221,7 @@ def aligned_mask(mask: Tensor, scores: Tensor) -> Tensor:
         >>> mask.numpy().tolist()
         [[[True, True, False]]]
     """
-    mask = boolean(mask)
+    mask = checked_mask(mask)
     shape = tuple(mask.shape)
     if len(shape) == 2 and len(scores.shape) == 3:
         mask = ops.expand_dims(mask, 1)

@@ -101,12 +101,8 @@ def cosine(query: Tensor, key: Tensor) -> Tensor:
     Reference: Graves et al. 2014 (Neural Turing Machines), equation 6.
     """
     query, key = _checked("cosine", query, key)
-    return cosine_of_units(unit_vectors(query), unit_vectors(key))
-
-
-def cosine_of_units(query: Tensor, key: Tensor) -> Tensor:
-    """The cosines (B, T, S) of unit vectors (B, T, D) and (B, S, D), which rounding may exceed."""
-    return ops.clip(dot(query, key), -1.0, 1.0)
+    cosines = dot(unit_vectors(query), unit_vectors(key))
+    return ops.clip(cosines, -1.0, 1.0)  # which rounding may exceed
 
 
 def general(query: Tensor, key: Tensor, kernel: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import keras
@@ -21,17 +22,18 @@ class SpecifiedLayer(keras.layers.Layer):
             **arguments: Likewise by name, `memory_shape` for `memory`, and other arguments of
                 `call` as they are.
         """
-        given = [self._symbolic(shape) for shape in shapes]
-        named = {
-            name.removesuffix("_shape"): self._symbolic(x) if name.endswith("_shape") else x
-            for name, x in arguments.items()
-        }
-        results = self.compute_output_spec(*given, **named)
+        named = dict(zip(signature(self.call).parameters, shapes, strict=False))
+        given = {name: self._symbolic(name, shape) for name, shape in named.items()}
+        for name, x in arguments.items():
+            own = name.removesuffix("_shape")
+            given[own] = self._symbolic(own, x) if own != name else x
+        results = self.compute_output_spec(**given)
         return keras.tree.map_structure(lambda x: tuple(x.shape), results)
 
-    def _symbolic(self, shape: Shape | None) -> Any:
+    def _symbolic(self, name: str, shape: Shape | None) -> Any:
         if shape is None:
             return None
         if any(isinstance(size, list | tuple) for size in shape):
-            return [self._symbolic(size) for size in shape]
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+            return [self._symbolic(name, size) for size in shape]
+        dtype = "bool" if name.endswith("mask") else self.compute_dtype
+        return keras.KerasTensor(shape, dtype=dtype)

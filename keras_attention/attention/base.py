@@ -13,8 +13,8 @@ from keras_attention.alignments.base import State
 from keras_attention.attention.report import report
 from keras_attention.backend import has_own_gradient, trained_scan
 from keras_attention.backend.stateless import constants_of, given
-from keras_attention.checks import check_mask, check_rank, check_shape
-from keras_attention.masking import boolean, step_mask, unmasked
+from keras_attention.checks import check_mask, check_rank, check_shape, checked_mask
+from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.types import Nest, Shape, Tensor
 
@@ -386,7 +386,7 @@ def _both(first: Any, second: Any) -> Any:
         return second if first is None else first
     if isinstance(first, list | tuple):
         return [_both(*masks) for masks in zip(first, second, strict=True)]
-    return ops.logical_and(boolean(first), boolean(second))
+    return ops.logical_and(checked_mask(first), checked_mask(second))
 
 
 def _sum(sizes: Iterable[Any]) -> Any:

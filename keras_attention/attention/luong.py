@@ -161,10 +161,10 @@ class LuongAttention(Attention):
         """After projection, multiplicative scores are dot products and concat is additive."""
         if self.score == "concat":
             result = scores.additive(query, key, at_least_float32(self.v))
-        elif self.score == "cosine":
-            result = scores.cosine_of_units(query, key)
         else:
             result = scores.dot(query, key)
+        if self.score == "cosine":
+            result = ops.clip(result, -1.0, 1.0)  # which rounding may exceed
         return result * ops.cast(self.g, result.dtype) if self.scale else result
 
     def get_config(self) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from keras_attention.attention.base import AttentionLayer, Memory, carried_mask,
 from keras_attention.attention.past import Past
 from keras_attention.attention.weights import WeightOptions
 from keras_attention.backend.linear import linear
-from keras_attention.checks import check_fraction, check_part, check_rank, check_shape
-from keras_attention.masking import boolean
+from keras_attention.checks import check_fraction, check_part, check_rank, check_shape, checked_mask
 from keras_attention.types import Shape, Tensor
 
 
@@ -122,7 +121,7 @@ class Attention(WeightOptions, AttentionLayer):
         """Project the keys, once for all steps; see `AttentionLayer`."""
         self._check_built()
         value_mask = carried_mask(value) if value_mask is None else value_mask
-        value_mask = None if value_mask is None else boolean(value_mask)
+        value_mask = None if value_mask is None else checked_mask(value_mask)
         value, key = self._read(value, key, value_mask)
         for_past = () if self.past is None else self.past.prepare(key)
         return Memory(

@@ -20,8 +20,8 @@ from keras_attention.cells.stack import (
     dropout_in_training_only,
     sequence_layer,
 )
-from keras_attention.checks import check_one_of, check_part, check_sequence
-from keras_attention.masking import boolean, unmasked
+from keras_attention.checks import check_one_of, check_part, check_sequence, checked_mask
+from keras_attention.masking import unmasked
 from keras_attention.parts import Composite
 from keras_attention.recurrent.decoder_arguments import (
     StateLayout,
@@ -216,7 +216,7 @@ class AttentionDecoder(Composite):
             inputs, memory, inputs_mask, memory_mask, return_attention_scores, reads_output
         )
         batch, steps, _ = ops.shape(inputs)
-        mask = None if inputs_mask is None else boolean(inputs_mask)
+        mask = None if inputs_mask is None else checked_mask(inputs_mask)
         inputs = unmasked(inputs, mask)
         prepared, drawn, alignment = None, {}, ()
         if self.attention is not None:

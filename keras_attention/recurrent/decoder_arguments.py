@@ -115,9 +115,10 @@ def check_inputs(
         units: Features of an output.
     """
     check_sequence("inputs", inputs.shape)
+    if inputs_mask is not None:
+        check_mask("inputs_mask", inputs_mask)
     for name, x in {"inputs_mask": inputs_mask, "reads_output": reads_output}.items():
         if x is not None:
-            check_mask(name, x)
             check_shape(name, x.shape, "inputs", inputs.shape[:2])
     if reads_output is not None and inputs.shape[-1] != units:
         raise ValueError(
