@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "weights (a quarter of the size, and faster)",
     )
     options = parser.parse_args(arguments)
-    return guarded(lambda: _export(options), failed=2)
+    return guarded(lambda: _export(options), failed=2, run=options.run)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
+
+from export.reading import stored
 
 FORMATS = ("saved_model", "tflite", "onnx")
 QUANTIZED = ("tflite", "onnx")  # formats that are also written in other precisions
@@ -73,7 +74,7 @@ def parts_of(file: str) -> tuple[str, str]:
 def _is_export(folder: Path) -> bool:
     """Return whether a folder contains the `config.json` of an export, judging by its keys."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = stored().parsed(folder / "config.json")
     except (OSError, ValueError):
         return False
     versions = config.get("versions") if isinstance(config, dict) else None

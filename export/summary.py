@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from export.files import checksum, size
 from export.program import guarded
+from export.reading import stored
 
 _SHOWN = 8
 _FILES = {
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.summary", description=__doc__)
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that the export wrote")
     options = parser.parse_args(arguments)
-    return guarded(lambda: _show(options.out), failed=1)
+    return guarded(lambda: _show(options.out), failed=1, out=options.out)
 
 
 def _show(out: Path) -> int:
@@ -146,11 +146,9 @@ def _threads(count: int) -> str:
 
 def _read(path: Path, advice: str = "Export first: python -m export") -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return stored().parsed(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no {path}. {advice}") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("text", metavar="TEXT", help="what to translate")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .gif file")
     options = parser.parse_intermixed_args(arguments)
-    return guarded(lambda: _animate(options), OSError, ValueError)
+    return guarded(lambda: _animate(options), OSError, ValueError, runs=[options.run])
 
 
 def _animate(options: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_search(parser)
     add_test_set(parser)
     options = parser.parse_intermixed_args(arguments)
-    return guarded(lambda: _compare(options), OSError, ValueError)
+    return guarded(lambda: _compare(options), OSError, ValueError, runs=options.runs)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_search(parser)
     add_test_set(parser)
     options = parser.parse_args(arguments)
-    return guarded(lambda: _evaluate(options), OSError, ValueError)
+    return guarded(lambda: _evaluate(options), OSError, ValueError, runs=options.run)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

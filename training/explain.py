@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the steps to FILE.svg")
     options = parser.parse_intermixed_args(arguments)
-    return guarded(lambda: _explain(options), OSError, ValueError)
+    return guarded(lambda: _explain(options), OSError, ValueError, runs=[options.run])
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", required=True, type=Path, help="a .png, .svg or .pdf file")
     options = parser.parse_intermixed_args(arguments)
-    return guarded(lambda: _plot(options), OSError, ValueError)
+    return guarded(lambda: _plot(options), OSError, ValueError, runs=[options.run, *options.beside])
 
 
 def _plot(options: argparse.Namespace) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 
 class ConfigError(ValueError):
@@ -21,6 +24,7 @@ class RunError(RuntimeError):
 def guarded(
     work: Callable[[], int],
     *errors: type[Exception],
+    runs: Iterable[str] = (),
     interrupted: str = "Interrupted.",
 ) -> int:
     """Run a program, including its imports, and return its exit status.
@@ -28,17 +32,45 @@ def guarded(
     Args:
         work: The function to run; returns the exit status.
         errors: Exceptions to report in one line, with status 2.
+        runs: Run directories that it reads. What they store is checked before anything is imported,
+            so that an error comes at once.
         interrupted: The line to print after Ctrl-C, with status 130.
     """
+    reported: tuple[type[Exception], ...] = (RunError, *errors)
     try:
+        _check(runs)
         return work()
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)
         return 130
-    except errors as error:
+    except reported as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         needed = "the programs need the packages in requirements.txt; `make env` installs them"
         print(f"error: {error}: {needed}.", file=sys.stderr)
         return 2
+
+
+def _check(runs: Iterable[str]) -> None:
+    for run in runs:
+        try:
+            stored().check_run(run)
+        except ValueError as error:
+            raise RunError(str(error)) from error
+
+
+def stored() -> ModuleType:
+    """Return `keras_attention.stored`, loaded by its path: importing the package imports Keras."""
+    name = "keras_attention_stored"  # another module than the library's, with its own classes
+    if name not in sys.modules:
+        package = find_spec("keras_attention")
+        if package is None or not package.submodule_search_locations:
+            raise ModuleNotFoundError("No module named 'keras_attention'")
+        path = Path(package.submodule_search_locations[0]) / "stored.py"
+        spec = spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_test_set(parser)
     options = parser.parse_args(arguments)
-    return guarded(lambda: _score(options), OSError, ValueError)
+    return guarded(lambda: _score(options), OSError, ValueError, runs=[options.run])
 
 
 def _score(options: argparse.Namespace) -> int:

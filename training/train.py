@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ConfigError,
         OSError,
         RunError,
+        runs=[options.out],
         interrupted="Interrupted. Run the same command to resume after the last finished epoch.",
     )
 

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what to do with a line that cannot be translated (error)",
     )
     options = parser.parse_args(arguments)
-    return guarded(lambda: _run(options), OSError, ValueError)
+    return guarded(lambda: _run(options), OSError, ValueError, runs=options.run)
 
 
 def _run(options: argparse.Namespace) -> int:

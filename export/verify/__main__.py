@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if len(options.data) > 2:
         parser.error("argument --data: expected one or two files")
-    return guarded(lambda: _verify(options), failed=1)
+    return guarded(lambda: _verify(options), failed=1, run=options.run, out=options.out)
 
 
 def _verify(options: argparse.Namespace) -> int:

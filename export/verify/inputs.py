@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from packaging.version import Version
 from export.layout import PROJECT
 from keras_attention import __version__
 from keras_attention.export.runtimes.runner import Batches, read_batches
+from keras_attention.stored import StoredError, parsed, read_export
 from keras_attention.text.lines import text_lines
 
 SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
@@ -30,11 +31,14 @@ def read_config(out: Path) -> dict[str, Any]:
         VerificationError: If it is missing, invalid, or written by a newer version.
     """
     path = out / "config.json"
-    config = read_json(path)
-    if not isinstance(config, dict) or not config.get("artefacts"):
-        raise VerificationError(f"{path} does not belong to an export: it names no artefacts")
-    written_by = config.get("versions", {}).get(PROJECT)
-    if not isinstance(written_by, str):
+    try:
+        config = asdict(read_export(out))
+    except FileNotFoundError:
+        raise VerificationError(f"{path} is missing") from None
+    except StoredError as error:
+        raise VerificationError(str(error)) from error
+    written_by = config["versions"].get(PROJECT)
+    if written_by is None:
         raise VerificationError(f"{path} does not say which version of {PROJECT} wrote it")
     if Version(written_by) > Version(__version__):
         raise VerificationError(
@@ -123,17 +127,17 @@ def read_tokenizer(path: Path) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, bounded in size and depth.
 
     Raises:
         VerificationError: If it is missing or not valid JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed(path)
     except FileNotFoundError:
         raise VerificationError(f"{path} is missing") from None
-    except ValueError as error:
-        raise VerificationError(f"{path} is not valid JSON: {error}") from error
+    except StoredError as error:
+        raise VerificationError(str(error)) from error
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Literal, get_args
 
-from keras_attention.attention.luong import SCORES, Score
-from keras_attention.attention.registry import ALIGNMENTS, PASTS, AlignmentName, PastName
+from keras_attention.attention.registry import ALIGNMENTS, PASTS
 from keras_attention.checks import check_fraction, check_not_negative, check_one_of, check_positive
-from keras_attention.ids import END_ID, START_ID, UNKNOWN_ID
-from keras_attention.recurrent.bridges import BRIDGES, BridgeKind
-from keras_attention.recurrent.query_times import QUERY_TIMES, Query, QueryTime
+from keras_attention.ids import UNKNOWN_ID
+from keras_attention.recurrent.query_times import QUERY_TIMES, QueryTime
+from keras_attention.stored import Architecture, choices_of
 
-DecoderCell = Literal["lstm", "gru", "ln-lstm"]
-_CHOICES: dict[str, tuple[str | int | None, ...]] = {
-    "encoder": ("bilstm", "lstm"),
-    "decoder_cell": get_args(DecoderCell),
-    "bridge": BRIDGES,
-    "attention": ("bahdanau", "luong", None),
-    "score": SCORES,
-    "alignment": tuple(ALIGNMENTS),
-    "past": (*PASTS, None),
-    "query": (*QUERY_TIMES, None),
-    "readout": ("tanh", "maxout", None),
-    "tie_embeddings": ("output", "all", None),
-    "start_id": (START_ID, END_ID),
-}
+_CHOICES = choices_of(Architecture)
 _SIZES = (
     "source_vocabulary",
     "target_vocabulary",
@@ -39,16 +23,10 @@ _SIZES = (
     "attention_units",
     "num_heads",
 )
-_RENAMED = {"attention_heads": "num_heads"}
-
-
-def with_current_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename arguments of `Seq2SeqConfig` that were saved under an earlier name."""
-    return {_RENAMED.get(name, name): value for name, value in config.items()}
 
 
 @dataclass(frozen=True)
-class Seq2SeqConfig:
+class Seq2SeqConfig(Architecture):
     """Architecture of a `Seq2Seq` model.
 
     Args:
@@ -126,42 +104,6 @@ class Seq2SeqConfig:
     dropout; their word dropout drops all occurrences of a word); Sennrich and Zhang 2019 (settings
     for small corpora).
     """
-
-    source_vocabulary: int
-    target_vocabulary: int
-    embedding_size: int = 256
-    encoder: Literal["bilstm", "lstm"] = "bilstm"
-    encoder_units: int = 256
-    encoder_layers: int = 1
-    decoder_cell: DecoderCell = "lstm"
-    decoder_units: int = 512
-    decoder_layers: int = 1
-    residual: bool = False
-    bridge: BridgeKind = "dense"
-    attention: Literal["bahdanau", "luong"] | None = "bahdanau"
-    score: Score = "general"
-    attention_units: int = 512
-    alignment: AlignmentName = "softmax"
-    alignment_options: dict[str, Any] = field(default_factory=dict)
-    past: PastName | None = None
-    past_options: dict[str, Any] = field(default_factory=dict)
-    num_heads: int = 1
-    head_size: int | None = None
-    normalize: bool = False
-    scale: bool = False
-    query: Query | None = None
-    input_feeding: bool | None = None
-    attention_layer_units: int | None = None
-    readout: Literal["tanh", "maxout"] | None = None
-    readout_units: int | None = None
-    tie_embeddings: Literal["output", "all"] | None = None
-    dropout: float = 0.0
-    embedding_dropout: float | None = None
-    word_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    attention_dropout: float = 0.0
-    start_id: int = START_ID
-    coverage_loss: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_sizes()

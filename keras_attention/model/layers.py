@@ -17,12 +17,13 @@ from keras_attention.attention import (
 from keras_attention.attention.registry import ALIGNMENTS, PASTS
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
 from keras_attention.cells.residual import ResidualCell
-from keras_attention.model.config import DecoderCell, Seq2SeqConfig
+from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.maxout import Maxout
 from keras_attention.model.reversible_embedding import REVERSIBLE_EMBEDDING
 from keras_attention.recurrent.decoder import AttentionDecoder
 from keras_attention.recurrent.encoders import BiLSTMEncoder, LSTMEncoder
 from keras_attention.recurrent.query_times import QUERY_TIMES, Query
+from keras_attention.stored import DecoderCell
 from keras_attention.types import Tensor
 
 CELLS: dict[DecoderCell, type[keras.layers.Layer]] = {

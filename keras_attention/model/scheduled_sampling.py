@@ -9,10 +9,11 @@ from keras import ops
 
 from keras_attention.checks import check_not_negative
 from keras_attention.decoding import scheduled_decoding
-from keras_attention.model.config import Seq2SeqConfig, with_current_names
+from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.parts import with_parts_config
 from keras_attention.schedules import Schedule, check_schedule
+from keras_attention.stored import with_current_names
 from keras_attention.types import Tensor
 
 

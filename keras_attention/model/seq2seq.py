@@ -12,7 +12,7 @@ from keras import ops
 from keras_attention.attention import Memory
 from keras_attention.ids import PADDING_ID
 from keras_attention.losses.attention import AddCoverageLoss
-from keras_attention.model.config import Seq2SeqConfig, with_current_names
+from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.generation import StepModel
 from keras_attention.model.layers import (
     decoder_of,
@@ -25,6 +25,7 @@ from keras_attention.model.layers import (
 )
 from keras_attention.parts import parts_config, with_parts_config
 from keras_attention.recurrent.bridges import Bridge
+from keras_attention.stored import with_current_names
 from keras_attention.types import Tensor
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from keras_attention.stored import Progress, RunConfig, read_stored
 
 if TYPE_CHECKING:
     from keras_attention.model.seq2seq import Seq2Seq
@@ -79,30 +81,21 @@ class RunDirectory:
         """A message on the progress of the training, or None if it has finished."""
         if not self.state_file.exists():  # the results were copied without the checkpoints
             return None
-        state = json.loads(self.state_file.read_text(encoding="utf-8"))
-        if state["is_finished"]:
+        state = read_stored(self.state_file, Progress)
+        if state.is_finished:
             return None
         return (
             f"The training of {self.path} has not finished: this is the best model up to "
-            f"epoch {state['epoch']}. To resume the training, repeat its command."
+            f"epoch {state.epoch}. To resume the training, repeat its command."
         )
 
     def config(self) -> dict[str, Any]:
-        """The contents of `config.yaml`."""
-        import yaml
+        """The contents of `config.yaml`, complete.
 
-        try:
-            content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{self.config_file} is not YAML: {error}") from error
-        if not isinstance(content, dict):
-            raise ValueError(
-                f"{self.config_file} must be a mapping. Received: {type(content).__name__}"
-            )
-        missing = [name for name in ("name", "data", "search") if name not in content]
-        if missing:
-            raise ValueError(f"{self.config_file} lacks the keys {', '.join(missing)}.")
-        return content
+        Raises:
+            StoredError: If it is not as training writes it; see `keras_attention.stored`.
+        """
+        return asdict(read_stored(self.config_file, RunConfig))
 
     def tokenizers(self) -> tuple[SentencePieceTokenizer, SentencePieceTokenizer]:
         """The source and target tokenizers."""

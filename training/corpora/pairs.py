@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from keras_attention.checks import check_one_of
+from keras_attention.stored import Files
 from keras_attention.text.lines import LineError, decoded
 from training.corpora.files import found_files, lines
 from training.corpora.report import CorpusReport, Problem
@@ -32,7 +33,7 @@ Names = Annotated[Sequence[str], BeforeValidator(_as_list)]
 
 
 @dataclass(frozen=True)
-class CorpusFiles:
+class CorpusFiles(Files):
     """The files of a corpus: `source` and `target`, or `tsv`.
 
     A name is a path or a glob (`**` matches folders, too); the matches of a glob are sorted. Names
@@ -64,8 +65,6 @@ class CorpusFiles:
     source: Names = ()
     target: Names = ()
     tsv: Names = ()
-    swap: bool = False
-    columns: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments and convert lists to tuples."""

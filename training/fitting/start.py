@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from keras_attention.stored import Environment, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.corpora.report import first_few
@@ -167,8 +168,7 @@ def fingerprint(task: Task) -> str:
 
 def check_data(run: RunDirectory, data: str) -> None:
     """Raise `RunError` unless the run was started with data that have this fingerprint."""
-    known = json.loads(run.environment_file.read_text(encoding="utf-8")).get("data")
-    if known != data:
+    if read_stored(run.environment_file, Environment).data != data:
         raise RunError(
             f"The data have changed since {run.path} was started: pairs that it held out may now "
             "be among its training pairs. Choose a different --out, or restore the old files."

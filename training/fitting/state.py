@@ -12,35 +12,20 @@ from pathlib import Path
 
 import keras
 
+from keras_attention.stored import Progress, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.program import RunError
 
 
 @dataclass
-class TrainingState:
-    """The state of a training.
-
-    Attributes:
-        epoch: The number of finished epochs.
-        file: The checkpoint's name; empty before the first one.
-        best: The best validation value so far.
-        best_epoch: The epoch of the saved model; the last one if several are equally good.
-        better_epoch: The last epoch that improved on all earlier ones.
-        is_finished: Whether the training is complete.
-    """
-
-    epoch: int = 0
-    file: str = ""
-    best: float | None = None
-    best_epoch: int = 0
-    better_epoch: int = 0
-    is_finished: bool = False
+class TrainingState(Progress):
+    """The state of a training; see `stored.Progress`."""
 
     @classmethod
     def of(cls, run: RunDirectory) -> TrainingState:
         """Return the state in a run directory, or the initial state if there is none."""
         file = run.state_file
-        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else cls()
+        return cls(**asdict(read_stored(file, Progress))) if file.exists() else cls()
 
     def write(self, run: RunDirectory) -> None:
         """Write the state to disk."""

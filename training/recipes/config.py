@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
 
-from keras_attention import schedules
+from keras_attention import schedules, stored
 from keras_attention.checks import check_fraction, check_not_negative, check_positive
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.model.config import Seq2SeqConfig
-from keras_attention.text.tokenizer import ModelType, Normalization
 from training.corpora.pairs import CorpusFiles
 
 Part = Literal["train", "dev", "held_out"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Options common to all sources of pairs.
-
-    Attributes:
-        seed: The seed for generating pairs and for holding pairs out.
-        dev_pairs: The number of validation pairs.
-        held_out_pairs: The number of pairs written to `held_out.tsv` for export and examples.
-        max_source_length: The maximum number of source tokens, including the end token.
-        max_target_length: The maximum number of target tokens, including the end token.
-    """
-
-    seed: int = 1
-    dev_pairs: int = 1000
-    held_out_pairs: int = 1000
-    max_source_length: int = 64
-    max_target_length: int = 64
+class DataConfig(stored.Data):
+    """Options common to all sources of pairs; see `stored.Data`."""
 
     def __post_init__(self) -> None:
         _check_none_negative(self, "seed")
@@ -48,32 +33,13 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class DatesConfig(DataConfig):
-    """Pairs generated on the fly: dates as people write them, and ISO dates.
-
-    Attributes:
-        task: `"dates"`.
-        order: The order of year, month and day in the target: `"iso"`, or `"source"` for the order
-            in the source, which makes the task monotonic.
-    """
-
-    task: Literal["dates"] = "dates"
-    order: Literal["iso", "source"] = "iso"
+class DatesConfig(stored.DatesData, DataConfig):
+    """Pairs generated on the fly; see `stored.DatesData`."""
 
 
 @dataclass(frozen=True)
-class PairsConfig(DataConfig):
-    """A few pairs given in the recipe itself, to be memorized.
-
-    The same pairs are used for training, validation and testing.
-
-    Attributes:
-        task: `"pairs"`.
-        pairs: The source and target of each pair.
-    """
-
-    pairs: Sequence[tuple[str, str]] = ()
-    task: Literal["pairs"] = "pairs"
+class PairsConfig(stored.PairsData, DataConfig):
+    """A few pairs given in the recipe itself; see `stored.PairsData`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,25 +53,12 @@ class PairsConfig(DataConfig):
 
 
 @dataclass(frozen=True)
-class CorpusConfig(DataConfig):
-    """Pairs from files.
-
-    Attributes:
-        task: `"corpus"`.
-        train: The files to train on.
-        dev: The files to validate on. If None, `dev_pairs` pairs of `train` are held out by seed;
-            no source sentence is in both parts.
-        held_out: The files for the final test, never used in training. If None, `held_out_pairs`
-            pairs of `train` are held out in the same way.
-        on_problem: What to do with a line that is not UTF-8, contains NUL characters, is empty, or
-            has too many columns or tokens: raise an `"error"`, or `"drop"` the line and report it.
-    """
+class CorpusConfig(stored.CorpusData, DataConfig):
+    """Pairs from files; see `stored.CorpusData`."""
 
     train: CorpusFiles | None = None
     dev: CorpusFiles | None = None
     held_out: CorpusFiles | None = None
-    on_problem: Literal["error", "drop"] = "error"
-    task: Literal["corpus"] = "corpus"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,31 +75,8 @@ class CorpusConfig(DataConfig):
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """The tokenizers.
-
-    Attributes:
-        model_type: The type of SentencePiece model.
-        source_vocabulary: The maximum number of source tokens.
-        target_vocabulary: The maximum number of target tokens.
-        shared: Whether both sides share one tokenizer with `target_vocabulary` tokens, trained on
-            both.
-        normalization: SentencePiece's normalization rule.
-        target_normalization: The rule for the target; None for the same as `normalization`.
-        source_model: A SentencePiece `.model` file to use for the source; None to train one. Its
-            ids are renumbered, and the other options on the source do not apply. A relative name is
-            looked up as those of corpora are.
-        target_model: The same for the target, or for both sides if `shared` is true.
-    """
-
-    model_type: ModelType = "unigram"
-    source_vocabulary: int = 8000
-    target_vocabulary: int = 8000
-    shared: bool = False
-    normalization: Normalization = "nmt_nfkc"
-    target_normalization: Normalization | None = None
-    source_model: str | None = None
-    target_model: str | None = None
+class TextConfig(stored.Tokenizers):
+    """The tokenizers; see `stored.Tokenizers`."""
 
     def __post_init__(self) -> None:
         _check_all_positive(self, "source_vocabulary", "target_vocabulary")
@@ -165,27 +95,8 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
-    """Scheduled sampling: how often the decoder reads its own tokens in training.
-
-    With probability epsilon it reads the true token; see `keras_attention.schedules`.
-
-    Attributes:
-        schedule: Epsilon as a function of the training step i: `"linear"`, `max(minimum, k - c i)`;
-            `"exponential"`, `k^i`; `"inverse_sigmoid"`, `k / (k + exp(i / k))`; None to always read
-            the true token.
-        k: The constant in the formula; defaults to 1 for `"linear"`.
-        c: The slope of `"linear"`.
-        minimum: The lower bound of epsilon for `"linear"`.
-        temperature: The temperature of the distribution to sample from; 0 takes the most probable
-            token.
-    """
-
-    schedule: Literal["linear", "exponential", "inverse_sigmoid"] | None = None
-    k: float | None = None
-    c: float | None = None
-    minimum: float = 0.0
-    temperature: float = 1.0
+class SamplingConfig(stored.ScheduledSampling):
+    """How often the decoder reads its own tokens in training; see `stored.ScheduledSampling`."""
 
     def __post_init__(self) -> None:
         _check_none_negative(self, "temperature")
@@ -216,54 +127,10 @@ class SamplingConfig:
 
 
 @dataclass(frozen=True)
-class OptimizationConfig:
-    """Optimization: batches, steps, learning rate and regularization.
+class OptimizationConfig(stored.Optimization):
+    """Batches, steps, learning rate and regularization; see `stored.Optimization`."""
 
-    Attributes:
-        batch_size: The number of pairs per step; defaults to 64 if `batch_tokens` is None.
-        batch_tokens: The number of tokens per step on the longer side, including padding, whatever
-            the number of pairs; an alternative to `batch_size`.
-        pad_to_multiple: Pad lengths to a multiple of this number. A larger number gives fewer
-            shapes, each of which XLA compiles, and more padding.
-        steps: The total number of steps, a multiple of `steps_per_epoch`.
-        steps_per_epoch: The number of steps between validations (and checkpoints).
-        learning_rate: The maximum, reached after warm-up.
-        warmup_steps: The number of steps over which the learning rate rises from 0; cosine decay to
-            0 follows.
-        weight_decay: Decoupled weight decay (AdamW) of matrices; 0 for plain Adam.
-        clip_norm: The maximum global norm of the gradients.
-        label_smoothing: The fraction of the target probability to spread over all tokens.
-        scheduled_sampling: How often the decoder reads its own tokens in training.
-        average_decay: The decay of a moving average of the weights, for example 0.999. The average
-            is validated and saved instead of the weights; 0 for no average. After t steps the
-            decay is at most t / (t + 9), so that the initial weights are soon forgotten.
-        select_by: Whether the best `"metric"` of the task or the lowest `"loss"` on the validation
-            pairs decides which model to save and when to stop.
-        patience: Stop after this many validations without improvement; None to run all steps.
-        seed: The seed for the weights, dropout and the order of the pairs.
-        devices: `"one"`, or `"all"` to split each batch among all GPUs.
-        jit_compile: Whether to compile the training step with XLA.
-        dtype: The Keras dtype policy.
-    """
-
-    batch_size: int | None = None
-    batch_tokens: int | None = None
-    pad_to_multiple: int = 4
-    steps: int = 10000
-    steps_per_epoch: int = 1000
-    learning_rate: float = 1e-3
-    warmup_steps: int = 500
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0
-    label_smoothing: float = 0.0
     scheduled_sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    average_decay: float = 0.0
-    select_by: Literal["metric", "loss"] = "metric"
-    patience: int | None = None
-    seed: int = 1
-    devices: Literal["one", "all"] = "one"
-    jit_compile: bool = False
-    dtype: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_tokens is not None:
@@ -301,16 +168,8 @@ class OptimizationConfig:
 
 
 @dataclass(frozen=True)
-class SearchConfig:
-    """The default search of the trained model.
-
-    Attributes:
-        beam_width: The number of hypotheses; 1 is greedy search.
-        length_penalty: The exponent of the length normalization.
-    """
-
-    beam_width: int = 1
-    length_penalty: float = 0.6
+class SearchConfig(stored.Search):
+    """The default search of the trained model; see `stored.Search`."""
 
     def __post_init__(self) -> None:
         _check_all_positive(self, "beam_width")
@@ -318,19 +177,12 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(stored.RunConfig):
     """The complete configuration of a training, saved as `config.yaml` in the run directory.
 
-    Attributes:
-        name: The name of the recipe.
-        data: The source of the pairs.
-        text: The tokenizers.
-        model: The architecture. The vocabulary sizes are set from the tokenizers.
-        training: The optimization.
-        search: The default search.
+    See `stored.RunConfig`.
     """
 
-    name: str
     data: Annotated[DatesConfig | CorpusConfig | PairsConfig, Field(discriminator="task")] = field(
         default_factory=DatesConfig
     )

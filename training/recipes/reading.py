@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -11,7 +11,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from keras_attention.ids import UNKNOWN_ID
-from keras_attention.model.config import with_current_names
+from keras_attention.stored import (
+    RunConfig,
+    StoredError,
+    checked,
+    parsed,
+    with_current_names,
+)
 from training.program import ConfigError
 from training.recipes.config import TrainConfig
 
@@ -55,9 +61,13 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
     tree = {name: section for name, section in tree.items() if section is not None}
     tree["model"] = {**sizes, **tree.get("model", {})}
     try:
-        return TypeAdapter(TrainConfig).validate_python(tree)
+        config: TrainConfig = TypeAdapter(TrainConfig).validate_python(tree)
+        checked(RunConfig, asdict(config), "The configuration")  # as it will be read back
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(item) for item in error.errors())) from error
+    except StoredError as error:
+        raise ConfigError(str(error)) from error
+    return config
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
@@ -80,9 +90,9 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
         raise ConfigError(f"Unknown recipe {recipe!r}. Choose one of {known}, or a YAML file")
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The recipe {path} is not valid YAML: {error}") from error
+        tree = parsed(path)
+    except StoredError as error:
+        raise ConfigError(f"The recipe {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"The recipe {path} must be a mapping. Received: {type(tree).__name__}")
     return {"name": path.stem, **tree}
