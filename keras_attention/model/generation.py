@@ -25,6 +25,7 @@ from keras_attention.decoding import (
 )
 from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
 from keras_attention.ids import END_ID, PADDING_ID, START_ID
+from keras_attention.memory import check_search
 from keras_attention.model.compiled import CompiledFunctions
 from keras_attention.model.contract import (
     check_facts,
@@ -271,8 +272,8 @@ class StepModel:
         Raises:
             ValueError: If the source does not fit its specs, or ids lie outside the vocabulary or
                 have padding anywhere but on the right; if `prefix` or `allowed` has the wrong
-                shape; if `max_length` leaves no room for the prefix or a minimum length; or if the
-                model's outputs are not finite.
+                shape; if `max_length` leaves no room for the prefix or a minimum length; if the
+                results do not fit into memory; or if the model's outputs are not finite.
             TypeError: If `search` is not a search.
         """
         check_positive("max_length", max_length)
@@ -284,6 +285,7 @@ class StepModel:
             )
         source = self.checked_source(source)
         rows = _rows(source)
+        check_search(rows, search.width, max_length, self._positions(source))
         given = _checked_constraints(rows, self.target_vocabulary, max_length, prefix, allowed)
         is_constrained = bool(given or search.constraints)
         if isinstance(search, SamplingSearch):
@@ -375,6 +377,11 @@ class StepModel:
     def _start_tokens(self, source: Nest) -> Tensor:
         rows = ops.shape(keras.tree.flatten(source)[0])[0]
         return ops.full((rows,), self.start_id, dtype="int32")
+
+    def _positions(self, source: Nest) -> int:
+        """A lower bound on S, from the arrays of a source: their length, if they are ids."""
+        is_known = self.has_attention and self.source_vocabulary is not None
+        return int(source.shape[1]) if is_known else 0
 
     def _source_shapes(self) -> list[Shape]:
         return [tuple(spec.shape) for spec in keras.tree.flatten(plain(self.source_specs))]

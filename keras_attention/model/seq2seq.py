@@ -12,6 +12,7 @@ from keras import ops
 from keras_attention.attention import Memory
 from keras_attention.ids import PADDING_ID
 from keras_attention.losses.attention import AddCoverageLoss
+from keras_attention.memory import check_model
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.generation import StepModel
 from keras_attention.model.layers import (
@@ -74,6 +75,7 @@ class Seq2Seq(StepModel, keras.Model):
                 "Argument `config` must be a Seq2SeqConfig, for example Seq2SeqConfig(8000, 8000). "
                 f"Received: config={config!r}"
             )
+        check_model(config)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         source_embedding, target_embedding = embeddings_of(config, policy)
         encoder, decoder = encoder_of(config, policy), decoder_of(config, policy)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from os import PathLike
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
 from keras_attention.checks import check_one_of
+from keras_attention.memory import check_fits
 from keras_attention.stored import Files
 from keras_attention.text.lines import LineError, decoded
 from training.corpora.files import found_files, lines
@@ -133,6 +135,7 @@ def read_corpus(
         ValueError: If `on_problem` is unknown.
     """
     check_one_of("on_problem", on_problem, ("error", "drop"))
+    _check_size(files)
     pairs: list[Pair] = []
     problems: list[Problem] = []
     names: list[str] = []
@@ -161,6 +164,21 @@ def read_corpus(
     if problems and on_problem == "error":
         raise CorpusError("\n".join([f"Some lines are not valid pairs: {report}", *hints, *advice]))
     return Corpus(pairs, report)
+
+
+def _check_size(files: CorpusFiles) -> None:
+    """Raise `CorpusError` if the texts cannot fit into memory, even if not compressed."""
+    named = {"tsv": files.tsv, "source": files.source, "target": files.target}
+    size = sum(
+        Path(file).stat().st_size
+        for name, patterns in named.items()
+        for file in found_files(name, patterns)
+    )
+    names = ", ".join(name for patterns in named.values() for name in patterns)
+    try:
+        check_fits(f"The texts of {names}", size)
+    except ValueError as error:
+        raise CorpusError(str(error)) from error
 
 
 def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:

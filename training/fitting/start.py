@@ -12,18 +12,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from keras_attention.memory import check_model
 from keras_attention.stored import Environment, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.corpora.report import first_few
 from training.fitting.devices import strategy_of
 from training.fitting.state import TrainingState, write_whole
-from training.fitting.tasks import Task, task_of
+from training.fitting.tasks import Task, check_memory, task_of
 from training.fitting.text import Tokenizers, fitting_pairs, learned_tokenizers, with_sizes
 from training.program import RunError
 from training.recipes.config import TrainConfig
 from training.recipes.reading import config_from
 
+_COPIES = 4  # of the weights: themselves, gradients, Adam's two moments
 Status = Literal["new", "prepared", "resumed", "complete"]
 
 
@@ -92,6 +94,7 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     validation = _with_fitting_pairs(task, config, tokenizers)
     source, target = tokenizers
     config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
+    check_memory(check_model, config.model, copies=_COPIES)
     held_out = fitting_pairs("held_out", task.held_out_pairs(), config, tokenizers, task)
     source.save(run.source_model)
     target.save(run.target_model)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from keras_attention import Translator
+from keras_attention.memory import check_fits
 from training import dates
 from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
 from training.corpora.splits import split_held_out
 from training.evaluation.translation import bleu, columns
+from training.program import ConfigError
 from training.recipes.config import CorpusConfig, DataConfig, DatesConfig, PairsConfig, Part
 
 _DATES_IN_A_PASS = 16384
+_BYTES_OF_A_PAIR = 200  # a tuple and two short strings
 
 
 class Task(Protocol):
@@ -52,6 +55,9 @@ class Dates:
     metric = "exact_match"
 
     def __init__(self, config: DatesConfig) -> None:
+        count = config.dev_pairs + config.held_out_pairs
+        what = f"{count:,} pairs (data.dev_pairs and data.held_out_pairs)"
+        check_memory(check_fits, what, _BYTES_OF_A_PAIR * count)
         self.config = config
         self.dropped: list[str] = []
 
@@ -189,6 +195,14 @@ class Corpus:
     def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """Return BLEU."""
         return bleu(outputs, *columns(references)).score
+
+
+def check_memory(check: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    """Call one of `keras_attention.memory`'s checks, whose error is one of the configuration."""
+    try:
+        check(*arguments, **options)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> list[Pair]:
