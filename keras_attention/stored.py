@@ -586,7 +586,7 @@ def parsed(path: Path) -> Any:
         raise StoredError(f"{path} is nested too deeply") from None
     except ValueError as error:
         raise StoredError(f"{path} is not valid {kind}: {_one_line(error)}") from error
-    _check_extent(tree, path)
+    check_extent(tree, str(path))
     return tree
 
 
@@ -765,13 +765,13 @@ def _yaml(text: str) -> Any:
         raise ValueError(error) from error
 
 
-def _check_extent(tree: Any, path: Path) -> None:
+def check_extent(tree: Any, where: str) -> None:
     """Raise `StoredError` unless a nest is bounded in depth and number of values."""
     for count, depth in enumerate(islice(_depths(tree), _MOST_VALUES + 1)):
         if depth > _DEEPEST:
-            raise StoredError(f"{path} is nested too deeply: more than {_DEEPEST} levels")
+            raise StoredError(f"{where} is nested too deeply: more than {_DEEPEST} levels")
         if count >= _MOST_VALUES:
-            raise StoredError(f"{path} must hold at most {_MOST_VALUES:,} values")
+            raise StoredError(f"{where} must hold at most {_MOST_VALUES:,} values")
 
 
 def _depths(tree: Any) -> Iterator[int]:

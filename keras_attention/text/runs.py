@@ -110,18 +110,16 @@ class RunDirectory:
         return load(self.source_model), load(self.target_model)
 
     def model(self) -> Seq2Seq:
-        """The trained model, in float32 whatever its dtype in training."""
-        import keras
+        """The trained model, in float32 whatever its dtype in training.
 
+        Raises:
+            ValueError: If the file is damaged, or names classes that no run needs, whatever
+                `keras.config.enable_unsafe_deserialization` says.
+        """
         from keras_attention.model.seq2seq import Seq2Seq
+        from keras_attention.text.archives import load_run_model
 
-        try:
-            model = keras.saving.load_model(self.model_file, compile=False)
-        except (OSError, ValueError) as error:
-            size = self.model_file.stat().st_size
-            raise ValueError(
-                f"{self.model_file} ({size} bytes) is not a model that can be loaded: {error}"
-            ) from error
+        model = load_run_model(self.model_file, compile=False)
         if not isinstance(model, Seq2Seq):
             raise ValueError(f"{self.model_file} must hold a Seq2Seq. Received: {type(model)}")
         if model.policy.name == "float32":

@@ -13,7 +13,9 @@ import keras_attention as ka
 from keras_attention import memory
 from keras_attention.memory import LIMIT, check_fits, free_bytes, weights
 
-BASE = ka.Seq2SeqConfig(300, 200, embedding_size=24, encoder_units=16, decoder_units=20)
+BASE = ka.Seq2SeqConfig(
+    300, 200, embedding_size=24, encoder_units=16, decoder_units=20, attention_units=8
+)
 CONFIGS = [
     BASE,
     replace(BASE, encoder="lstm", decoder_cell="gru", attention=None, bridge="zeros"),
@@ -59,9 +61,7 @@ def test_the_limit_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT, "2e3")
     assert free_bytes() == 2000
     check_fits("Two", 2000)
-    with pytest.raises(
-        ValueError, match=r"^Three need at least 3.0 kB of memory. Received: 2.0"
-    ):
+    with pytest.raises(ValueError, match=r"^Three need at least 3.0 kB of memory. Received: 2.0"):
         check_fits("Three", 3000)
     for wrong in ("much", "nan", "inf"):
         monkeypatch.setenv(LIMIT, wrong)

@@ -17,6 +17,7 @@ from training.fitting.pipeline import Passes, pass_statistics, training_batches,
 from training.fitting.start import Setup, prepare, prepared, standing_of
 from training.fitting.state import TrainingState, locked, sweep
 from training.pictures.heat_maps import examples
+from training.program import RunError
 from training.recipes.config import TrainConfig
 
 
@@ -68,8 +69,11 @@ def _resume(run: RunDirectory, setup: Setup, state: TrainingState) -> None:
     training = setup.config.training
     print(f"Resuming {run.path} after epoch {state.epoch} of {training.epochs}.")
     keras.utils.set_random_seed(training.seed)
-    with setup.strategy.scope():
-        model = loaded_model(run.checkpoints / state.file)
+    try:
+        with setup.strategy.scope():
+            model = loaded_model(run.checkpoints / state.file)
+    except ValueError as error:
+        raise RunError(f"{error}. Choose a different --out.") from error
     _fit(model, run, setup, state)
 
 

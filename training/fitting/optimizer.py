@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 import keras_attention as ka
+from keras_attention.text.archives import load_run_model
 from training.recipes.config import OptimizationConfig, TrainConfig
 
 
@@ -43,7 +44,7 @@ def _new_model(config: TrainConfig) -> ka.Seq2Seq:
 
 def loaded_model(file: Path) -> ka.Seq2Seq:
     """Return the model of a checkpoint, ready to continue with `fit`."""
-    model = keras.saving.load_model(file)
+    model = load_run_model(file)
     decay_matrices_alone(model)
     return model
 

@@ -1,0 +1,127 @@
+"""Load the `.keras` files of a run, which may come from other people.
+
+Keras builds whatever classes a file names, and TensorFlow or another library may be asked for more
+than a model. A run needs few of them, so the names are checked before anything is built.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attention.memory import check_fits
+from keras_attention.stored import Architecture, StoredError, check_extent, checked
+
+CLASSES = frozenset({"DTypePolicy", "CosineDecay", "LossScaleOptimizer"})
+"""The classes of Keras itself that the file of a run can name."""
+PACKAGES = ("keras_attention", "training")
+"""The packages of the other classes, which are registered with Keras."""
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_MOST_BYTES = 2**20  # of the JSON members
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,  # an unknown compression
+    OSError,
+    RuntimeError,  # an encrypted member
+    TypeError,
+    ValueError,
+)
+
+
+def load_run_model(path: Path, compile: bool = True) -> keras.Model:
+    """Load a model that a training wrote.
+
+    Args:
+        path: The `.keras` file.
+        compile: Whether to restore the optimizer, loss and metrics as well.
+
+    Raises:
+        ValueError: If the file is damaged, names a class that no run needs, or does not fit into
+            memory.
+        FileNotFoundError: If there is no such file.
+    """
+    try:
+        config = _config_of(path)
+        _check_classes(config)
+        inner = config.get("config")
+        own = inner.get("config") if isinstance(inner, Mapping) else None
+        checked(Architecture, own, "its architecture")
+    except FileNotFoundError:
+        raise
+    except StoredError as error:
+        raise ValueError(f"{path} is not a model of a run: {error}") from error
+    except _DAMAGED as error:
+        raise ValueError(f"{path} is damaged: {_one_line(error)}") from error
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except _DAMAGED as error:
+        raise ValueError(f"{path} is not a model that can be loaded: {_one_line(error)}") from error
+
+
+def _config_of(path: Path) -> Mapping[str, Any]:
+    """The content of `config.json` in the archive, after checking what else is in it."""
+    if not path.is_file() and path.exists():
+        raise StoredError("it is not a file")
+    with zipfile.ZipFile(path) as archive:
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
+        if set(sizes) != _MEMBERS or len(archive.infolist()) != len(_MEMBERS):
+            raise StoredError(f"it must hold {sorted(_MEMBERS)}. Received: {sorted(sizes)[:10]}")
+        for name in ("metadata.json", "config.json"):
+            if sizes[name] > _MOST_BYTES:
+                raise StoredError(f"its {name} must have at most {_MOST_BYTES:,} bytes")
+        check_fits(f"The weights in {path}", sizes["model.weights.h5"])
+        text = archive.read("config.json")
+    try:
+        config = json.loads(text)
+    except RecursionError:
+        raise StoredError("its config.json is nested too deeply") from None
+    except ValueError as error:
+        raise StoredError(f"its config.json is not valid JSON: {error}") from error
+    check_extent(config, "its config.json")
+    if not isinstance(config, Mapping):
+        raise StoredError("its config.json must be a section")
+    return config
+
+
+def _check_classes(config: Any) -> None:
+    """Raise `StoredError` if a configuration names, at any depth, a class that no run needs."""
+    for named in _named(config):
+        name, module = named.get("class_name"), named.get("module")
+        registered = named.get("registered_name")
+        if isinstance(registered, str) and registered.split(">")[0] in PACKAGES:
+            is_known = keras.saving.get_registered_object(registered) is not None
+        else:
+            is_keras = isinstance(module, str) and module.split(".")[0] == "keras"
+            is_known = registered is None and is_keras and name in CLASSES
+        if not is_known:
+            raise StoredError(
+                "it names a class that no run needs. Received: "
+                f"module={str(module)[:60]!r}, class_name={str(name)[:60]!r}, "
+                f"registered_name={str(registered)[:60]!r}"
+            )
+
+
+def _named(config: Any) -> Iterator[Mapping[str, Any]]:
+    """The sections of a configuration from which Keras would build something."""
+    waiting = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if "class_name" in value:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
