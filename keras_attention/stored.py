@@ -406,11 +406,7 @@ class Environment:
     data: Name
 
 
-_OF_RUN = {
-    "config.yaml": RunConfig,
-    "checkpoints/state.json": Progress,
-    "environment.json": Environment,
-}
+_OF_RUN = {"config.yaml": RunConfig, "checkpoints/state.json": Progress}
 
 
 @dataclass(frozen=True)

@@ -314,10 +314,17 @@ def test_the_file_needs_the_standard_library_alone(tmp_path: Path) -> None:
 def test_a_run_without_some_of_its_files_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     check_run(tmp_path / "absent")
     check_run(tmp_path)
-    environment = Environment("3.11", "Linux", {"keras": "3.15"}, 1, None, "abc")
-    (tmp_path / "environment.json").write_text(json.dumps(asdict(environment)), encoding="utf-8")
-    check_run(tmp_path)
-    wrong = {**asdict(environment), "data": 3}
-    (tmp_path / "environment.json").write_text(json.dumps(wrong), encoding="utf-8")
-    with pytest.raises(StoredError, match=r"environment.json: `data` must be a string"):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "state.json").write_text('{"epoch": "x"}', encoding="utf-8")
+    with pytest.raises(StoredError, match=r"state.json: `epoch` must be an integer"):
         check_run(tmp_path)
+
+
+def test_an_environment(tmp_path: Path) -> None:
+    environment = Environment("3.11", "Linux", {"keras": "3.15"}, 1, None, "abc")
+    path = tmp_path / "environment.json"
+    path.write_text(json.dumps(asdict(environment)), encoding="utf-8")
+    assert read_stored(path, Environment) == environment
+    path.write_text(json.dumps({**asdict(environment), "data": 3}), encoding="utf-8")
+    with pytest.raises(StoredError, match=r"environment.json: `data` must be a string"):
+        read_stored(path, Environment)

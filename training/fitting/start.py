@@ -77,7 +77,10 @@ def standing_of(run: RunDirectory, config: TrainConfig) -> Standing:
         _check_room(run)
         return Standing("new", config, TrainingState())
     config = _begun_config(run, config)
-    state = TrainingState.of(run)
+    try:
+        state = TrainingState.of(run)
+    except ValueError as error:
+        raise RunError(f"{error}. Choose a different --out.") from error
     unfinished: Status = "resumed" if state.file else "prepared"
     return Standing("complete" if state.is_finished else unfinished, config, state)
 
@@ -171,7 +174,11 @@ def fingerprint(task: Task) -> str:
 
 def check_data(run: RunDirectory, data: str) -> None:
     """Raise `RunError` unless the run was started with data that have this fingerprint."""
-    if read_stored(run.environment_file, Environment).data != data:
+    try:
+        known = read_stored(run.environment_file, Environment).data
+    except (OSError, ValueError) as error:
+        raise RunError(f"{error}. Choose a different --out.") from error
+    if known != data:
         raise RunError(
             f"The data have changed since {run.path} was started: pairs that it held out may now "
             "be among its training pairs. Choose a different --out, or restore the old files."
