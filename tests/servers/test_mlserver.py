@@ -228,6 +228,38 @@ asyncio.run(main())
     assert found == [["AAAA"], ["B"], ["CCCC"], ["DD"], ["FFFF"], ["G"], ["HHH", "II"]]
 
 
+def test_a_large_request_fills_the_places_that_others_leave(out: Path) -> None:
+    code = """
+import asyncio, json
+from runtime import Batcher
+
+batches = []
+
+async def main():
+    batcher = Batcher(lambda texts: batches.append(texts) or texts, most=3, threads=1)
+    large = asyncio.create_task(batcher(100 * ["large"], 100 * [2]))
+    small = [asyncio.create_task(batcher([str(number)], [5])) for number in range(10)]
+    await asyncio.gather(*small)
+    await asyncio.sleep(0)
+    large.cancel()
+    until_then = len(batches)
+    await asyncio.sleep(0.2)
+    print(json.dumps([batches[:6], len(batches) - until_then]))
+
+asyncio.run(main())
+"""
+    batches, afterwards = json.loads(run("python", "-c", code, cwd=out / "mlserver"))
+    assert batches == [
+        ["large", "large", "large"],
+        ["large", "0", "1"],
+        ["2", "3", "4"],
+        ["5", "6", "7"],
+        ["8", "9", "large"],
+        ["large", "large", "large"],
+    ]
+    assert afterwards <= 1  # the one that ran
+
+
 def test_what_the_readme_tells_to_type(
     server: Server, out: Path, trained: RunDirectory, tmp_path: Path
 ) -> None:
