@@ -43,7 +43,7 @@ def out(trained: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="module")
 def server(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(out, tmp_path_factory.mktemp("log") / "server.log") as started:
+    with serving(out, tmp_path_factory.mktemp("log") / "server.log", in_flight=1000) as started:
         yield started
 
 
@@ -165,7 +165,7 @@ def test_what_is_not_a_string(server: Server) -> None:
 
 def test_weights_in_8_bits(out: Path, expected: dict[str, Any], tmp_path: Path) -> None:
     changed = with_settings(out, tmp_path / "toy", extra={"precision": "int8", "threads": 2})
-    with serving(changed, tmp_path / "server.log") as started:
+    with serving(changed, tmp_path / "server.log", in_flight=1000) as started:
         (answer,) = started.ask("grpc", [of_texts(*GIVEN)])
     scores = np.array([expected[text][1] for text in GIVEN])
     assert np.shape(answer["translation"]) == scores.shape
