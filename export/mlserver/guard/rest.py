@@ -242,6 +242,7 @@ def rest_server(app: App, host: str, port: int, limits: Limits) -> Server:
         access_log=False,
         server_header=False,
         limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
     )
     return Server(config)
