@@ -34,9 +34,9 @@ from tests.servers.mlserver_process import (
 )
 from tests.shared import made_once
 
-LIMITS = {"texts": 5, "text_bytes": 40, "request_bytes": 4000, "seconds": 2, "in_flight": 3}
+LIMITS = {"texts": 5, "text_bytes": 40, "request_bytes": 4000, "seconds": 4, "in_flight": 3}
 INFER = "/v2/models/toy/infer"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 pytestmark = pytest.mark.skipif(
     not PROGRAMS.is_dir(), reason="`make test-servers` installs what this needs"
@@ -221,14 +221,14 @@ def test_half_of_a_request(server: Server) -> None:
 import grpc, threading
 
 def requests():
-    threading.Event().wait(8)
+    threading.Event().wait(15)
     yield b""
 
 channel = grpc.insecure_channel("127.0.0.1:{server.ports["grpc"]}")
 call = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
 print(call.future(requests()).details())
 """
-    assert run("python", "-c", code) == "The request took more than 2 s.\n"
+    assert run("python", "-c", code) == "The request took more than 4 s.\n"
 
 
 def test_only_this_machine(server: Server) -> None:
@@ -250,23 +250,26 @@ def test_wrong_options(out: Path) -> None:
     assert "`texts` must be positive. Received: texts=0" in done.stderr
 
 
-def test_time_and_requests_in_flight(slow: Path, tmp_path: Path) -> None:
-    with (
-        serving(slow, tmp_path / "log", seconds=2, in_flight=2) as server,
-        ThreadPoolExecutor() as pool,
-    ):
-        first = [pool.submit(post, server, asking("1e3")) for _ in range(2)]
-        wait_for(server.log, "began 1e3")
-        time.sleep(0.2)
+def test_requests_in_flight(slow: Path, tmp_path: Path) -> None:
+    with serving(slow, tmp_path / "log", seconds=600, in_flight=2) as server:
+        bodies = [json.dumps(asking(text)).encode() for text in ("501", "502")]
+        held = [connect(server, head(len(body)) + body) for body in bodies]
+        wait_for(server.log, "began 501")
+        wait_for(server.log, "began 502")
         for protocol, status in (("http", "429"), ("grpc", "StatusCode.RESOURCE_EXHAUSTED")):
             (answer,) = server.ask(protocol, [of_texts("0")])
             assert answer["error"] == f"{status}: 2 requests are in flight. Try again later."
-        for answer in first:
-            status, _, said = answer.result()
-            assert (status, said) == (504, b'{"error":"The answer took more than 2 s."}')
-        (late,) = server.ask("grpc", [of_texts("1e2")])
-        assert late["error"] == "StatusCode.DEADLINE_EXCEEDED: The answer took more than 2 s."
+        for connection in held:
+            connection.close()
+        wait_for(server.log, "dropped 502")
         assert post(server, asking("0"))[0] == 200
+
+
+def test_an_answer_that_takes_too_long(slow: Path, tmp_path: Path) -> None:
+    with serving(slow, tmp_path / "log", seconds=2) as server:
+        for protocol, status in (("http", "504"), ("grpc", "StatusCode.DEADLINE_EXCEEDED")):
+            (answer,) = server.ask(protocol, [of_texts("500")])
+            assert answer["error"] == f"{status}: The answer took more than 2 s."
 
 
 def test_work_ends_with_its_client(slow: Path, tmp_path: Path) -> None:
@@ -277,7 +280,7 @@ def test_work_ends_with_its_client(slow: Path, tmp_path: Path) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
         wait_for(server.log, "dropped 111")
-        (answer,) = server.ask("grpc", [{**of_texts("222"), "timeout": 1}])
+        (answer,) = server.ask("grpc", [{**of_texts("222"), "timeout": 3}])
         assert "DEADLINE_EXCEEDED" in answer["error"]
         wait_for(server.log, "dropped 222")
 
