@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 import h11
+import orjson
 import uvicorn
 from guard.limits import BAD, STOPPING, TOO_LARGE, Limits, Refused, check_parts
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -153,8 +154,8 @@ async def _discard(most: int, receive: Receive) -> None:
 def check_body(body: bytes, limits: Limits) -> None:
     """Refuse what FastAPI would take long to refuse or convert."""
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        asked = orjson.loads(body)  # as MLServer does
+    except orjson.JSONDecodeError as error:
         raise Refused(f"The body is not JSON. Received: {error}"[:200], BAD) from error
     if not isinstance(asked, dict):
         raise Refused("The body must be an object.", BAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -63,6 +64,8 @@ async def serve(folder: Path, settings: Settings, limits: Limits) -> None:
     servers = [rest_server(app, settings.host, port, limits) for app, port in apps]
     running = [asyncio.ensure_future(server.serve()) for server in servers]
     await rpc.start()
+    gc.collect()
+    gc.freeze()  # what stays need not be looked through again, which takes as long as a request
     logger.info(
         "Listening on %s: REST %d, gRPC %d, %s",
         settings.host,

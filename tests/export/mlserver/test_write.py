@@ -9,7 +9,7 @@ from pathlib import Path
 
 import export.mlserver
 
-BROUGHT_BY_MLSERVER = {"grpc", "h11", "prometheus_client", "uvicorn"}
+BROUGHT_BY_MLSERVER = {"grpc", "h11", "orjson", "prometheus_client", "uvicorn"}
 
 
 def test_settings(exported: Path) -> None:
