@@ -3,88 +3,28 @@
 MLServer serves `onnx/translate.onnx`, started as described in the README of the export. Clients
 request the sources of `examples.json` in turn, one sentence at a time, by gRPC and then by REST.
 Every response is compared with that of the idle server; a difference counts as an error.
+
+With `--abuse`, half of the clients use gRPC and half REST, and some of their requests are those
+that a server must refuse or survive: too large, malformed, half, or left by their client. The same
+load without them runs in turns on a second server. The program fails unless no other request fails,
+p99 at most doubles, health answers within a second, and memory stays within 5 %.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmarks.abuse import compare, report
 from benchmarks.environments import SERVER
 from benchmarks.machine import description, is_idle
+from benchmarks.server import measured, serving
 from export.program import guarded
 
 PROTOCOLS = {"grpc": "gRPC", "http": "REST"}
-_PATIENCE = 60.0
-
-
-@contextmanager
-def serving(out: Path, model: str) -> Iterator[dict[str, int]]:
-    """Run MLServer with an export, and wait until it is ready.
-
-    Args:
-        out: The export.
-        model: The name of the model.
-
-    Yields:
-        The ports for `"grpc"`, `"http"` and `"metrics"`.
-
-    Raises:
-        RuntimeError: If the server does not start.
-    """
-    ports = _free_ports("grpc", "http", "metrics")
-    settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    command = [str(SERVER.interpreter.with_name("mlserver")), "start", "mlserver"]
-    environment = {**os.environ, **settings, "MLSERVER_HOST": "127.0.0.1"}
-    with subprocess.Popen(command, cwd=out, env=environment, stdout=sys.stderr) as process:
-        try:
-            end = time.monotonic() + _PATIENCE
-            while not _is_ready(f"http://127.0.0.1:{ports['http']}/v2/models/{model}/ready"):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError("MLServer did not start.")
-                time.sleep(0.1)
-            yield ports
-        finally:
-            process.terminate()
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except OSError:
-        return False
-
-
-def _free_ports(*names: str) -> dict[str, int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in names]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return {name: s.getsockname()[1] for name, s in zip(names, sockets, strict=True)}
-
-
-def measured(job: dict[str, Any]) -> dict[str, Any]:
-    """Run the clients of a job, and return their measurements."""
-    done = subprocess.run(
-        [str(SERVER.interpreter), "-m", f"benchmarks.workers.{SERVER.module}"],
-        input=json.dumps(job),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,23 +34,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="an export with ONNX files")
     parser.add_argument("--clients", type=int, default=32, help="number of clients (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=60, help="per protocol (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, help="per protocol (60), or with and without abuse each (600)"
+    )
+    parser.add_argument(
+        "--abuse",
+        type=float,
+        nargs="?",
+        const=1.0,
+        metavar="PERCENT",
+        help="percentage of requests that are abusive (without a number: %(const)s)",
+    )
     options = parser.parse_args(arguments)
-    return guarded(lambda: _measure(options.out, options.clients, options.seconds), failed=1)
+    return guarded(
+        lambda: _measure(options.out, options.clients, options.seconds, options.abuse), failed=1
+    )
 
 
-def _measure(out: Path, clients: int, seconds: float) -> int:
-    """Measure both protocols, and print a table."""
+def _measure(out: Path, clients: int, seconds: float | None, abuse: float | None) -> int:
+    """Measure an export, and print tables."""
     name = json.loads((out / "config.json").read_text(encoding="utf-8"))["name"]
     examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
     texts = [example["source"] for example in examples]
-    job = {"model": name, "texts": texts, "clients": clients, "seconds": seconds}
     SERVER.install()
     if not is_idle():
         print("note: this machine is not idle.", file=sys.stderr)
-    with serving(out, name) as ports:
+    if abuse is None:
+        _measure_protocols(out, name, texts, clients, seconds or 60.0)
+        met = True
+    else:
+        seconds = seconds or 600.0
+        sides = compare(out, name, texts, clients, seconds, abuse / 100)
+        print(f"{clients} clients, {seconds:.0f} s each, {abuse:g} % of requests abusive.\n")
+        met = report(sides)
+    print(f"\n{description()}")
+    return 0 if met else 1
+
+
+def _measure_protocols(
+    out: Path, name: str, texts: list[str], clients: int, seconds: float
+) -> None:
+    job = {"model": name, "texts": texts, "clients": clients, "seconds": seconds}
+    with serving(out, name) as server:
         found = {
-            title: measured({**job, "protocol": protocol, "port": ports[protocol]})
+            title: measured({**job, "protocol": protocol, "port": server.ports[protocol]})
             for protocol, title in PROTOCOLS.items()
         }
     first, second = found.values()
@@ -123,8 +90,6 @@ def _measure(out: Path, clients: int, seconds: float) -> int:
         latencies = " | ".join(f"{x:,.0f}" for x in row["milliseconds"])
         counts = f"{row['requests']:,} | {row['errors']}"
         print(f"| {title} | {counts} | {row['per_second']:.1f} | {latencies} |")
-    print(f"\n{description()}")
-    return 0
 
 
 if __name__ == "__main__":

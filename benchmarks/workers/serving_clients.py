@@ -1,6 +1,7 @@
 """Concurrent clients that send a server one sentence after another.
 
-Reads a job, a line of JSON, and prints the measurements.
+Reads a job, a line of JSON, and prints the measurements. A job with `abuse`, a share of requests,
+has clients of both protocols, some of whose requests are those of `abusive_requests`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,19 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import random
 import sys
+import threading
 import time
-from itertools import count
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from itertools import count, cycle
 from typing import Any
 
 import numpy as np
+
+PROTOCOLS = ("grpc", "http")
 
 
 class Clients:
@@ -42,7 +50,11 @@ class Clients:
         return best.decode() if isinstance(best, bytes) else str(best)
 
     async def load(
-        self, expected: dict[str, str], clients: int, seconds: float
+        self,
+        expected: dict[str, str],
+        clients: int,
+        seconds: float,
+        instead: Callable[[], Awaitable[bool]] | None = None,
     ) -> tuple[list[float], int]:
         """Send requests for a given time.
 
@@ -50,6 +62,7 @@ class Clients:
             expected: The texts, which are requested in turn, and their translations.
             clients: The number of concurrent clients.
             seconds: The time during which new requests are sent.
+            instead: Called before each request; whether it has sent another one.
 
         Returns:
             The seconds of each request, and the number of requests that failed or returned a
@@ -61,11 +74,13 @@ class Clients:
         async def one_client() -> None:
             nonlocal errors
             while (began := time.perf_counter()) < end:
+                if instead is not None and await instead():
+                    continue
                 text = texts[next(turn) % len(texts)]
                 try:
                     errors += await self.translate(text) != expected[text]
-                except self.triton.InferenceServerException as error:
-                    print(error, file=sys.stderr)
+                except Exception as error:  # also those of the connection
+                    print(repr(error), file=sys.stderr)
                     errors += 1
                 elapsed.append(time.perf_counter() - began)
 
@@ -90,5 +105,79 @@ async def measure(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class Health:
+    """Asks for the server's health all the time, in a thread of its own.
+
+    Attributes:
+        seconds: The time of the slowest answer.
+        errors: The number of requests without an answer.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._address = f"http://127.0.0.1:{port}/v2/health/"
+        self.seconds, self.errors = 0.0, 0
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Ask during the context."""
+        end = threading.Event()
+        thread = threading.Thread(target=self._ask, args=(end,))
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+
+    def _ask(self, end: threading.Event) -> None:
+        for kind in cycle(("live", "ready")):
+            if end.wait(0.1):
+                return
+            began = time.perf_counter()
+            try:
+                with urllib.request.urlopen(self._address + kind, timeout=60) as answer:
+                    answer.read()
+            except OSError as error:
+                print(repr(error), file=sys.stderr)
+                self.errors += 1
+            self.seconds = max(self.seconds, time.perf_counter() - began)
+
+
+async def measure_with_abuse(job: dict[str, Any]) -> dict[str, Any]:
+    """Run clients of both protocols, a share of whose requests are abusive."""
+    from benchmarks.workers.abusive_requests import Abuse
+
+    both = [Clients(protocol, job["ports"][protocol], job["model"]) for protocol in PROTOCOLS]
+    texts, share, sent = job["texts"], job["abuse"], 0
+    expected = job["expected"] or {text: await both[0].translate(text) for text in texts}
+    abuse = Abuse(job["ports"], job["model"], texts, job["turn"])
+    chance = random.Random(job["turn"])
+
+    async def instead() -> bool:
+        nonlocal sent
+        if chance.random() >= share:
+            return False
+        sent += 1
+        await abuse()
+        return True
+
+    health = Health(job["ports"]["http"])
+    with health.asked():
+        found = await asyncio.gather(
+            *(x.load(expected, job["clients"] // 2, job["seconds"], instead) for x in both)
+        )
+    await abuse.close()
+    for clients in both:
+        await clients.client.close()
+    return {
+        "expected": expected,
+        "elapsed": [seconds for elapsed, _ in found for seconds in elapsed],
+        "errors": health.errors + sum(errors for _, errors in found),
+        "abusive": sent,
+        "health": health.seconds,
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(json.loads(sys.stdin.readline())))))
+    asked = json.loads(sys.stdin.readline())
+    print(json.dumps(asyncio.run((measure_with_abuse if "abuse" in asked else measure)(asked))))

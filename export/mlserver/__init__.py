@@ -1,5 +1,5 @@
-"""The server of an export: `runtime` runs in MLServer, `write` writes it with its settings.
+"""The server of an export: `serve.py` starts MLServer behind `guard`, `runtime` translates in it.
 
-`runtime` imports `mlserver`, which this package does not require; therefore nothing here imports
-it.
+They import `mlserver`, which this package does not require; therefore nothing here imports them.
+`write` copies them into the export, with their settings.
 """

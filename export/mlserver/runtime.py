@@ -1,4 +1,4 @@
-"""Translate strings in MLServer: run `mlserver start mlserver` in the folder of the export.
+"""Translate strings in MLServer: run `python mlserver/serve.py` in the folder of the export.
 
 MLServer's adaptive batching joins requests before they are checked, so one invalid or cancelled
 request makes the whole batch fail. This runtime checks each text first and then joins texts itself.
@@ -36,6 +36,7 @@ Row = tuple[np.ndarray, np.ndarray]
 OUTPUTS = ("translation", "scores")
 _ERRORS_ONLY = 3
 _SHOWN = 60
+_COUNTED_AT_ONCE = 16
 
 
 class Runtime(MLModel):
@@ -78,7 +79,7 @@ class Runtime(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         asked = asked_outputs(payload)
         texts = texts_of(payload)
-        lengths = await asyncio.to_thread(self._lengths, texts)
+        lengths = await self._lengths(texts)
         rows = await self._batcher(texts, lengths)
         outputs = [self._output(name, rows) for name in asked]
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=outputs)
@@ -87,16 +88,28 @@ class Runtime(MLModel):
         found = self._session.run(OUTPUTS, {"text": np.array(texts, object)})
         return list(zip(*found, strict=True))
 
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
+    async def _lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text, counted in parts, so that a cancelled request ends."""
+        found: list[int] = []
+        for start in range(0, len(texts), _COUNTED_AT_ONCE):
+            part = texts[start : start + _COUNTED_AT_ONCE]
+            found += await asyncio.to_thread(self._count, part)
+            self._check(texts, found, start)
+        return found
+
+    def _count(self, texts: Sequence[str]) -> list[int]:
         (lengths,) = self._counter.run(["lengths"], {"text": np.array(texts, object)})
-        for number, (text, length) in enumerate(zip(texts, lengths, strict=True), start=1):
+        return lengths.tolist()
+
+    def _check(self, texts: Sequence[str], lengths: Sequence[int], start: int) -> None:
+        for number, length in enumerate(lengths[start:], start=start + 1):
             if length > self._limit:
+                text = texts[number - 1]
                 shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
                 raise InferenceError(
                     f"Text {number} must have at most {self._limit} tokens, including the end "
                     f"token, but has {length}. Received: {shown!r}"
                 )
-        return lengths.tolist()
 
     def _output(self, name: str, rows: Sequence[Row]) -> ResponseOutput:
         shape = (len(rows), self._width)
@@ -117,12 +130,32 @@ class Text:
     answer: asyncio.Future[Row]
 
 
+@dataclass(eq=False)
+class Waiting:
+    """The texts of a request that wait, and how many no longer do."""
+
+    texts: list[Text]
+    taken: int = 0
+
+    def nearest(self, length: int) -> Text:
+        """Return the text closest to a length."""
+        return min(self.texts, key=lambda text: abs(text.length - length))
+
+    def take(self, text: Text) -> Text:
+        """Let a text wait no longer."""
+        self.texts.remove(text)
+        self.taken += 1
+        return text
+
+
 class Batcher:
     """Joins waiting texts of all requests to batches.
 
-    While all threads are busy, texts wait. The next batch takes the text that has waited longest
-    and those closest to it in length. Batches therefore grow under load, and a single text is
-    translated immediately.
+    While all threads are busy, texts wait. The next batch begins with the request that has had no
+    turn for longest. Then the requests of which the fewest texts were taken so far add one each,
+    the closest in length first, and so on until the batch is full. Batches therefore grow under
+    load, a single text is translated immediately, and a request of many texts fills the places that
+    others leave.
 
     Args:
         translate: A function from texts to one row per text.
@@ -137,16 +170,20 @@ class Batcher:
         self._most = max(most, 1)
         self._free = threads
         self._threads = ThreadPoolExecutor(max_workers=threads)
-        self._waiting: list[Text] = []
+        self._waiting: list[Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, texts: Sequence[str], lengths: Sequence[int]) -> list[Row]:
         """Return the rows of the texts, in order."""
         loop = asyncio.get_running_loop()
         asked = [Text(*text, loop.create_future()) for text in zip(texts, lengths, strict=True)]
-        self._waiting.extend(asked)
+        waiting = Waiting(asked.copy())
+        self._waiting.append(waiting)
         self._start()
-        return await asyncio.gather(*(text.answer for text in asked))
+        try:
+            return await asyncio.gather(*(text.answer for text in asked))
+        finally:
+            waiting.texts.clear()  # after an error
 
     def close(self) -> None:
         """Shut down the threads."""
@@ -161,10 +198,24 @@ class Batcher:
 
     def _next(self) -> list[Text]:
         """Return the next batch, without texts whose request was cancelled."""
-        waiting = [text for text in self._waiting if not text.answer.done()]
-        nearest = sorted(waiting, key=lambda text: abs(text.length - waiting[0].length))
-        batch = nearest[: self._most]
-        self._waiting = [text for text in waiting if text not in batch]
+        self._waiting = [
+            each for each in self._waiting if each.texts and not each.texts[0].answer.done()
+        ]
+        if not self._waiting:
+            return []
+        first = self._waiting[0]
+        batch = [first.take(first.texts[0])]
+        turns = [first]
+        while len(batch) < self._most and (waiting := [x for x in self._waiting if x.texts]):
+            fewest = min(each.taken for each in waiting)
+            found = [
+                (each.nearest(batch[0].length), each) for each in waiting if each.taken == fewest
+            ]
+            found.sort(key=lambda pair: abs(pair[0].length - batch[0].length))
+            for text, each in found[: self._most - len(batch)]:
+                batch.append(each.take(text))
+                turns.append(each)
+        self._waiting.sort(key=lambda each: each in turns)
         return batch
 
     async def _answer(self, batch: Sequence[Text]) -> None:

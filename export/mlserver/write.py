@@ -13,11 +13,22 @@ from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.text import lengths_of
 
 _SERVER = Path(__file__).parent
+_FILES = (
+    "guard/__init__.py",
+    "guard/limits.py",
+    "guard/plane.py",
+    "guard/rest.py",
+    "guard/rpc.py",
+    "guard/server.py",
+    "runtime.py",
+    "serve.py",
+    "settings.json",
+)
 _MOST_AT_ONCE = 8
 
 
 def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
-    """Write `mlserver/`, a runtime for `onnx/translate.onnx` with its settings.
+    """Write `mlserver/`, a guarded server of `onnx/translate.onnx` with its settings.
 
     Args:
         out: The export, with its tokenizers.
@@ -30,7 +41,8 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
 
     folder = out / MLSERVER
     folder.mkdir()
-    for file in ("runtime.py", "settings.json"):
+    for file in _FILES:
+        (folder / file).parent.mkdir(exist_ok=True)
         shutil.copyfile(_SERVER / file, folder / file)
     onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
     write_json(folder / "model-settings.json", _settings(config))

@@ -27,6 +27,8 @@ async def answer(client: Any, triton: Any, model: str, request: dict[str, Any]) 
         options["headers"] = {"content-type": "application/json"}
     if "outputs" in request:
         options["outputs"] = [triton.InferRequestedOutput(name) for name in request["outputs"]]
+    if "id" in request:
+        options["request_id"] = request["id"]
     if "timeout" in request:
         options["client_timeout"] = request["timeout"]
     try:

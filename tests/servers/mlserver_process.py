@@ -27,9 +27,13 @@ class Server:
 
     Attributes:
         ports: The ports of `"http"`, `"grpc"` and `"metrics"`.
+        process: The process.
+        log: The file of what it prints.
     """
 
     ports: dict[str, int]
+    process: subprocess.Popen[bytes]
+    log: Path
 
     def ask(self, protocol: str, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The responses to requests sent at the same time: outputs, or `error`."""
@@ -62,18 +66,18 @@ def environment() -> dict[str, str]:
 def start_command(out: Path) -> list[str]:
     """The command from the export's README."""
     found = re.search(
-        r"^mlserver (start .+)$", (out / "README.md").read_text("utf-8"), re.MULTILINE
+        r"^python (mlserver/.+)$", (out / "README.md").read_text("utf-8"), re.MULTILINE
     )
     assert found is not None
-    return [str(PROGRAMS / "mlserver"), *found[1].split()]
+    return [str(PROGRAMS / "python"), *found[1].split()]
 
 
 @contextmanager
-def serving(out: Path, log: Path) -> Iterator[Server]:
-    """The server of an export, once it is ready."""
+def serving(out: Path, log: Path, **limits: float) -> Iterator[Server]:
+    """The server of an export with these limits, once it is ready."""
     ports = free_ports("http", "grpc", "metrics")
     settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    settings["MLSERVER_HOST"] = "127.0.0.1"
+    settings |= {f"SERVE_{name.upper()}": str(value) for name, value in limits.items()}
     with (
         log.open("w") as file,
         subprocess.Popen(
@@ -86,7 +90,7 @@ def serving(out: Path, log: Path) -> Iterator[Server]:
     ):
         try:
             wait_until_ready(f"http://127.0.0.1:{ports['http']}/v2/models/toy/ready", process, log)
-            yield Server(ports)
+            yield Server(ports, process, log)
         finally:
             process.terminate()
 

@@ -43,7 +43,7 @@ def out(trained: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="module")
 def server(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(out, tmp_path_factory.mktemp("log") / "server.log") as started:
+    with serving(out, tmp_path_factory.mktemp("log") / "server.log", in_flight=1000) as started:
         yield started
 
 
@@ -165,7 +165,7 @@ def test_what_is_not_a_string(server: Server) -> None:
 
 def test_weights_in_8_bits(out: Path, expected: dict[str, Any], tmp_path: Path) -> None:
     changed = with_settings(out, tmp_path / "toy", extra={"precision": "int8", "threads": 2})
-    with serving(changed, tmp_path / "server.log") as started:
+    with serving(changed, tmp_path / "server.log", in_flight=1000) as started:
         (answer,) = started.ask("grpc", [of_texts(*GIVEN)])
     scores = np.array([expected[text][1] for text in GIVEN])
     assert np.shape(answer["translation"]) == scores.shape
@@ -226,6 +226,38 @@ asyncio.run(main())
     batches, found = json.loads(run("python", "-c", code, cwd=out / "mlserver"))
     assert batches == [["aaaa"], ["b", "g", "dd"], ["cccc", "ffff", "hhh"], ["ii"]]
     assert found == [["AAAA"], ["B"], ["CCCC"], ["DD"], ["FFFF"], ["G"], ["HHH", "II"]]
+
+
+def test_a_large_request_fills_the_places_that_others_leave(out: Path) -> None:
+    code = """
+import asyncio, json
+from runtime import Batcher
+
+batches = []
+
+async def main():
+    batcher = Batcher(lambda texts: batches.append(texts) or texts, most=3, threads=1)
+    large = asyncio.create_task(batcher(100 * ["large"], 100 * [2]))
+    small = [asyncio.create_task(batcher([str(number)], [5])) for number in range(10)]
+    await asyncio.gather(*small)
+    await asyncio.sleep(0)
+    large.cancel()
+    until_then = len(batches)
+    await asyncio.sleep(0.2)
+    print(json.dumps([batches[:6], len(batches) - until_then]))
+
+asyncio.run(main())
+"""
+    batches, afterwards = json.loads(run("python", "-c", code, cwd=out / "mlserver"))
+    assert batches == [
+        ["large", "large", "large"],
+        ["large", "0", "1"],
+        ["2", "3", "4"],
+        ["5", "6", "7"],
+        ["8", "9", "large"],
+        ["large", "large", "large"],
+    ]
+    assert afterwards <= 1  # the one that ran
 
 
 def test_what_the_readme_tells_to_type(

@@ -7,15 +7,24 @@ import json
 import sys
 from pathlib import Path
 
+import export.mlserver
+
+BROUGHT_BY_MLSERVER = {"grpc", "h11", "orjson", "prometheus_client", "uvicorn"}
+
 
 def test_settings(exported: Path) -> None:
     folder = exported / "mlserver"
     assert {path.name for path in folder.iterdir()} == {
+        "guard",
         "lengths.onnx",
         "model-settings.json",
         "runtime.py",
+        "serve.py",
         "settings.json",
     }
+    sources = Path(export.mlserver.__file__).parent
+    for path in (*sources.glob("guard/*.py"), sources / "serve.py"):
+        assert (folder / path.relative_to(sources)).read_bytes() == path.read_bytes()
     settings = json.loads((folder / "model-settings.json").read_text("utf-8"))
     assert settings["name"] == "toy"
     assert settings["parameters"]["extra"] == {"precision": "float32", "threads": 0}
@@ -25,11 +34,12 @@ def test_settings(exported: Path) -> None:
 
 
 def test_the_runtime_needs_what_the_readme_tells_to_install(exported: Path) -> None:
-    nodes = list(ast.walk(ast.parse((exported / "mlserver" / "runtime.py").read_text("utf-8"))))
+    files = (exported / "mlserver").rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     needed = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    installed = needed & {"mlserver", "numpy", "onnxruntime", "onnxruntime_extensions"}
-    assert needed == installed
-    line = "`pip install mlserver onnxruntime onnxruntime-extensions numpy`"
+    needed -= {"guard", *BROUGHT_BY_MLSERVER}
+    assert needed == {"mlserver", "numpy", "onnxruntime", "onnxruntime_extensions"}
+    line = "`pip install mlserver==1.7.1 onnxruntime onnxruntime-extensions numpy`"
     assert line in (exported / "README.md").read_text("utf-8")
