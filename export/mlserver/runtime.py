@@ -7,7 +7,6 @@ request makes the whole batch fail. This runtime checks each text first and then
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.errors import InferenceError
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 from mlserver.utils import get_model_uri
+from stored import read_export
 
 # MLServer imports modules from its working directory, where `onnx/` of the export would shadow the
 # package `onnx`, an optional dependency of onnxruntime_extensions.
@@ -59,9 +59,9 @@ class Runtime(MLModel):
         out = Path(await get_model_uri(self.settings))
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
-        config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-        self._limit: int = config["max_source_length"]
-        self._width: int = config["search"]["beam_width"]
+        config = read_export(out)
+        self._limit: int = config.max_source_length
+        self._width: int = config.search.beam_width
         self._counter = open_session(out / "mlserver" / "lengths.onnx")
         self._session = open_session(
             translate_file(out / "onnx", extra.get("precision", "float32"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from export.assets.description import write_json
 from export.layout import MLSERVER
+from keras_attention import stored
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.text import lengths_of
 
@@ -44,6 +45,7 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
     for file in _FILES:
         (folder / file).parent.mkdir(exist_ok=True)
         shutil.copyfile(_SERVER / file, folder / file)
+    shutil.copyfile(stored.__file__, folder / "stored.py")  # the server is without the library
     onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
     write_json(folder / "model-settings.json", _settings(config))
     return folder

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import export.mlserver
+from keras_attention import stored
 
 BROUGHT_BY_MLSERVER = {"grpc", "h11", "orjson", "prometheus_client", "uvicorn"}
 
@@ -21,7 +22,9 @@ def test_settings(exported: Path) -> None:
         "runtime.py",
         "serve.py",
         "settings.json",
+        "stored.py",
     }
+    assert (folder / "stored.py").read_bytes() == Path(stored.__file__).read_bytes()
     sources = Path(export.mlserver.__file__).parent
     for path in (*sources.glob("guard/*.py"), sources / "serve.py"):
         assert (folder / path.relative_to(sources)).read_bytes() == path.read_bytes()
@@ -39,7 +42,8 @@ def test_the_runtime_needs_what_the_readme_tells_to_install(exported: Path) -> N
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     needed = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    needed -= {"guard", *BROUGHT_BY_MLSERVER}
+    needed -= {"guard", "stored", *BROUGHT_BY_MLSERVER}
+    needed -= {"yaml"}  # which `stored` needs for runs, not for exports
     assert needed == {"mlserver", "numpy", "onnxruntime", "onnxruntime_extensions"}
     line = "`pip install mlserver==1.7.1 onnxruntime onnxruntime-extensions numpy`"
     assert line in (exported / "README.md").read_text("utf-8")
