@@ -354,14 +354,16 @@ class RunConfig:
         model: The architecture. The vocabulary sizes are set from the tokenizers.
         training: The optimization.
         search: The default search.
+
+    Only a training needs `text`, `model` and `training`.
     """
 
     name: Name
     data: DatesData | CorpusData | PairsData
-    text: Tokenizers
-    model: Architecture
-    training: Optimization
-    search: Search
+    text: Tokenizers | None = None
+    model: Architecture | None = None
+    training: Optimization | None = None
+    search: Search = field(kw_only=True)
 
 
 @dataclass

@@ -84,6 +84,7 @@ def test_the_configuration_of_a_run_is_read_as_it_was_written(tmp_path: Path) ->
     path.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     config = read_stored(path, RunConfig)
     assert (config.search.beam_width, config.data.max_target_length) == (5, 12)
+    assert config.training is not None
     assert config.training.scheduled_sampling.c == 0.1
     assert config.model == Architecture(70, 15)
     path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))), encoding="utf-8")
@@ -92,7 +93,7 @@ def test_the_configuration_of_a_run_is_read_as_it_was_written(tmp_path: Path) ->
 
 def test_earlier_names_are_known(tmp_path: Path) -> None:
     tree = changed(CONFIG, "model.attention_heads", 4)
-    assert checked(RunConfig, tree, "here").model.num_heads == 4
+    assert checked(RunConfig, tree, "here").model == Architecture(70, 15, num_heads=4)
     corpus = changed(CONFIG, "data", {"train": {"tsv": ["a.tsv"]}})
     assert checked(RunConfig, corpus, "here").data.task == "corpus"
     assert checked(RunConfig, changed(CONFIG, "data", {}), "here").data.task == "dates"
