@@ -501,7 +501,11 @@ def check_run(folder: str | Path) -> None:
     Raises:
         StoredError: If one of the files is not what the program wrote.
     """
-    _check_files(folder, _OF_RUN)
+    for name, kind in _OF_RUN.items():
+        try:
+            read_stored(Path(folder) / name, kind)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # who needs the file says so
 
 
 def check_export(folder: str | Path) -> None:
@@ -530,15 +534,6 @@ def read_export(folder: str | Path) -> ExportConfig:
         own = versions.get(PROJECT) if isinstance(versions, Mapping) else None
         written = f" (written by {PROJECT} {own})" if isinstance(own, str) else ""
         raise StoredError(f"{error}{_shortened(written)}") from None
-
-
-def _check_files(folder: str | Path, files: Mapping[str, type]) -> None:
-    for name, kind in files.items():
-        path = Path(folder) / name
-        try:
-            read_stored(path, kind)
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # who needs the file says so
 
 
 def choices_of(kind: type) -> dict[str, tuple[Any, ...]]:
@@ -592,7 +587,7 @@ def read_text(path: Path) -> str:
     """The text of a stored file: a regular one, in UTF-8, and not larger than `MOST_BYTES`."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:  # for example a loop of links
         raise StoredError(f"{path} cannot be read: {error.strerror}") from error

@@ -315,8 +315,12 @@ def test_the_file_needs_the_standard_library_alone(tmp_path: Path) -> None:
 def test_a_run_without_some_of_its_files_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     check_run(tmp_path / "absent")
     check_run(tmp_path)
+    (tmp_path / "file").touch()
+    check_run(tmp_path / "file")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "state.json").write_text('{"epoch": "x"}', encoding="utf-8")
+    check_run(tmp_path)  # no run: somebody else's checkpoints
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     with pytest.raises(StoredError, match=r"state.json: `epoch` must be an integer"):
         check_run(tmp_path)
 

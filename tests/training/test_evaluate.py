@@ -104,7 +104,7 @@ def test_the_program_prints_a_table(run: RunDirectory, capsys: pytest.CaptureFix
 
 
 def test_an_incomplete_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "config.yaml").write_text("name: x\n")
+    (tmp_path / "config.yaml").write_text("name: x\ndata: {task: dates}\nsearch: {}\n")
     assert main([str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
