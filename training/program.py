@@ -57,7 +57,8 @@ def _check(runs: Iterable[str]) -> None:
         try:
             stored().check_run(run)
         except ValueError as error:
-            raise RunError(str(error)) from error
+            what = f"{run} is not a run directory of this package"
+            raise RunError(f"{what}: {error}") from error
 
 
 def stored() -> ModuleType:
