@@ -695,7 +695,8 @@ def _one_of(kinds: Sequence[Any], given: Any, key: str, problems: list[str]) -> 
 
 def _section(kind: Any, given: Any, key: str, problems: list[str]) -> Any:
     if not isinstance(given, Mapping):
-        problems.append(f"`{key or kind.__name__}` must be a section. Received: {_shown(given)}")
+        what = f"`{key}`" if key else "it"
+        problems.append(f"{what} must be a section. Received: {_shown(given)}")
         return None
     if issubclass(kind, Architecture):
         given = with_current_names(given)

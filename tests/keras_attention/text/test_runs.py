@@ -44,12 +44,17 @@ def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
 def test_the_configuration(run: RunDirectory) -> None:
     text = "name: größe\ndata: {}\nsearch: {beam_width: 3}\n"
     run.config_file.write_text(text, encoding="utf-8")
-    assert run.config() == {"name": "größe", "data": {}, "search": {"beam_width": 3}}
+    config = run.config()
+    assert (config["name"], config["search"]["beam_width"]) == ("größe", 3)
+    assert config["data"]["max_source_length"] == 64  # what a file does not say has its default
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- a\n", "must be a mapping. Received: list"), ("name: a\n", "lacks the keys data, search")],
+    [
+        ("- a\n", "config.yaml: it must be a section. Received: a list of 1"),
+        ("name: a\n", "config.yaml: `data` is missing; `search` is missing"),
+    ],
 )
 def test_a_damaged_configuration(run: RunDirectory, text: str, message: str) -> None:
     run.config_file.write_text(text, encoding="utf-8")
@@ -59,7 +64,7 @@ def test_a_damaged_configuration(run: RunDirectory, text: str, message: str) -> 
 
 def test_damaged_files_are_named(run: RunDirectory) -> None:
     run.model_file.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"model.keras \(2 bytes\) is not a model"):
+    with pytest.raises(ValueError, match=r"model.keras is damaged: File is not a zip file"):
         run.model()
     run.source_model.write_bytes(b"x")
     with pytest.raises(ValueError, match=r"source.model is not a tokenizer"):
@@ -75,6 +80,6 @@ def test_held_out_pairs_are_split_at_line_feeds_alone(run: RunDirectory) -> None
 def test_a_model_of_another_kind_is_an_error(run: RunDirectory) -> None:
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(run.model_file)
     with pytest.raises(
-        ValueError, match=r"model.keras must hold a Seq2Seq. Received: .*Sequential"
+        ValueError, match=r"model.keras is not a model of a run: it names a class .*'Sequential'"
     ):
         run.model()
