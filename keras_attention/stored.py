@@ -527,13 +527,15 @@ def read_export(folder: str | Path) -> ExportConfig:
     tree = parsed(path)
     if not isinstance(tree, Mapping) or not tree.get("artefacts"):
         raise StoredError(f"{path} does not belong to an export: it names no artefacts")
+    versions = tree.get("versions")
+    own = versions.get(PROJECT) if isinstance(versions, Mapping) else None
+    if not isinstance(own, str):
+        raise StoredError(f"{path} does not say which version of {PROJECT} wrote it")
     try:
-        return checked(ExportConfig, tree, str(path))
+        return checked(ExportConfig, tree, "not as this version writes it")
     except StoredError as error:
-        versions = tree.get("versions")
-        own = versions.get(PROJECT) if isinstance(versions, Mapping) else None
-        written = f" (written by {PROJECT} {own})" if isinstance(own, str) else ""
-        raise StoredError(f"{error}{_shortened(written)}") from None
+        by = f"{PROJECT} {_shortened(ascii(own)[1:-1])}"
+        raise StoredError(f"{path} was written by {by}, {error}") from None
 
 
 def choices_of(kind: type) -> dict[str, tuple[Any, ...]]:

@@ -233,8 +233,12 @@ def test_only_files_are_read(tmp_path: Path) -> None:
             "`signatures.greedy.inputs.source.dtype`",
         ),
         ("signatures.greedy.inputs.source.shape", "x", "`signatures.greedy.inputs.source.shape`"),
-        ("versions", {}, "`versions` must have a length"),
-        ("max_source_length", ..., r"`max_source_length` is missing \(written by .* 0.1.0\)"),
+        ("versions", {}, "does not say which version of keras-seq2seq-attention wrote it"),
+        (
+            "max_source_length",
+            ...,
+            r"written by keras-seq2seq-attention 0.1.0, .*: `max_source_length` is missing",
+        ),
     ],
 )
 def test_an_export_is_checked_too(

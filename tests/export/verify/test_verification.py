@@ -290,7 +290,7 @@ def test_what_rounding_decides_is_no_difference(
         (
             "config.json",
             NEWER,
-            "config.json was written by keras-seq2seq-attention 99.0, but this is ",
+            "config.json was written by keras-seq2seq-attention 99.0, not as this version writes",
         ),
         ("examples.json", b"[1,", "examples.json is not valid JSON: "),
         ("target.model", None, "target.model cannot be read: "),
