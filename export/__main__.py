@@ -30,6 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="also write TFLite and ONNX files with float16 weights (half the size) or int8 "
         "weights (a quarter of the size, and faster)",
     )
+    parser.add_argument(
+        "--onnxruntime-web",
+        metavar="FOLDER",
+        help="npm's package onnxruntime-web, to lie beside the page instead of on a CDN",
+    )
     options = parser.parse_args(arguments)
     return guarded(lambda: _export(options), failed=2, run=options.run)
 
@@ -41,7 +46,9 @@ def _export(options: argparse.Namespace) -> int:
     note = RunDirectory(options.run).unfinished()
     if note:
         print(f"note: {note}", file=sys.stderr)
-    out = export_run(options.run, options.out, options.formats, options.quantize)
+    out = export_run(
+        options.run, options.out, options.formats, options.quantize, options.onnxruntime_web
+    )
     print(f"Exported to {out}. Verify: python -m export.verify {out}")
     return 0
 

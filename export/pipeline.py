@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from export.layout import (
 )
 from export.mlserver.write import write_mlserver
 from keras_attention.decoding import BeamSearch
+from keras_attention.export.browser.runtime import read_runtime
 from keras_attention.export.browser.write import write_page
 from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.quantize import with_int8_embeddings
@@ -37,6 +38,7 @@ def export_run(
     out: str | Path,
     formats: Sequence[str] = FORMATS,
     precisions: Sequence[str] = (),
+    onnxruntime_web: str | Path | None = None,
 ) -> Path:
     """Export a trained model.
 
@@ -47,6 +49,8 @@ def export_run(
         formats: Any of `saved_model`, `tflite` and `onnx`.
         precisions: Any of `float16` and `int8`: additional precisions of the TFLite and ONNX
             weights, besides float32.
+        onnxruntime_web: The folder of npm's package `onnxruntime-web`, to lie beside the page; None
+            to load it from a CDN.
 
     Returns:
         The folder of the export.
@@ -56,7 +60,8 @@ def export_run(
         FileExistsError: If `out` contains anything other than an export.
         NotADirectoryError: If `out` is a file.
         ValueError: If a format or precision is unknown, `out` overlaps with the run directory, the
-            run cannot be loaded, or no held-out source fits the model.
+            run cannot be loaded, no held-out source fits the model, or `onnxruntime_web` has
+            another version than the page needs.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -70,6 +75,7 @@ def export_run(
             f"Argument `precisions` requires one of the formats {QUANTIZED}. "
             f"Received: formats={list(formats)}, precisions={list(precisions)}"
         )
+    runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     run, out = Path(run), Path(out)
     check_places(run, out)
     directory = RunDirectory(run).require_complete()
@@ -104,7 +110,7 @@ def export_run(
         kind: [path.relative_to(out).as_posix() for path in paths]
         for kind, paths in artefacts.items()
     }
-    _write_assets(directory, out, name, serving, translator, relative)
+    _write_assets(directory, out, name, serving, translator, relative, runtime)
     (out / UNFINISHED).unlink()
     return out
 
@@ -158,6 +164,7 @@ def _write_assets(
     serving: ServingModule,
     translator: Translator,
     artefacts: Any,
+    runtime: Mapping[str, bytes] | None,
 ) -> None:
     print("reference ...", flush=True)
     texts, rows, targets = _held_out(run, translator)
@@ -168,7 +175,7 @@ def _write_assets(
     description.copy_tokenizers(run, out)
     config = description.describe(name, run, serving, translator, artefacts)
     if "onnx" in artefacts:
-        write_page(out, run.source_model.read_bytes(), run.target_model.read_bytes())
+        write_page(out, run.source_model.read_bytes(), run.target_model.read_bytes(), runtime)
         write_mlserver(out, config)
     for file in artefacts.get("tflite", ()):
         inside = {path.name: path.read_bytes() for path in (run.source_model, run.target_model)}

@@ -39,7 +39,7 @@ _FLAGS = (
 _PATIENCE = 120.0
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
-<script type="importmap">{"imports": {"onnxruntime-web": %s}}</script>
+%s
 <script type="module">
   const post = async (path, body) => {
     const response = await fetch(path, { method: "POST", body: JSON.stringify(body) });
@@ -74,11 +74,15 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("localhost", 0), handler)
         self.local = os.environ.get(LOCAL)
         index = (out / "browser" / "index.html").read_text(encoding="utf-8")
-        address = re.search(r'"onnxruntime-web": *"([^"]+)"', index)
-        if address is None:
+        found = re.search(
+            r'<script type="importmap">.*?"onnxruntime-web": *"([^"]+/).*?</script>',
+            index,
+            re.DOTALL,
+        )
+        if found is None:
             raise RuntimeError("browser/index.html does not contain the URL of ONNX Runtime Web")
-        bundle = f"/{LOCAL}/dist/{Path(address[1]).name}" if self.local else address[1]
-        self.page = (_PAGE % (json.dumps(bundle), json.dumps(search))).encode()
+        runtime = found[0].replace(found[1], f"/{LOCAL}/dist/") if self.local else found[0]
+        self.page = (_PAGE % (runtime, json.dumps(search))).encode()
         self.questions: queue.Queue[list[str]] = queue.Queue()
         self.answers: queue.Queue[Any] = queue.Queue()
 

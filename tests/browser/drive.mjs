@@ -1,5 +1,6 @@
 // Opens the page of an export in headless Chromium, does what people do there, prints what it shows.
-//   node drive.mjs JOB.json   {export, modules, chromium, texts, search, precision, screenshot}
+//   node drive.mjs JOB.json   {export, modules, chromium, texts, search, precision, screenshot, cdn}
+// npm's packages stand in for the CDN. `cdn` maps names of files to what is put after their content, or null if they are absent.
 
 import fs from "node:fs";
 import http from "node:http";
@@ -36,9 +37,11 @@ await page.route("https://cdn.jsdelivr.net/npm/**", (route) => {
   const wanted = new URL(route.request().url()).pathname.replace("/npm/", "");
   const [name, version] = wanted.split("/")[0].split("@");
   const installed = JSON.parse(fs.readFileSync(path.join(job.modules, name, "package.json"), "utf8"));
-  if (installed.version !== version) return route.abort();
+  const added = job.cdn[path.basename(wanted)];
+  if (installed.version !== version || added === null) return route.abort();
   const file = path.join(job.modules, wanted.replace(`@${version}`, ""));
-  return route.fulfill({ path: file, contentType: TYPES[path.extname(file)], headers: { "access-control-allow-origin": "*" } });
+  const body = Buffer.concat([fs.readFileSync(file), Buffer.from(added ?? "")]);
+  return route.fulfill({ body, contentType: TYPES[path.extname(file)], headers: { "access-control-allow-origin": "*" } });
 });
 
 const settled = () =>
@@ -48,6 +51,8 @@ const settled = () =>
 const seen = async () => ({
   status: await page.textContent("#status"),
   isError: await page.locator("#status.error").count(),
+  title: await page.textContent("#name"),
+  examples: await page.locator("#examples button").allTextContents(),
   isShown: await page.isVisible("#output"),
   hypotheses: await page.locator("#hypotheses button").allTextContents(),
   scores: await page.locator("#hypotheses .score").allTextContents(),
@@ -81,7 +86,7 @@ if (!result.first.isError) {
     result.hovered = await page.locator("#source .number").allTextContents();
     await page.click("summary");
   }
-  await page.addScriptTag({ path: path.join(job.modules, "axe-core", "axe.min.js") });
+  await page.evaluate(fs.readFileSync(path.join(job.modules, "axe-core", "axe.min.js"), "utf8"));
   result.violations = [];
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
@@ -90,6 +95,9 @@ if (!result.first.isError) {
     await page.screenshot({ path: `${job.screenshot}-${colorScheme}.png`, fullPage: true });
   }
 }
+result.pieces = await page.locator("#source .shade, #target button").evaluateAll((found) => found.map((one) => one.firstChild.textContent));
+result.parts = await page.evaluate(() => [...new Set([...document.querySelectorAll("*")].map((one) => one.tagName.toLowerCase()))]);
+result.hasRun = await page.evaluate(() => "hasRun" in window);
 result.said = said;
 console.log(JSON.stringify(result));
 await browser.close();

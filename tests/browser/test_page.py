@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from export.__main__ import main as export
 from export.pipeline import export_run
 from export.verify.__main__ import main as verify
 from keras_attention import GreedySearch, Translator
+from keras_attention.export.browser.runtime import SCRIPT, WASM
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.export.toy import BEAM, tokenizer, toy_run
@@ -52,6 +54,7 @@ def visit(out: Path, folder: Path, **changes: Any) -> dict[str, Any]:
         "search": "greedy",
         "precision": "float32",
         "screenshot": str(folder / "page"),
+        "cdn": {},
         **changes,
     }
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
@@ -115,18 +118,73 @@ def test_what_goes_wrong_is_said(out: Path, tmp_path: Path) -> None:
     page = visit(out, tmp_path, texts=[TOO_LONG])
     assert page["answers"][0]["isError"]
     assert page["answers"][0]["status"].startswith("A text must have at most 12 pieces; this one ")
-    far = shutil.copytree(out, tmp_path / "far")
-    index = far / "browser" / "index.html"
-    index.write_text(index.read_text("utf-8").replace("onnxruntime-web@1.", "onnxruntime-web@0."))
-    first = visit(far, tmp_path)["first"]
-    assert first["isError"]
-    assert "ONNX Runtime Web may be out of reach: index.html says" in first["status"]
     broken = shutil.copytree(out, tmp_path / "broken")
     for file in (broken / "onnx").glob("*.onnx"):
         file.unlink()
     first = visit(broken, tmp_path)["first"]
     assert first["isError"]
     assert first["status"].endswith(".onnx cannot be loaded (404)")
+
+
+def test_another_runtime_than_that_of_the_checksums_is_refused(out: Path, tmp_path: Path) -> None:
+    for added in (None, "globalThis.hasRun = true;"):
+        page = visit(out, tmp_path, cdn={SCRIPT: added})
+        assert page["first"]["isError"]
+        assert "out of reach, it has another checksum than index.html" in page["first"]["status"]
+        assert not page["hasRun"]
+    page = visit(out, tmp_path, cdn={WASM: " "})
+    assert page["first"]["isError"]
+    assert f"{WASM} cannot be loaded, or it has another checksum" in page["first"]["status"]
+    other = shutil.copytree(out, tmp_path / "other")
+    index = other / "browser" / "index.html"
+    changed = index.read_text("utf-8").replace("onnxruntime-web@1.", "onnxruntime-web@0.")
+    index.write_text(changed, "utf-8")
+    page = visit(other, tmp_path)
+    assert page["first"]["isError"]
+    assert "or index.html was changed" in page["first"]["status"]
+
+
+def test_a_page_with_the_runtime_beside_it_asks_nobody_else(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    out = tmp_path / "toy"
+    options = ["--formats", "onnx", "--quantize", "int8"]
+    package = ["--onnxruntime-web", str(MODULES / "onnxruntime-web")]
+    assert export([str(run.path), str(out), *options, *package]) == 0
+    page = visit(out, tmp_path, cdn={SCRIPT: None, WASM: None})
+    assert page["answers"][0]["isShown"]
+    assert page["said"] == []
+    assert verify([str(out), "--browser"]) == 0
+
+
+HOSTILE = [
+    "<img src=x onerror='hasRun = 1'>",
+    "</textarea><script>hasRun = 1</script>",
+    "<iframe srcdoc='<script>parent.hasRun = 1</script>'>",
+    "${hasRun = 1}",
+]
+
+
+def test_what_a_stranger_wrote_into_an_export_stays_text(out: Path, tmp_path: Path) -> None:
+    expected = visit(out, tmp_path)
+    foreign = shutil.copytree(out, tmp_path / "foreign")
+    config = json.loads((foreign / "config.json").read_text("utf-8"))
+    config["name"] = HOSTILE[1]
+    (foreign / "config.json").write_text(json.dumps(config), "utf-8")
+    examples = [{"source": text} for text in HOSTILE]
+    (foreign / "examples.json").write_text(json.dumps(examples), "utf-8")
+    for side in ("source", "target"):
+        file = foreign / "browser" / f"{side}.tokenizer.json"
+        content = json.loads(file.read_text("utf-8"))
+        content["pieces"][3:] = [f"{HOSTILE[0]}{i}" for i in range(len(content["pieces"]) - 3)]
+        file.write_text(json.dumps(content), "utf-8")
+    page = visit(foreign, tmp_path, texts=HOSTILE)
+    assert page["first"]["title"] == HOSTILE[1]
+    assert page["first"]["examples"] == HOSTILE
+    assert any(HOSTILE[0] in piece for piece in page["pieces"])
+    assert not page["hasRun"]
+    assert set(page["parts"]) <= set(expected["parts"])
+    assert page["said"] == []
 
 
 def page_row(out: Path) -> dict[str, Any]:

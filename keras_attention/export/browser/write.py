@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_attention.checks import check_one_of
 from keras_attention.decoding import BeamSearch
+from keras_attention.export.browser.runtime import read_runtime, with_runtime
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.onnx.write import to_onnx
 from keras_attention.export.search import BEAM, GREEDY, search_functions
@@ -36,11 +37,13 @@ def to_page(
     max_source_length: int = 128,
     precisions: Sequence[str] = (FLOAT32,),
     title: str | None = None,
+    onnxruntime_web: str | Path | None = None,
 ) -> Path:
     """Write a page that runs a model in the browser, from text to text, and shows its attention.
 
     It is the page of `python -m export`: a static folder for any file server, with `onnx/` for the
-    searches and `browser/` for the page, which loads ONNX Runtime Web from a CDN.
+    searches and `browser/` for the page, which loads ONNX Runtime Web from a CDN or contains it.
+    The browser compares its files with the checksums in the page, and runs no other script.
 
     Args:
         model: A model that reads and writes ids of the tokenizers, built, on the TensorFlow
@@ -55,13 +58,15 @@ def to_page(
         precisions: The precisions of the weights that the page offers: `"float32"`, `"float16"`
             and `"int8"`.
         title: The title of the page; None for the name of the folder.
+        onnxruntime_web: The folder of npm's package `onnxruntime-web`, to copy the two files that
+            the page needs beside it; None to load them from a CDN.
 
     Returns:
         The path of the page.
 
     Raises:
-        ValueError: If the tokenizers do not fit the model, there is no example, or a precision is
-            unknown.
+        ValueError: If the tokenizers do not fit the model, there is no example, a precision is
+            unknown, or `onnxruntime_web` has another version.
         FileExistsError: If `path` contains anything other than a page.
 
     Example:
@@ -79,6 +84,7 @@ def to_page(
     path, beam = Path(path), beam or BeamSearch()
     check_vocabularies(model, tokenizers)
     _check(path, examples, precisions)
+    runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
     files = []
     for precision in precisions:
@@ -95,7 +101,7 @@ def to_page(
     }
     _write_json(path / "config.json", config)
     _write_json(path / "examples.json", [{"source": text} for text in examples])
-    return write_page(path, tokenizers[0].model, tokenizers[1].model)
+    return write_page(path, tokenizers[0].model, tokenizers[1].model, runtime)
 
 
 def _check(path: Path, examples: Sequence[str], precisions: Sequence[str]) -> None:
@@ -113,13 +119,17 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def write_page(out: Path, source: bytes, target: bytes) -> Path:
+def write_page(
+    out: Path, source: bytes, target: bytes, runtime: Mapping[str, bytes] | None = None
+) -> Path:
     """Write `browser/`, a page that uses the ONNX files and `config.json` beside it.
 
     Args:
         out: The folder of these files.
         source: The source tokenizer, the content of a SentencePiece `.model` file.
         target: The target tokenizer.
+        runtime: The files of ONNX Runtime Web, to lie beside the page (`read_runtime`); None to
+            load them from a CDN.
 
     Returns:
         The path of the page.
@@ -127,10 +137,15 @@ def write_page(out: Path, source: bytes, target: bytes) -> Path:
     folder = out / BROWSER
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_PAGE, folder)
+    index = folder / "index.html"
+    page = with_runtime(index.read_text(encoding="utf-8"), is_local=runtime is not None)
+    index.write_text(page, encoding="utf-8")
+    for name, content in (runtime or {}).items():
+        (folder / name).write_bytes(content)
     for side, model in (("source", source), ("target", target)):
         text = json.dumps(tokenizer_of(model), ensure_ascii=False, separators=(",", ":"))
         (folder / f"{side}.tokenizer.json").write_text(text, encoding="utf-8")
-    return folder / "index.html"
+    return index
 
 
 def tokenizer_of(model: bytes) -> dict[str, Any]:

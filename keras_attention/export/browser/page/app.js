@@ -120,7 +120,7 @@ async function start() {
 }
 
 start().catch((error) => {
-  const isFar = error.message.includes("translator.js");
-  const advice = isFar ? " ONNX Runtime Web may be out of reach: index.html says where it is loaded from." : "";
+  const isFar = /translator.js|onnxruntime-web"/.test(error.message);
+  const advice = isFar ? " ONNX Runtime Web is out of reach, it has another checksum than index.html says, or index.html was changed." : "";
   say(error.message + advice, true);
 });

@@ -13,6 +13,17 @@ async function fetched(path) {
 
 export const json = async (path) => (await fetched(path)).json();
 
+/** Loads ONNX Runtime's WebAssembly, whose address and checksum stand in the page's import map. */
+async function loadRuntime() {
+  const map = JSON.parse(document.querySelector('script[type="importmap"]').textContent);
+  const [address, integrity] = Object.entries(map.integrity).find(([name]) => name.endsWith(".wasm"));
+  const response = await fetch(new URL(address, document.baseURI), { integrity }).catch(() => {
+    throw new Error(`${address} cannot be loaded, or it has another checksum than index.html says.`);
+  });
+  if (!response.ok) throw new Error(`${address} cannot be loaded (${response.status})`);
+  ort.env.wasm.wasmBinary = await response.arrayBuffer();
+}
+
 export class Translator {
   #sessions = new Map();
 
@@ -23,7 +34,8 @@ export class Translator {
   /** Loads the translator of the export that contains this page. */
   static async load() {
     const paths = ["../config.json", "source.tokenizer.json", "target.tokenizer.json"];
-    return new Translator(...(await Promise.all(paths.map(json))));
+    const [files] = await Promise.all([Promise.all(paths.map(json)), loadRuntime()]);
+    return new Translator(...files);
   }
 
   /** Returns the session of a search in a precision; it is created on first use. */
