@@ -89,31 +89,32 @@ def rename_outputs(graph: GraphProto, names: dict[str, str]) -> None:
 
 
 def matrices_into_loops(graph: GraphProto) -> None:
-    """Move matrices into the loops that multiply by them, where the quantizer expects them.
+    """Copy matrices into the loops that multiply by them, where the quantizer expects them.
+
+    A matrix may be read in several places: Keras runs the first step of a masked recurrent layer
+    once more before its loop. Each loop gets one copy; those outside stay.
 
     Args:
-        graph: The outermost graph; modified in place.
+        graph: The outermost graph, whose subgraphs have different names; modified in place.
     """
     outer = {tensor.name: tensor for tensor in graph.initializer}
-    moved = set()
     for node in graph.node:
         for body in subgraphs(node):
-            moved |= _move_in(body, outer)
-    kept = [tensor for name, tensor in outer.items() if name not in moved]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+            _copy_in(body, outer)
 
 
-def _move_in(graph: GraphProto, outer: dict[str, TensorProto]) -> set[str]:
-    """Move matrices and return their names; each matrix is read in one place only."""
-    moved = set()
+def _copy_in(graph: GraphProto, outer: dict[str, TensorProto]) -> None:
+    copied: dict[str, str] = {}
     for node in graph.node:
         if node.op_type in ("MatMul", "Gemm") and node.input[1] in outer:
-            graph.initializer.append(outer[node.input[1]])
-            moved.add(node.input[1])
+            name = node.input[1]
+            if name not in copied:
+                copied[name] = f"{name}/{graph.name}"
+                graph.initializer.add().CopyFrom(outer[name])
+                graph.initializer[-1].name = copied[name]
+            node.input[1] = copied[name]
         for body in subgraphs(node):
-            moved |= _move_in(body, outer)
-    return moved
+            _copy_in(body, outer)
 
 
 def name_dimensions(value: ValueInfoProto, names: dict[int, str]) -> None:

@@ -17,6 +17,9 @@ from keras_attention.export.onnx.passes import matrices_into_loops
 _LARGE = 16
 """The minimum number of rows of a matrix to quantize."""
 
+_PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
+"""Without this, the quantizer logs the advice to prepare the model for it."""
+
 
 def in_precision(model: ModelProto, precision: str) -> ModelProto:
     """Store the weights in float32, as they are, in float16 or in int8, and check the result.
@@ -98,6 +101,8 @@ def int8_onnx(model: ModelProto) -> ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     matrices_into_loops(model.graph)
+    to_canonical_form(model.graph)  # without the matrices that only loops read
+    helper.set_model_props(model, _PREPARED)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.onnx"
         quantize_dynamic(
@@ -110,6 +115,7 @@ def int8_onnx(model: ModelProto) -> ModelProto:
             extra_options={"EnableSubgraph": True},
         )
         quantized = onnx.load(file)
+    del quantized.metadata_props[:]
     # The quantizer sorts nodes without regard to the outer values that the body of the loop reads.
     to_canonical_form(quantized.graph)
     return _stored_as(quantized, _in_8_bits)

@@ -126,6 +126,36 @@ def test_weights_in_fewer_bits(file: str, precision: str, tmp_path: Path) -> Non
 
 
 @variants("file", ["model.onnx", "model.tflite"])
+def test_weights_in_8_bits_inside_and_outside_of_loops(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keras runs the first step of a masked layer once more, outside of its loop."""
+    readings = keras.Input((None, 3), name="readings")
+    gru, dense = keras.layers.GRU(7, return_sequences=True), keras.layers.Dense(7, "tanh")
+    model = keras.Model(readings, dense(gru(keras.layers.Masking()(readings))))
+    randomize(model, seed=4)
+
+    def read(readings: Any) -> Any:
+        once = dense(model(readings))
+        twice = ops.fori_loop(0, 3, lambda _, x: dense(dense(x)), once)
+        return {"once": once, "twice": ops.fori_loop(0, 2, lambda _, x: dense(x) - once, twice)}
+
+    spec = {"readings": keras.InputSpec(shape=(None, None, 3), dtype="float32")}
+    functions = {"read": (read, spec)}
+    path = WRITERS[file](
+        model, tmp_path / file.replace(".onnx", ""), functions=functions, precision="int8"
+    )
+    padded = uniform(2, 9, 3, seed=1)
+    padded[1, 5:] = 0.0
+    found = ka.export.check(
+        path, model, {"read": {"readings": padded}}, functions=functions, atol=0
+    )
+    assert not caplog.records
+    assert {one.output for one in found} == {"once", "twice"}
+    assert 0.0 < max(one.largest for one in found) < 0.05
+
+
+@variants("file", ["model.onnx", "model.tflite"])
 def test_embeddings_in_8_bits(file: str, tmp_path: Path) -> None:
     ids = keras.Input((None,), dtype="int32", name="ids")
     embedding = keras.layers.Embedding(2000, 16)
