@@ -199,7 +199,7 @@ def _run(
     )
     used = program or RUNNERS[artefact.runtime]
     try:
-        return run_program(used, job, inputs, timed, importable=(RUNTIMES, _ROOT))
+        return run_program(used, job, inputs, timed, importable=(RUNTIMES, _ROOT), of_runs=True)
     except RuntimeError as error:
         raise RuntimeError(f"does not run in {artefact.runtime}: {error}") from error
 

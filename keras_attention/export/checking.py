@@ -17,6 +17,7 @@ import numpy as np
 from keras_attention.checks import fits
 from keras_attention.export import runtimes
 from keras_attention.export.functions import CALL, Function, Functions, checked_functions
+from keras_attention.export.inspection.before import inspect_before
 from keras_attention.export.naming import named
 from keras_attention.export.runtimes.runner import Arrays, Batches, Job
 from keras_attention.types import Nest
@@ -62,6 +63,10 @@ def check(
     other in one session, as in an application. Give calls of different lengths, short ones first.
     On Linux, if memray is installed, it is also a difference if LiteRT's workspace grows after the
     first call, because LiteRT may then give wrong outputs: see docs/litert-workspace.md.
+
+    A file that could do more than compute is not run, and differs: a SavedModel with operations on
+    files, networks, other processes or Python, an ONNX or TFLite file with operations of other
+    libraries or tensors outside its folder.
 
     Args:
         path: What `to_saved_model`, `to_tflite` or `to_onnx` returned.
@@ -141,7 +146,8 @@ def _outputs(
         found = run_program(program, job, batches, {})
     except RuntimeError as error:
         if len(calls) == 1:
-            return {}, [Difference(name, 0, "", np.inf, str(error)) for name in calls]
+            problem = f"{file.name}: {error}"
+            return {}, [Difference(name, 0, "", np.inf, problem) for name in calls]
         each = [_outputs(file, program, {name: of_one}) for name, of_one in calls.items()]
         results = {name: outputs for of_one, _ in each for name, outputs in of_one.items()}
         return results, [problem for _, problems in each for problem in problems]
@@ -158,9 +164,14 @@ def _outputs(
 
 
 def run_program(
-    program: Path, job: Job, inputs: Batches, timed: Batches, importable: Sequence[Path] = ()
+    program: Path,
+    job: Job,
+    inputs: Batches,
+    timed: Batches,
+    importable: Sequence[Path] = (),
+    of_runs: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Run a file in a new process, and return its outputs by `SIGNATURE/NNN/NAME`.
+    """Inspect a file, run it in a new process, and return its outputs by `SIGNATURE/NNN/NAME`.
 
     Args:
         program: The program of a runtime.
@@ -168,10 +179,12 @@ def run_program(
         inputs: The inputs by number and name.
         timed: Single inputs to time.
         importable: Folders from which the program may import besides its own.
+        of_runs: Whether the file must hold the operations of exports of runs alone.
 
     Raises:
-        RuntimeError: If the process fails; the reason in one line.
+        RuntimeError: If the file is refused, or the process fails; the reason in one line.
     """
+    inspect_before(program, Path(job.artefact), of_runs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {key: folder / f"{key}.npz" for key in ("inputs", "timed", "outputs")}

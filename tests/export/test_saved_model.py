@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.saved_models import export_saved_models
+from keras_attention.export.inspection.saved_model import inspect_saved_model
 from keras_attention.export.saved_model import save
 from keras_attention.export.serving import ServingModule
 from keras_attention.text.runs import RunDirectory
-from tests.export.toy import fresh_python, texts, toy_model
+from tests.export.toy import (
+    BEAM,
+    MAX_SOURCE,
+    MAX_TARGET,
+    each_architecture,
+    fresh_python,
+    texts,
+    tokenizer,
+    toy_model,
+)
 from tests.variants import variants
 
 LOAD = """
@@ -134,3 +145,17 @@ def test_mixed_lengths_are_what_is_compared(exported: Path) -> None:
     shapes = {arrays[key].shape for key in arrays if key.endswith("source")}
     assert len({rows for rows, _ in shapes}) > 2
     assert len({length for _, length in shapes}) > 1
+
+
+@pytest.mark.thorough
+@each_architecture()
+@pytest.mark.parametrize("search", [BEAM, None], ids=["beam", "greedy"])
+def test_the_operations_of_all_mechanisms_are_known(
+    changes: dict, search: object, tmp_path: Path
+) -> None:
+    """`verify` refuses others, because exports come from other people."""
+    both = tokenizer()
+    model = toy_model(both.vocabulary_size, **changes)
+    given = (MAX_TARGET, BEAM, search, (both, both), MAX_SOURCE)
+    for path in export_saved_models(ServingModule(model, *given), tmp_path, "toy"):
+        inspect_saved_model(path, of_runs=True)

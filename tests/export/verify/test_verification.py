@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import tensorflow as tf
 from onnx import numpy_helper
 
 from export import summary
@@ -26,6 +27,7 @@ from keras_attention.export.runtimes.runner import main as runner_main
 from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
+from tests import hostile
 from tests.export.toy import BEAM, MAX_TARGET
 from tests.variants import variants
 
@@ -454,3 +456,35 @@ def test_the_table_replaces_the_one_before() -> None:
     appended = with_table("# A\n", "new")
     assert appended == "# A\n\n<!-- verification -->\nnew\n<!-- /verification -->\n"
     assert with_table(appended, "newer").count("verification") == 2
+
+
+@pytest.mark.parametrize("way", hostile.WAYS)
+def test_nothing_of_a_hostile_saved_model_runs(
+    out: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, way: str
+) -> None:
+    keep(out, "saved_model", "saved_model/toy-ids/1")
+    path, written = out / "saved_model" / "toy-ids" / "1", tmp_path / "written"
+    shutil.rmtree(path)
+    spec = tf.TensorSpec([None, None], tf.int32, name="source")
+    hostile.saved_model(way, path, written, spec, "greedy", "beam", "encode", "decode_step")
+    assert main([str(out)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    for line, runtime in zip(lines, ("TensorFlow", "OpenVINO"), strict=True):
+        assert line.startswith(
+            f"error: saved_model/toy-ids/1 does not run in {runtime}: the file is refused before "
+            "it runs: it holds the operation "
+        )
+    assert not written.exists()
+    hostile.opened(path, "greedy", [[4, 2]])
+    assert written.exists()
+
+
+def test_operations_that_no_export_has(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(out, "onnx", "onnx/greedy.onnx")
+    file = out / "onnx" / "greedy.onnx"
+    model = onnx.load(file)
+    model.graph.node.add(op_type="AzureAudioToText", domain="com.microsoft.extensions")
+    onnx.save(model, file)
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "operation 'AzureAudioToText' of the domain 'com.microsoft.extensions'" in line
