@@ -493,6 +493,63 @@ def test_killed_before_the_configuration_is_written_a_run_begins_anew(
     assert not list(tmp_path.rglob("partial-*"))
 
 
+def test_links_in_a_run_directory_are_replaced_and_never_followed(
+    train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, theirs = tmp_path / "run", tmp_path / "theirs"
+    out.mkdir()
+    theirs.mkdir()
+
+    def link(*names: str) -> None:
+        for name in names:
+            if (out / name).exists():
+                (theirs / name).write_bytes((out / name).read_bytes())
+                (out / name).unlink()
+            else:
+                (theirs / name).write_text("theirs")
+            (out / name).symlink_to(theirs / name)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    options = ("training.steps=4", "training.steps_per_epoch=2")
+    link("source.model", "target.model", "held_out.tsv", "environment.json")
+    link("partial-environment.json", "partial-config.yaml")
+    before = files_of(theirs)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "write", killed)
+        assert train_toy(out, *options) == 130
+    assert not [path for path in out.rglob("*") if path.is_symlink()]
+    assert files_of(theirs) == before
+
+    link("model.keras", "metrics.jsonl", "partial-model.keras")
+    before = files_of(theirs)
+    assert train_toy(out, *options) == 0
+    assert not [path for path in out.rglob("*") if path.is_symlink()]
+    assert files_of(theirs) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "logs/train"])
+def test_a_run_directory_whose_folder_is_a_link_is_refused(
+    run: RunDirectory,
+    train_toy: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    out, theirs = tmp_path / "run", tmp_path / "theirs"
+    shutil.copytree(run.path, out)
+    (out / name).rename(theirs)
+    (out / name).symlink_to(theirs)
+    (theirs / "epoch-0001.keras").touch()
+    before = files_of(theirs)
+    assert train_toy(out) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {out} has a link where training writes to a folder of its own")
+    assert f": {name}." in line
+    assert files_of(theirs) == before
+
+
 @pytest.mark.parametrize("override", ["training.batch_size=16", "data.seed=3", "name=other"])
 def test_another_configuration_in_the_same_directory_is_an_error(
     run: RunDirectory, train_toy: Train, capsys: pytest.CaptureFixture[str], override: str
