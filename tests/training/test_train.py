@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -490,6 +491,29 @@ def test_killed_before_the_configuration_is_written_a_run_begins_anew(
     with pytest.raises(Begun):
         train_toy(tmp_path)
     assert len(RunDirectory(tmp_path).held_out()) == 41
+    assert not list(tmp_path.rglob("partial-*"))
+
+
+def test_killed_while_the_first_configuration_is_written(train_toy: Train, tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+replace = os.replace
+def killed(old, new):
+    if os.path.basename(new) == "config.yaml":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(old, new)
+os.replace = killed
+from training.train import main
+main(sys.argv[1:])
+"""
+    options = ("training.steps=2", "training.steps_per_epoch=2")
+    arguments = ["--recipe", "dates", *TOY, *options, "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "config.yaml").exists()
+    assert list(tmp_path.glob("partial-config.yaml-*/config.yaml"))
+    assert train_toy(tmp_path, *options) == 0
+    assert RunDirectory(tmp_path).unfinished() is None
     assert not list(tmp_path.rglob("partial-*"))
 
 
