@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from export.reading import stored
@@ -16,6 +15,7 @@ PROJECT = "keras-seq2seq-attention"
 UNFINISHED = ".unfinished"
 _VERIFIED = ".verified"  # make's stamp
 _OF_THE_EARLIER = ("config.json", "verification.json", _VERIFIED, "attention.png")
+_OTHERS = ("source.model", "target.model", "examples.json", "reference.npz", "README.md")
 
 
 def check_places(run: Path, out: Path) -> None:
@@ -50,13 +50,17 @@ def make_room(out: Path) -> None:
     Args:
         out: A folder that has passed `check_places`.
     """
+    from keras_attention.files import remains, remove
+
     out.mkdir(parents=True, exist_ok=True)
-    (out / UNFINISHED).touch()
-    for name in _OF_THE_EARLIER:
-        (out / name).unlink(missing_ok=True)
-    for kind in (*FORMATS, BROWSER, MLSERVER):
-        if (out / kind).exists():
-            shutil.rmtree(out / kind)
+    marker = out / UNFINISHED
+    if marker.is_symlink():
+        marker.unlink()
+    marker.touch()
+    for name in (*_OF_THE_EARLIER, *FORMATS, BROWSER, MLSERVER):
+        remove(out / name)
+    for path in remains(out, (*_OF_THE_EARLIER, *_OTHERS, BROWSER, MLSERVER)):
+        remove(path)
 
 
 def with_precision(file: str, precision: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.convert import convert
 from keras_attention.export.onnx.quantize import in_precision
 from keras_attention.export.onnx.text import Text, with_text
+from keras_attention.files import copy, replacing, write
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -52,7 +52,6 @@ def export_onnx(
         The files.
     """
     folder = Path(out_dir) / "onnx"
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     searches: dict[str, Search] = {"greedy": GreedySearch(), "beam": search}
     for name, used in searches.items():
@@ -68,11 +67,10 @@ def export_onnx(
 
 
 def _write(model: ModelProto, file: Path) -> Path:
-    """Write a new file instead of overwriting, because the old one may have hard links."""
     import onnx
 
-    file.unlink(missing_ok=True)
-    onnx.save(model, file)
+    with replacing(file) as fresh:
+        onnx.save(model, fresh)
     return file
 
 
@@ -82,18 +80,16 @@ def _write_for_triton(file: Path, model: ModelProto, folder: Path) -> None:
     The batch is an ordinary dimension, because Triton could not join requests with sources of
     different lengths.
     """
-    version = folder / "1"
-    version.mkdir(parents=True, exist_ok=True)
-    target = version / "model.onnx"
-    target.unlink(missing_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(file, target)
+    target = folder / "1" / "model.onnx"
+    with replacing(target) as fresh:
+        try:
+            os.link(file, fresh)
+        except OSError:  # a file system without hard links
+            copy(file, fresh)
     lines = [f'name: "{folder.name}"', 'backend: "onnxruntime"', "max_batch_size: 0"]
     for kind, values in {"input": model.graph.input, "output": model.graph.output}.items():
         lines += [f"{kind} {_triton_tensor(value)}" for value in values]
-    (folder / "config.pbtxt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(folder / "config.pbtxt", "\n".join(lines) + "\n")
 
 
 def _triton_tensor(value: Any) -> str:

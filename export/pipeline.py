@@ -27,6 +27,7 @@ from keras_attention.export.formats import FLOAT32, INT8
 from keras_attention.export.quantize import with_int8_embeddings
 from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
+from keras_attention.files import write
 from keras_attention.ids import END_ID
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.runs import RunDirectory
@@ -182,7 +183,7 @@ def _write_assets(
         attach(out / file, {**inside, "config.json": description.as_json(config).encode()})
     made = description.examples(translator, texts, rows)
     description.write_json(out / "examples.json", made)
-    (out / "README.md").write_text(readme(config, made[0]["source"]), encoding="utf-8")
+    write(out / "README.md", readme(config, made[0]["source"]))
     description.write_json(out / "config.json", config)
     _warn_about_cut(made)
 

@@ -127,13 +127,14 @@ def _tell_where(unseen: Sequence[Labelled], answers: Sequence[Answer]) -> None:
 
 
 def _draw(unseen: Sequence[Labelled], answers: Sequence[Answer], out: Path) -> None:
+    from keras_attention.files import replacing
     from training.classification.picture import rows, to_show
 
     places = to_show(unseen)
     if not places:
         raise ConfigError("No text is short enough to draw.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    rows([unseen[i] for i in places], [answers[i] for i in places]).savefig(out, dpi=150)
+    with replacing(out) as fresh:
+        rows([unseen[i] for i in places], [answers[i] for i in places]).savefig(fresh, dpi=150)
     print(f"Wrote {out}")
 
 

@@ -58,6 +58,7 @@ def _compare(options: argparse.Namespace) -> int:
     names = options.name or names
     pairs = _same_pairs(options)
 
+    from keras_attention.files import replacing
     from training.evaluation.comparison import compare
     from training.evaluation.translation import references_by_source
 
@@ -76,8 +77,8 @@ def _compare(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        draw(comparison).savefig(options.out, dpi=150)
+        with replacing(options.out) as fresh:
+            draw(comparison).savefig(fresh, dpi=150)
     print(json.dumps(dataclasses.asdict(comparison)) if options.json else comparison)
     return 0
 

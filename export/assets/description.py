@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -13,6 +12,7 @@ from typing import Any
 from export.assets.reference import Rows, greedy_ids
 from export.layout import PROJECT
 from keras_attention.export.serving import ID_SIGNATURES, TEXT_SIGNATURES, ServingModule
+from keras_attention.files import copy, write
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text.conversion import MODEL_TYPES, model_proto
 from keras_attention.text.runs import RunDirectory
@@ -35,7 +35,7 @@ _VERSIONED = (
 def copy_tokenizers(run: RunDirectory, out: Path) -> None:
     """Copy `source.model` and `target.model`."""
     for file in (run.source_model, run.target_model):
-        shutil.copyfile(file, out / file.name)
+        copy(file, out / file.name)
 
 
 def describe(
@@ -96,7 +96,7 @@ def examples(translator: Translator, texts: Sequence[str], sources: Rows) -> lis
 
 def write_json(path: Path, content: Any) -> Path:
     """Write human-readable JSON."""
-    path.write_text(as_json(content), encoding="utf-8")
+    write(path, as_json(content))
     return path
 
 

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.decoding.margin import SearchMargin
+from keras_attention.files import replacing
 from keras_attention.ids import END_ID
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.translator import pad
@@ -117,6 +118,6 @@ def greedy_ids(model: Seq2Seq, rows: Rows, max_length: int) -> Rows:
 
 def write_reference(path: Path, arrays: dict[str, Any]) -> Path:
     """Write the arrays as a compressed `.npz`."""
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with replacing(path) as fresh:
+        np.savez_compressed(fresh, **arrays)
     return path

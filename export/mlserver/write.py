@@ -12,6 +12,7 @@ from export.layout import MLSERVER
 from keras_attention import stored
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.text import lengths_of
+from keras_attention.files import replacing
 
 _SERVER = Path(__file__).parent
 _FILES = (
@@ -40,15 +41,14 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
     """
     import onnx
 
-    folder = out / MLSERVER
-    folder.mkdir()
-    for file in _FILES:
-        (folder / file).parent.mkdir(exist_ok=True)
-        shutil.copyfile(_SERVER / file, folder / file)
-    shutil.copyfile(stored.__file__, folder / "stored.py")  # the server is without the library
-    onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
-    write_json(folder / "model-settings.json", _settings(config))
-    return folder
+    with replacing(out / MLSERVER) as folder:
+        for file in _FILES:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_SERVER / file, folder / file)
+        shutil.copyfile(stored.__file__, folder / "stored.py")  # the server is without the library
+        onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
+        write_json(folder / "model-settings.json", _settings(config))
+    return out / MLSERVER
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

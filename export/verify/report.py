@@ -12,6 +12,7 @@ from typing import Any
 
 from export.verify.compare import MOST_BLEU_LOST, TIE, TOLERANCE
 from export.verify.verification import THREADS, Row
+from keras_attention import files
 from keras_attention.export.formats import FLOAT32
 
 _BEGINS, _ENDS = "<!-- verification -->", "<!-- /verification -->"
@@ -115,10 +116,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
 def write(out: Path, rows: Sequence[Row]) -> None:
     """Write `verification.json`, and insert the table between the marks in `README.md`."""
     text = json.dumps(content(rows), indent=1, allow_nan=False) + "\n"
-    (out / "verification.json").write_text(text, encoding="utf-8")
+    files.write(out / "verification.json", text)
     readme = out / "README.md"
     before = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    readme.write_text(with_table(before, _section(rows)), encoding="utf-8")
+    files.write(readme, with_table(before, _section(rows)))
 
 
 def with_table(text: str, section: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import keras
 from keras_attention.export.functions import Functions
 from keras_attention.export.operations import PYTHON
 from keras_attention.export.tracing import Exportable, ModelFunctions
+from keras_attention.files import replacing
 from keras_attention.types import Nest
 
 
@@ -98,13 +98,13 @@ def save(serving: Exportable, path: Path, names: Sequence[str], default: str | N
     signatures = serving.functions(names)
     if default is not None:
         signatures["serving_default"] = signatures[default]
-    shutil.rmtree(path, ignore_errors=True)
     module = serving.module(names)
     options = tf.saved_model.SaveOptions(save_debug_info=False)
-    tf.saved_model.save(module, str(path), signatures=signatures, options=options)
-    _without_chance(path / "fingerprint.pb")
-    written = sum(file.stat().st_size for file in path.glob("variables/*.data-*"))
-    check_size(serving, f"SavedModel {path}", written, most_else=100_000)
+    with replacing(path) as fresh:
+        tf.saved_model.save(module, str(fresh), signatures=signatures, options=options)
+        _without_chance(fresh / "fingerprint.pb")
+        written = sum(file.stat().st_size for file in fresh.glob("variables/*.data-*"))
+        check_size(serving, f"SavedModel {path}", written, most_else=100_000)
     return path
 
 

@@ -24,6 +24,7 @@ from keras_attention.export.quantize import int8_tflite, with_shared_buffers
 from keras_attention.export.saved_model import check_size, save
 from keras_attention.export.serving import ID_SIGNATURES, ServingModule
 from keras_attention.export.tracing import ModelFunctions
+from keras_attention.files import write
 from keras_attention.recurrent.padding import held_by_selection
 from keras_attention.types import Nest
 
@@ -94,11 +95,10 @@ def to_tflite(
     with held_by_selection() if precision == INT8 else nullcontext():
         exported = ModelFunctions(model, None, given, batch_size, longest, precision)
     exported.check_operations(PYTHON | RANDOM)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(exported, Path(folder) / "model", exported.names)
         content = _convert(saved, exported.names, precision)
-    path.write_bytes(with_shared_buffers(content) if precision == INT8 else content)
+    write(path, with_shared_buffers(content) if precision == INT8 else content)
     exported.announce(path, verbose)
     return path
 
@@ -128,12 +128,11 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
             "Argument `serving` must have batch_size=1, because TFLite takes one source at a time. "
             f"Received: batch_size={serving.batch_size}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         saved = save(serving, Path(folder) / "model", ID_SIGNATURES)
         content = _convert(saved, ID_SIGNATURES, precision)
     check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
-    path.write_bytes(with_shared_buffers(content) if precision == INT8 else content)
+    write(path, with_shared_buffers(content) if precision == INT8 else content)
     return path
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from keras_attention.checks import check_one_of
+from keras_attention.files import write
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text.conversion import with_our_ids
 
@@ -173,7 +174,7 @@ class SentencePieceTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write the `.model` file."""
-        Path(path).write_bytes(self.model)
+        write(path, self.model)
 
     @property
     def vocabulary_size(self) -> int:

@@ -11,6 +11,7 @@ from export.__main__ import main
 from export.layout import check_places, make_room
 from export.pipeline import export_run
 from export.verify.__main__ import main as verify
+from export.verify.report import write
 from keras_attention.text.runs import RunDirectory
 
 OURS = {"artefacts": {}, "versions": {"keras-seq2seq-attention": "0.1.0"}}
@@ -70,6 +71,27 @@ def test_room_is_made_in_an_earlier_export(tmp_path: Path) -> None:
     check_places(tmp_path / "run", out)
     make_room(out)
     assert {path.name for path in out.iterdir()} == {".unfinished", "README.md", "notes.txt"}
+
+
+def test_links_in_an_earlier_export_are_replaced_and_never_followed(
+    run: RunDirectory, exported: Path, tmp_path: Path
+) -> None:
+    out, theirs = tmp_path / "out", tmp_path / "theirs"
+    shutil.copytree(exported, theirs)
+    out.mkdir()
+    names = [path.name for path in exported.iterdir()]
+    for name in (*names, ".unfinished", "verification.json", "attention.png"):
+        (out / name).symlink_to(theirs / name)
+    (out / "partial-README.md").symlink_to(theirs / "README.md")
+    before = files(theirs)
+    export_run(run.path, out, ["onnx"])
+    write(out, [])
+    assert not [path for path in out.rglob("*") if path.is_symlink()]
+    assert {path.name for path in out.iterdir()} == {
+        *{*names} - {"saved_model", "tflite"},
+        "verification.json",
+    }
+    assert files(theirs) == before
 
 
 @pytest.mark.thorough

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -491,6 +492,86 @@ def test_killed_before_the_configuration_is_written_a_run_begins_anew(
         train_toy(tmp_path)
     assert len(RunDirectory(tmp_path).held_out()) == 41
     assert not list(tmp_path.rglob("partial-*"))
+
+
+def test_killed_while_the_first_configuration_is_written(train_toy: Train, tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+replace = os.replace
+def killed(old, new):
+    if os.path.basename(new) == "config.yaml":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(old, new)
+os.replace = killed
+from training.train import main
+main(sys.argv[1:])
+"""
+    options = ("training.steps=2", "training.steps_per_epoch=2")
+    arguments = ["--recipe", "dates", *TOY, *options, "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "config.yaml").exists()
+    assert list(tmp_path.glob("partial-config.yaml-*/config.yaml"))
+    assert train_toy(tmp_path, *options) == 0
+    assert RunDirectory(tmp_path).unfinished() is None
+    assert not list(tmp_path.rglob("partial-*"))
+
+
+def test_links_in_a_run_directory_are_replaced_and_never_followed(
+    train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, theirs = tmp_path / "run", tmp_path / "theirs"
+    out.mkdir()
+    theirs.mkdir()
+
+    def link(*names: str) -> None:
+        for name in names:
+            if (out / name).exists():
+                (theirs / name).write_bytes((out / name).read_bytes())
+                (out / name).unlink()
+            else:
+                (theirs / name).write_text("theirs")
+            (out / name).symlink_to(theirs / name)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    options = ("training.steps=4", "training.steps_per_epoch=2")
+    link("source.model", "target.model", "held_out.tsv", "environment.json")
+    link("partial-environment.json", "partial-config.yaml")
+    before = files_of(theirs)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "write", killed)
+        assert train_toy(out, *options) == 130
+    assert not [path for path in out.rglob("*") if path.is_symlink()]
+    assert files_of(theirs) == before
+
+    link("model.keras", "metrics.jsonl", "partial-model.keras")
+    before = files_of(theirs)
+    assert train_toy(out, *options) == 0
+    assert not [path for path in out.rglob("*") if path.is_symlink()]
+    assert files_of(theirs) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "logs/train"])
+def test_a_run_directory_whose_folder_is_a_link_is_refused(
+    run: RunDirectory,
+    train_toy: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    out, theirs = tmp_path / "run", tmp_path / "theirs"
+    shutil.copytree(run.path, out)
+    (out / name).rename(theirs)
+    (out / name).symlink_to(theirs)
+    (theirs / "epoch-0001.keras").touch()
+    before = files_of(theirs)
+    assert train_toy(out) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {out} has a link where training writes to a folder of its own")
+    assert f": {name}." in line
+    assert files_of(theirs) == before
 
 
 @pytest.mark.parametrize("override", ["training.batch_size=16", "data.seed=3", "name=other"])

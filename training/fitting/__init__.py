@@ -3,6 +3,7 @@
 `start` finds out whether a run is new, resumed or complete, and writes the files that precede
 the first step. `tasks` supplies pairs of text, `text` their tokenizers; `batches` plans the batches
 and `pipeline` makes them. `optimizer` compiles the model, `devices` selects the devices,
-`callbacks` run after each epoch, `checkpoints` saves the best model and the latest one, and `state`
-is what an interrupted training resumes from.
+`callbacks` run after each epoch, `checkpoints` saves the best model and the latest one,
+`interrupts` sees to it that Ctrl-C is heard, and `state` is what an interrupted training resumes
+from.
 """

@@ -10,9 +10,10 @@ from typing import Any
 import keras
 
 from keras_attention import Seq2Seq
+from keras_attention.files import write
 from keras_attention.text.runs import RunDirectory
 from training.fitting.optimizer import averaged_weights
-from training.fitting.state import TrainingState, save_whole, sweep, write_whole
+from training.fitting.state import TrainingState, save_whole, sweep
 from training.recipes.config import OptimizationConfig
 
 Logs = dict[str, Any] | None
@@ -94,7 +95,7 @@ class LeaveTrace(keras.callbacks.Callback):
         """Append a line after those of earlier epochs; replace one that a killed attempt left."""
         file = self.run.metrics_file
         before = file.read_text(encoding="utf-8").splitlines()[:epoch] if file.exists() else []
-        write_whole(file, "".join(f"{row}\n" for row in [*before, line]))
+        write(file, "".join(f"{row}\n" for row in [*before, line]))
 
 
 def _without_optimizer(model: Seq2Seq) -> Seq2Seq:

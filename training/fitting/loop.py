@@ -12,6 +12,7 @@ from keras_attention.decoding import search_from
 from keras_attention.text.runs import RunDirectory
 from training.fitting.callbacks import Bar, DrawAttention, Pace, SeedDropout, Validate
 from training.fitting.checkpoints import KeepBest, LeaveTrace
+from training.fitting.interrupts import StopOnInterrupt
 from training.fitting.optimizer import compiled_model, loaded_model
 from training.fitting.pipeline import Passes, pass_statistics, training_batches, validation_batches
 from training.fitting.start import Setup, prepare, prepared, standing_of
@@ -88,16 +89,17 @@ def _fit(model: ka.Seq2Seq, run: RunDirectory, setup: Setup, state: TrainingStat
         )
     start_id, first_step = setup.config.model.start_id, state.epoch * training.steps_per_epoch
     copies = model.distribute_strategy.num_replicas_in_sync
-    has_terminal = sys.stdout.isatty()
-    model.fit(
-        training_batches(passes, start_id, training, first_step, copies),
-        epochs=training.epochs,
-        initial_epoch=state.epoch,
-        steps_per_epoch=training.steps_per_epoch,
-        shuffle=False,
-        verbose=1 if has_terminal else 2,
-        callbacks=_callbacks(model, run, setup, state, has_terminal),
-    )
+    has_terminal, interrupt = sys.stdout.isatty(), StopOnInterrupt()
+    with interrupt.listening():
+        model.fit(
+            training_batches(passes, start_id, training, first_step, copies),
+            epochs=training.epochs,
+            initial_epoch=state.epoch,
+            steps_per_epoch=training.steps_per_epoch,
+            shuffle=False,
+            verbose=1 if has_terminal else 2,
+            callbacks=[interrupt, *_callbacks(model, run, setup, state, has_terminal)],
+        )
     by = "loss" if training.select_by == "loss" else task.metric
     print(f"Finished {run.path}: best val_{by} {state.best:.4f} after epoch {state.best_epoch}.")
 

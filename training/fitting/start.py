@@ -12,13 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from keras_attention.files import remains, write
 from keras_attention.memory import check_model
 from keras_attention.stored import Environment, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.corpora.report import first_few
 from training.fitting.devices import strategy_of
-from training.fitting.state import TrainingState, write_whole
+from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
 from training.fitting.text import Tokenizers, fitting_pairs, learned_tokenizers, with_sizes
 from training.program import RunError
@@ -71,8 +72,10 @@ def standing_of(run: RunDirectory, config: TrainConfig) -> Standing:
         config: The requested configuration.
 
     Raises:
-        RunError: If the directory holds a run with another configuration, or other files.
+        RunError: If the directory holds a run with another configuration, other files, or links
+            instead of its own folders.
     """
+    _check_folders(run)
     if not run.config_file.exists():
         _check_room(run)
         return Standing("new", config, TrainingState())
@@ -102,12 +105,12 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     source.save(run.source_model)
     target.save(run.target_model)
     rows = ("\t".join(side.replace("\t", " ") for side in pair) for pair in held_out)
-    write_whole(run.held_out_file, "".join(f"{row}\n" for row in rows))
+    write(run.held_out_file, "".join(f"{row}\n" for row in rows))
     if task.dropped:
-        write_whole(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
+        write(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
         print(f"All dropped lines are listed in {run.dropped_file}.")
-    write_whole(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
-    write_whole(run.config_file, config.to_yaml())
+    write(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
+    write(run.config_file, config.to_yaml())
     return Setup(config, strategy, task, tokenizers, validation)
 
 
@@ -134,13 +137,23 @@ def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers)
     return fitting_pairs("dev", task.validation_pairs(), config, tokenizers, task)
 
 
+def _check_folders(run: RunDirectory) -> None:
+    """Raise `RunError` if a folder of the run is a link, through which training would write."""
+    of_logs = (run.logs / name for name in ("attention", "train", "validation"))
+    links = [folder for folder in (run.checkpoints, run.logs, *of_logs) if folder.is_symlink()]
+    if links:
+        names = first_few([folder.relative_to(run.path).as_posix() for folder in links])
+        raise RunError(
+            f"{run.path} has a link where training writes to a folder of its own: {names}. "
+            "Choose a different --out, or replace the link by a folder."
+        )
+
+
 def _check_room(run: RunDirectory) -> None:
     """Raise `RunError` if a directory without a run contains files other than the first ones."""
-    first = (run.source_model, run.target_model, run.held_out_file, run.dropped_file)
-    own = {file.name for file in (*first, run.environment_file)}
-    others = [
-        file.name for file in run.path.iterdir() if file.name.removeprefix("partial-") not in own
-    ]
+    first = first_files(run)
+    own = {*first, *remains(run.path, [file.name for file in (*first, run.config_file)])}
+    others = [file.name for file in run.path.iterdir() if file not in own]
     if others:
         raise RunError(
             f"{run.path} is not a run directory, but contains {first_few(sorted(others))}. "

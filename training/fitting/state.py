@@ -12,9 +12,12 @@ from pathlib import Path
 
 import keras
 
+from keras_attention.files import remains, remove, replacing, write
 from keras_attention.stored import Progress, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.program import RunError
+
+_OF_CHECKPOINTS = ("state.json", "epoch-*.keras")
 
 
 @dataclass
@@ -29,7 +32,7 @@ class TrainingState(Progress):
 
     def write(self, run: RunDirectory) -> None:
         """Write the state to disk."""
-        write_whole(run.state_file, json.dumps(asdict(self)))
+        write(run.state_file, json.dumps(asdict(self)))
 
 
 @contextmanager
@@ -59,28 +62,23 @@ def locked(run: RunDirectory) -> Iterator[None]:
         os.close(folder)
 
 
+def first_files(run: RunDirectory) -> tuple[Path, ...]:
+    """Return the files that are written before the configuration, which makes a folder a run."""
+    texts = (run.held_out_file, run.dropped_file, run.environment_file)
+    return (run.source_model, run.target_model, *texts)
+
+
 def sweep(run: RunDirectory, checkpoint: str) -> None:
-    """Delete partial files, and all checkpoints except the given one."""
-    names = ("model.keras", "metrics.jsonl", "checkpoints/state.json")
-    partial = [_partial(run.path / name) for name in names]
+    """Delete what a killed training left of files, and all checkpoints except the given one."""
+    later = (run.config_file, run.metrics_file, run.model_file)
+    names = [file.name for file in (*first_files(run), *later)]
+    partial = (*remains(run.path, names), *remains(run.checkpoints, _OF_CHECKPOINTS))
     checkpoints = {*run.checkpoints.glob("epoch-*.keras")} - {run.checkpoints / checkpoint}
-    for file in (*partial, *run.checkpoints.glob("partial-epoch-*.keras"), *checkpoints):
-        file.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically: if the program is killed, either the old or the new file remains."""
-    partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    for path in (*partial, *checkpoints):
+        remove(path)
 
 
 def save_whole(model: keras.Model, path: Path) -> None:
-    """Save a model atomically."""
-    partial = _partial(path)
-    model.save(partial)
-    partial.replace(path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name("partial-" + path.name)
+    """Save a model atomically: if the program is killed, the old or the new file remains."""
+    with replacing(path) as fresh:
+        model.save(fresh)

@@ -35,6 +35,8 @@ def animate(result: Translation, out: Path) -> str:
     """
     from matplotlib.animation import PillowWriter
 
+    from keras_attention.files import replacing
+
     with installed_fonts() as missing:
         figure = heat_maps([result])
         weights = np.asarray(result.attention)
@@ -42,8 +44,7 @@ def animate(result: Translation, out: Path) -> str:
         frame, title = _row_frame(axis, result), axis.get_title("left")
         last = len(result.tokens) - 1
         writer = PillowWriter(fps=_FRAMES_A_SECOND)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with writer.saving(figure, str(out), _DOTS):
+        with replacing(out) as fresh, writer.saving(figure, str(fresh), _DOTS):
             for step in [*[last] * _WHOLE, *range(last + 1)]:
                 _show(axis, frame, weights, step)
                 axis.set_title(so_far(title, result, step), parse_math=False, loc="left")

@@ -61,12 +61,14 @@ def write(make: Callable[[], Figure], out: Path) -> str:
     Raises:
         ValueError: If the file extension is unknown.
     """
+    from keras_attention.files import replacing
+
     if out.suffix not in FORMATS:
         raise ValueError(f"The file must end in one of {', '.join(FORMATS)}. Received: {out}")
     with installed_fonts() as missing:
         figure = make()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
+        with replacing(out) as fresh:
+            figure.savefig(fresh, dpi=150)
     return "".join(sorted(missing))
 
 

@@ -16,6 +16,7 @@ from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.onnx.write import to_onnx
 from keras_attention.export.search import BEAM, GREEDY, search_functions
 from keras_attention.export.text import Tokenizers, check_vocabularies
+from keras_attention.files import remove, replacing, write
 from keras_attention.ids import END_ID
 from keras_attention.model.generation import StepModel
 from keras_attention.text.conversion import MODEL_TYPES, model_proto
@@ -87,6 +88,8 @@ def to_page(
     runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
     files = []
+    if (path / "onnx").is_symlink():
+        remove(path / "onnx")
     for precision in precisions:
         ending = "" if precision == FLOAT32 else f".{precision}"
         functions = {f"{name}{ending}": function for name, function in searches.items()}
@@ -116,7 +119,7 @@ def _check(path: Path, examples: Sequence[str], precisions: Sequence[str]) -> No
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_page(
@@ -134,18 +137,17 @@ def write_page(
     Returns:
         The path of the page.
     """
-    folder = out / BROWSER
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(_PAGE, folder)
-    index = folder / "index.html"
-    page = with_runtime(index.read_text(encoding="utf-8"), is_local=runtime is not None)
-    index.write_text(page, encoding="utf-8")
-    for name, content in (runtime or {}).items():
-        (folder / name).write_bytes(content)
-    for side, model in (("source", source), ("target", target)):
-        text = json.dumps(tokenizer_of(model), ensure_ascii=False, separators=(",", ":"))
-        (folder / f"{side}.tokenizer.json").write_text(text, encoding="utf-8")
-    return index
+    with replacing(out / BROWSER) as folder:
+        shutil.copytree(_PAGE, folder)
+        index = folder / "index.html"
+        page = with_runtime(index.read_text(encoding="utf-8"), is_local=runtime is not None)
+        index.write_text(page, encoding="utf-8")
+        for name, content in (runtime or {}).items():
+            (folder / name).write_bytes(content)
+        for side, model in (("source", source), ("target", target)):
+            text = json.dumps(tokenizer_of(model), ensure_ascii=False, separators=(",", ":"))
+            (folder / f"{side}.tokenizer.json").write_text(text, encoding="utf-8")
+    return out / BROWSER / "index.html"
 
 
 def tokenizer_of(model: bytes) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from keras_attention.export.functions import (
 )
 from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
 from keras_attention.export.tracing import ModelFunctions
+from keras_attention.files import replacing
 from keras_attention.types import Nest
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def to_onnx(
     }
     for name, content in converted.items():
         file = path if functions is None else path / f"{name}.onnx"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(content, file)
+        with replacing(file) as fresh:
+            onnx.save(content, fresh)
     exported.announce(path, verbose)
     return path
 
