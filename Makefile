@@ -26,6 +26,8 @@ DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
 SERVERS_PYTHON ?= $(PYTHON)
+UV := uv==0.13.9
+NPM := --ignore-scripts --no-audit --no-fund
 OLDEST := .oldest/.installed
 OLDEST_PYTHON ?= $(PYTHON)
 OLDEST_TESTS ?= tests/conformance tests/keras_attention/test_masking.py tests/keras_attention/test_scores.py \
@@ -38,7 +40,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth docs linkcheck lint format wheel clean
+.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth docs linkcheck lint format lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -112,6 +114,17 @@ format: $(INSTALLED) ## let ruff put the code in order
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+lock: ## after a change of requirements: make the locks anew, which the environments are installed from
+	$(PYTHON) -m venv --clear .lock
+	.lock/bin/python -m pip install --quiet $(UV)
+	.lock/bin/python -m locks make
+	@rm -rf .lock
+	@if command -v npm >/dev/null; then \
+		cd tests/browser && npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM); \
+	else \
+		echo 'npm is not installed: tests/browser/package-lock.json stays as it is.'; \
+	fi
+
 wheel: $(INSTALLED) ## build the library's wheel into dist/
 	$(PY) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
@@ -136,7 +149,7 @@ $(VERIFIED): $(EXPORTED)
 $(OUT)/attention.png: $(EXPORTED)
 	$(PY) -m training.plot_attention $(RUN) --out $@
 
-$(INSTALLED): requirements.txt
+$(INSTALLED): requirements.txt locks/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo 'Python 3.11, 3.12 or 3.13 is needed, and "$(PYTHON)" is not one of them:' >&2; \
 		$(PYTHON) --version >&2; \
@@ -145,34 +158,34 @@ $(INSTALLED): requirements.txt
 		echo 'Python cannot make virtual environments here (on Debian and Ubuntu: apt install python3-venv).' >&2; \
 		exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv --clear $(VENV)
-	$(PY) -m pip install --requirement requirements.txt
+	$(PY) -m locks install $<
 	@touch $@
 
-$(BACKENDS): requirements-backends.txt $(INSTALLED)
-	$(PY) -m pip install --requirement requirements-backends.txt
+$(BACKENDS): requirements-backends.txt locks/requirements-backends.txt $(INSTALLED)
+	$(PY) -m locks install $<
 	@touch $@
 
-$(DOCUMENTED): requirements-docs.txt $(INSTALLED)
-	$(PY) -m pip install --requirement requirements-docs.txt
+$(DOCUMENTED): requirements-docs.txt locks/requirements-docs.txt $(INSTALLED)
+	$(PY) -m locks install $<
 	@touch $@
 
-$(BROWSER): tests/browser/package.json
+$(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 	@command -v npm >/dev/null || { \
 		echo 'npm is needed (on Debian and Ubuntu: apt-get install npm).' >&2; exit 1; }
 	@mkdir -p $(@D)
-	cp $< $(@D)
-	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock
+	cp $^ $(@D)
+	cd $(@D) && npm ci $(NPM)
 	@touch $@
 
-$(SERVERS): tests/servers/requirements.txt
+$(SERVERS): tests/servers/requirements.txt locks/tests/servers/requirements.txt
 	@$(SERVERS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || { \
 		echo 'MLServer needs Python 3.11 or 3.12, and "$(SERVERS_PYTHON)" is newer. Name another:' >&2; \
 		echo '    make SERVERS_PYTHON=python3.12 test-servers' >&2; exit 1; }
 	$(SERVERS_PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --requirement $<
+	$(@D)/bin/python -m locks install $<
 	@touch $@
 
-$(OLDEST): tests/oldest/requirements.txt tests/oldest/constraints.txt pyproject.toml
+$(OLDEST): tests/oldest/requirements.txt tests/oldest/constraints.txt locks/tests/oldest/requirements.txt
 	$(OLDEST_PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --requirement $<
+	$(@D)/bin/python -m locks install $<
 	@touch $@
