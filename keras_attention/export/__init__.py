@@ -7,8 +7,9 @@ their parts, `text` searches from strings to strings, and `serving` has the func
 
 `saved_model` and `tflite` write files, `quantize` stores their weights in fewer bits,
 `litert_workspace` estimates the memory they need in LiteRT, `onnx` has the same for ONNX, and
-`browser` writes a page around them. `checking` compares a file with its model: `inspection` says
-beforehand whether it may be opened, and `runtimes` holds the programs that run it without Keras.
+`browser` writes a page around them. `checking` compares a file with its model in `calls`:
+`inspection` says beforehand whether it may be opened, and `runtimes` holds the programs that run it
+without Keras.
 """
 
 from __future__ import annotations

@@ -14,18 +14,21 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_attention.checks import fits
 from keras_attention.export import runtimes
-from keras_attention.export.functions import CALL, Function, Functions, checked_functions
+from keras_attention.export.calls import Calls, listed_calls
+from keras_attention.export.functions import (
+    CALL,
+    Function,
+    Functions,
+    check_is_model,
+    checked_functions,
+)
 from keras_attention.export.inspection.before import inspect_before
 from keras_attention.export.naming import named
 from keras_attention.export.runtimes.runner import Arrays, Batches, Job
 from keras_attention.types import Nest
 
 RUNTIMES = Path(runtimes.__file__).parent
-
-Calls = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
-"""The arrays of each call by name, for each function."""
 
 
 class Difference(NamedTuple):
@@ -83,8 +86,9 @@ def check(
         The outputs that differ; empty if the file does what the model does.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the ending of `path` is unknown, or `inputs` has no call.
+        FileNotFoundError: If there is no such file, or none of a function.
+        ValueError: If the ending of `path` is unknown, `inputs` has no call, or a call has arrays
+            of other names, shapes or dtypes than the function.
 
     Example:
         >>> import tempfile
@@ -99,21 +103,13 @@ def check(
         ...     ka.export.check(path, model, calls)
         []
     """
+    check_is_model(model)
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}")
+    _check_exists(path)
     given = checked_functions(model, input_signature, functions)
-    of_each = {CALL: inputs} if functions is None else inputs
-    if not isinstance(of_each, Mapping) or not of_each or not set(of_each) <= set(given):
-        raise ValueError(
-            "Argument `inputs` must hold calls for at least one of the functions "
-            f"{tuple(given)}, by its name. Received: {_form(of_each)}"
-        )
-    calls: dict[str, list[Mapping[str, Any]]] = {}
+    calls = listed_calls({CALL: inputs} if functions is None else inputs, given)
     files: dict[tuple[Path, Path], list[str]] = {}
-    for name, of_one in of_each.items():
-        calls[name] = _listed(of_one, given[name].defaults or {})
-        _check_inputs(name, given[name], calls[name])
+    for name in calls:
         place = _place_of(path, name, is_alone=functions is None)
         files.setdefault(place, []).append(name)
     found: list[Difference] = []
@@ -215,6 +211,11 @@ def outputs_of(found: Mapping[str, np.ndarray], signature: str) -> Batches:
     return batches
 
 
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}")
+
+
 def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
     """The file that contains a function, and the program of its runtime."""
     if path.suffix == ".tflite":
@@ -227,43 +228,8 @@ def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
             "Argument `path` must be a SavedModel, a `.tflite` file or an `.onnx` file. "
             f"Received: {path}"
         )
+    _check_exists(file)
     return file, RUNTIMES / "run_onnx.py"
-
-
-def _listed(inputs: Any, defaults: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    calls = [inputs] if isinstance(inputs, Mapping) else list(inputs)
-    if not all(isinstance(call, Mapping) for call in calls):
-        raise ValueError(
-            "Argument `inputs` must hold the arrays of each call by name. Received: a call that "
-            "is no dictionary"
-        )
-    if not calls:
-        raise ValueError("Argument `inputs` must contain at least one call. Received: none")
-    of_each = {
-        name: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))
-        for name, x in defaults.items()
-    }
-    return [of_each | {name: np.asarray(x) for name, x in call.items()} for call in calls]
-
-
-def _check_inputs(name: str, function: Function, calls: Sequence[Mapping[str, Any]]) -> None:
-    expected = {*function.specs, *(function.defaults or {})}
-    for i, call in enumerate(calls):
-        if set(call) != expected:
-            raise ValueError(
-                f"Argument `inputs` must give `{name}` its inputs {sorted(expected)}. "
-                f"Received: call {i} with {sorted(call)}"
-            )
-        for key, spec in function.specs.items():
-            if not fits(call[key].shape, spec.shape):
-                raise ValueError(
-                    f"Argument `inputs` must give `{name}` an array `{key}` of shape "
-                    f"{tuple(spec.shape)}. Received: call {i} with {call[key].shape}"
-                )
-
-
-def _form(inputs: Any) -> str:
-    return f"{sorted(inputs)}" if isinstance(inputs, Mapping) else f"a {type(inputs).__name__}"
 
 
 def _called(function: Function, call: Mapping[str, np.ndarray]) -> Any:

@@ -74,20 +74,30 @@ Functions = Mapping[str, Function | tuple[Callable[..., Any], Mapping[str, Any]]
 """Functions by name."""
 
 
-def check_exportable(model: keras.Model) -> None:
-    """Raise an error unless this is a built model of TensorFlow."""
+def check_exportable(model: keras.Model, verbose: bool = False) -> None:
+    """Raise an error unless this is a built model of TensorFlow, and the flag is one."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Models are exported by TensorFlow: load the `.keras` file with "
             f"KERAS_BACKEND=tensorflow. Received: backend={keras.backend.backend()!r}"
         )
-    if not isinstance(model, keras.Model):
+    check_is_model(model)
+    if not isinstance(verbose, int):
         raise TypeError(
-            f"Argument `model` must be a Keras model. Received: a {type(model).__name__}"
+            "Argument `verbose` must be True or False; give `input_signature` and `functions` by "
+            f"name. Received: verbose={verbose!r}"
         )
     if not model.built:
         raise ValueError(
             f"Argument `model` must be built: call it once. Received: {model.name}, not built"
+        )
+
+
+def check_is_model(model: Any) -> None:
+    """Raise `TypeError` unless this is a Keras model."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Argument `model` must be a Keras model. Received: a {type(model).__name__}"
         )
 
 

@@ -13,6 +13,10 @@ RANDOM = dict.fromkeys(
     ("Random", "StatelessRandom", "StatelessTruncated", "StatelessMultinomial", "StatefulUniform"),
     "it draws random numbers, which the file would freeze; make them an input of a function",
 )
+STATE = {
+    "Assign": "it keeps a state from call to call, which the file would freeze; make the state an "
+    "input and an output of a function"
+}
 """Operations that a file must not contain; see `check_operations`."""
 
 
@@ -23,13 +27,11 @@ def check_operations(functions: Iterable[Any], forbidden: Mapping[str, str]) -> 
         functions: The concrete functions.
         forbidden: What each kind of operation is, by the beginning of its name in TensorFlow.
     """
-    for function in functions:
-        for operation in _operations(function.graph.as_graph_def()):
-            for beginning, reason in forbidden.items():
-                if operation.startswith(beginning):
-                    raise ValueError(
-                        f"The model cannot be exported: {reason}. Received: {operation}"
-                    )
+    used = [name for one in functions for name in _operations(one.graph.as_graph_def())]
+    for beginning, reason in forbidden.items():
+        for operation in used:
+            if operation.startswith(beginning):
+                raise ValueError(f"The model cannot be exported: {reason}. Received: {operation}")
 
 
 def _operations(graph: Any) -> Iterator[str]:

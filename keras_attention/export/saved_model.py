@@ -8,8 +8,8 @@ from pathlib import Path
 
 import keras
 
-from keras_attention.export.functions import Functions
-from keras_attention.export.operations import PYTHON
+from keras_attention.export.functions import Functions, check_exportable
+from keras_attention.export.operations import PYTHON, one_line
 from keras_attention.export.tracing import Exportable, ModelFunctions
 from keras_attention.files import replacing
 from keras_attention.types import Nest
@@ -36,7 +36,8 @@ def to_saved_model(
         verbose: Whether to print what was written.
         input_signature: The specs of the inputs of a subclassed model, for example
             `{"source": keras.InputSpec(shape=(None, None), dtype="int32")}`, in the form in which
-            it takes them; None for those of a functional model.
+            it takes them; None for those of a functional model. For a model whose `call` takes
+            several tensors as arguments of their own, write a function instead.
         functions: Functions over the model instead of its call, as signatures: for each name a
             function of named tensors and the specs of its inputs by name; see `Function`, and
             `search_functions` for a model that searches.
@@ -46,8 +47,8 @@ def to_saved_model(
         The path.
 
     Raises:
-        ValueError: If Keras runs on another backend, the model is not built, or its inputs are not
-            known.
+        ValueError: If Keras runs on another backend, the model is not built, its inputs are not
+            known, or a function looks up a table outside of the model.
         FileExistsError: If `path` contains anything other than a SavedModel.
         RuntimeError: If what was written does not contain each weight exactly once.
 
@@ -62,6 +63,7 @@ def to_saved_model(
         ...     sorted(file.name for file in path.iterdir())
         ['assets', 'fingerprint.pb', 'saved_model.pb', 'variables']
     """
+    check_exportable(model, verbose)
     path = Path(path)
     if path.exists() and not ((path / "saved_model.pb").exists() or _is_empty(path)):
         raise FileExistsError(
@@ -101,7 +103,13 @@ def save(serving: Exportable, path: Path, names: Sequence[str], default: str | N
     module = serving.module(names)
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     with replacing(path) as fresh:
-        tf.saved_model.save(module, str(fresh), signatures=signatures, options=options)
+        try:
+            tf.saved_model.save(module, str(fresh), signatures=signatures, options=options)
+        except AssertionError as error:  # several lines about untracked resources
+            raise ValueError(
+                "Functions may look up only tables in layers of the model, such as a StringLookup. "
+                f"Received: {one_line(error)}"
+            ) from error
         _without_chance(fresh / "fingerprint.pb")
         written = sum(file.stat().st_size for file in fresh.glob("variables/*.data-*"))
         check_size(serving, f"SavedModel {path}", written, most_else=100_000)

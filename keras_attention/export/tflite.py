@@ -80,8 +80,8 @@ def to_tflite(
         True
     """
     check_one_of("precision", precision, tuple(_BYTES))
+    check_exportable(model, verbose)
     path = Path(path)
-    check_exportable(model)
     check_positive("batch_size", batch_size)
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("TFLite", given)

@@ -95,13 +95,15 @@ class ModelFunctions:
         return {name: self._traced[name] for name in names or self.names}
 
     def module(self, names: Sequence[str] | None = None) -> Any:
-        """The `tf.Module` to save with the functions: only variables and tokenizers."""
+        """The `tf.Module` to save with the functions: only variables, tokenizers and tables."""
         import tensorflow as tf
 
         module = tf.Module(name="model")
         module.weights = self.weights
         texts = [self.given[name].text for name in names or self.names]
         module.tokenizers = [graph for text in texts if text for graph in text.graphs]
+        layers = self.model._flatten_layers()
+        module.tables = [layer.lookup_table for layer in layers if hasattr(layer, "lookup_table")]
         return module
 
     def check_operations(self, forbidden: Mapping[str, str]) -> None:

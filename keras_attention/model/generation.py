@@ -145,8 +145,9 @@ class StepModel:
         """
         if not isinstance(memory, Memory):
             raise NotImplementedError(
-                f"{type(self).__name__} must implement `attention_length`, or set "
-                "`has_attention = False`, because its memory is not a `Memory`. "
+                f"{type(self).__name__} must implement `attention_length(source, memory)`, the "
+                "number of positions of its weights, or set `has_attention = False`, because its "
+                "memory is not a `Memory`. "
                 f"Received: {type(memory).__name__}"
             )
         return sum(x.shape[1] or ops.shape(x)[1] for x in keras.tree.flatten(memory.values))

@@ -13,7 +13,8 @@ from keras_attention.checks import check_one_of
 from keras_attention.decoding import BeamSearch
 from keras_attention.export.browser.runtime import read_runtime, with_runtime
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.onnx.write import to_onnx
+from keras_attention.export.functions import check_exportable
+from keras_attention.export.onnx.write import write_onnx
 from keras_attention.export.search import BEAM, GREEDY, search_functions
 from keras_attention.export.text import Tokenizers, check_vocabularies
 from keras_attention.files import remove, replacing, write
@@ -21,7 +22,7 @@ from keras_attention.ids import END_ID
 from keras_attention.model.generation import StepModel
 from keras_attention.text.conversion import MODEL_TYPES, model_proto
 
-BROWSER = "browser"
+BROWSER, ONNX = "browser", "onnx"
 _PAGE = Path(__file__).with_name("page")
 _NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6  # of ModelProto.SentencePiece.Type
 
@@ -84,17 +85,20 @@ def to_page(
     """
     path, beam = Path(path), beam or BeamSearch()
     check_vocabularies(model, tokenizers)
+    check_exportable(model, verbose)
     _check(path, examples, precisions)
     runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
+    shutil.rmtree(path / ONNX, ignore_errors=True)
     files = []
     if (path / "onnx").is_symlink():
         remove(path / "onnx")
     for precision in precisions:
         ending = "" if precision == FLOAT32 else f".{precision}"
-        functions = {f"{name}{ending}": function for name, function in searches.items()}
-        to_onnx(model, path / "onnx", verbose, functions=functions, precision=precision)
-        files += [f"onnx/{name}.onnx" for name in functions]
+        written = {name: path / ONNX / f"{name}{ending}.onnx" for name in searches}
+        exported = write_onnx(model, searches, written, precision=precision)
+        exported.announce(path / ONNX, verbose)
+        files += [f"{ONNX}/{file.name}" for file in written.values()]
     config = {
         "name": title or path.resolve().name,
         "ids": {"end": END_ID},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ import keras
 from keras_attention.checks import check_one_of
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
+    CALL,
+    Function,
     Functions,
     OfText,
     check_exportable,
@@ -18,7 +21,7 @@ from keras_attention.export.functions import (
     checked_functions,
     refuse_defaults,
 )
-from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
+from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, STATE, one_line
 from keras_attention.export.tracing import ModelFunctions
 from keras_attention.files import replacing
 from keras_attention.types import Nest
@@ -45,7 +48,8 @@ def to_onnx(
     Args:
         model: A functional or subclassed model, built, on the TensorFlow backend.
         path: The file; replaced if it exists. With `functions` a folder, where each becomes
-            `NAME.onnx`, because an ONNX file contains one function; other files in it stay.
+            `NAME.onnx`, because an ONNX file contains one function. The folder must not contain
+            ONNX files of other functions; all else in it stays.
         verbose: Whether to print what was written.
         input_signature: As in `to_saved_model`.
         functions: As in `to_saved_model`.
@@ -61,6 +65,7 @@ def to_onnx(
             known, or `precision` is unknown.
         IsADirectoryError: If `path` is a folder, without `functions`.
         NotADirectoryError: If `path` is a file, with `functions`.
+        FileExistsError: If the folder contains ONNX files of other functions.
         RuntimeError: If the model cannot be converted.
 
     Example:
@@ -74,33 +79,69 @@ def to_onnx(
         ...     path.stat().st_size > 500
         True
     """
-    import onnx
-
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
+    check_exportable(model, verbose)
     path = Path(path)
-    check_exportable(model)
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("ONNX", given)
     if functions is None:
         check_is_no_folder(path)
-    elif path.is_file():
+        files = {CALL: path}
+    else:
+        files = {name: path / f"{name}.onnx" for name in given}
+        _check_folder(path, [file.name for file in files.values()])
+    exported = write_onnx(model, given, files, batch_size, precision)
+    exported.announce(path, verbose)
+    return path
+
+
+def _check_folder(path: Path, names: Sequence[str]) -> None:
+    """Raise an error if a folder cannot take these files and no others."""
+    if path.is_file():
         raise NotADirectoryError(
             "Argument `path` must be a folder, where each of the `functions` becomes a file. "
             f"Received: file {path}"
         )
+    others = sorted({file.name for file in path.glob("*.onnx")} - set(names))
+    if others:
+        raise FileExistsError(
+            "Argument `path` must be a folder without ONNX files of other functions, which may be "
+            f"of another model. Received: {path} with {others}"
+        )
+
+
+def write_onnx(
+    model: keras.Model,
+    given: Mapping[str, Function],
+    files: Mapping[str, Path],
+    batch_size: int | None = None,
+    precision: str = FLOAT32,
+) -> ModelFunctions:
+    """Write functions as ONNX files.
+
+    Args:
+        model: The model.
+        given: The functions by name.
+        files: The file of each; replaced if it exists.
+        batch_size: The batch size where it is unknown; None to leave it open.
+        precision: The precision of the weights.
+
+    Returns:
+        The traced functions.
+    """
+    import onnx
+
     texts = {name: function.text for name, function in given.items()}
     on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
     exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
-    exported.check_operations(PYTHON | RANDOM)
+    exported.check_operations(PYTHON | RANDOM | STATE)
     converted = {
         name: _converted(exported, name, precision, texts[name]) for name in exported.names
     }
     for name, content in converted.items():
-        file = path if functions is None else path / f"{name}.onnx"
-        with replacing(file) as fresh:
+        with replacing(files[name]) as fresh:
             onnx.save(content, fresh)
-    exported.announce(path, verbose)
-    return path
+    return exported
 
 
 def _converted(

@@ -8,12 +8,21 @@ from functools import cache
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from allocations import watched  # type: ignore[import-not-found]
-from runner import HOST_LOOP, Arrays, Function, Job, main  # type: ignore[import-not-found]
+from runner import (  # type: ignore[import-not-found]
+    HOST_LOOP,
+    Arrays,
+    Function,
+    Job,
+    check_has,
+    main,
+)
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
     """Open a signature of a TFLite file; it refuses other sizes than those that the file fixes."""
-    runner = _interpreter(path, threads).get_signature_runner(signature)
+    interpreter = _interpreter(path, threads)
+    check_has(signature, list(interpreter.get_signature_list()))
+    runner = interpreter.get_signature_runner(signature)
     fixed = {name: x["shape_signature"] for name, x in runner.get_input_details().items()}
 
     def call(**inputs: np.ndarray) -> Arrays:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from runner import Arrays, Function, main  # type: ignore[import-not-found]
+from runner import Arrays, Function, check_has, main  # type: ignore[import-not-found]
 
 
 @functools.cache
@@ -22,7 +22,9 @@ def open_artefact(path: str, signature: str, threads: int) -> Function:
     """Open a signature of a SavedModel; it takes and returns strings as `str`."""
     if signature.startswith("translate"):
         import tensorflow_text  # noqa: F401  (registers its ops)
-    function = _load(path, threads).signatures[signature]
+    signatures = _load(path, threads).signatures
+    check_has(signature, list(signatures))
+    function = signatures[signature]
 
     def call(**inputs: np.ndarray) -> Arrays:
         tensors = {name: tf.constant(_encoded(x)) for name, x in inputs.items()}

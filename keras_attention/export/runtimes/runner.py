@@ -179,8 +179,17 @@ def greedy_on_host(encode: Function, decode_step: Function, source: np.ndarray, 
     return {"ids": ids, "lengths": lengths, "scores": scores, **attention}
 
 
+def check_has(signature: str, names: Sequence[str]) -> None:
+    """Raise `ValueError` unless the artefact has this signature."""
+    if signature not in names:
+        raise ValueError(f"the file has no function `{signature}`, but {sorted(names)}")
+
+
 def _row_by_row(function: Function, batch: Mapping[str, np.ndarray]) -> Arrays:
-    size = len(next(iter(batch.values())))
+    sizes = {name: len(x) for name, x in batch.items()}
+    size = min(sizes.values())
+    if not 0 < size == max(sizes.values()):
+        raise ValueError(f"all inputs must have the same rows, at least one. Received: {sizes}")
     rows = [function(**{k: x[i : i + 1] for k, x in batch.items()}) for i in range(size)]
     if size == 1:
         return rows[0]

@@ -279,6 +279,13 @@ def test_a_model_that_cannot_be_exported_is_told_why(
         ka.export.to_saved_model(captioner(), path, input_signature={"ids": "int32"})
     with pytest.raises(ValueError, match="`precision` must be one of"):
         ka.export.to_onnx(forecaster(), path, precision="int4")
+    for write in WRITERS.values():
+        with pytest.raises(
+            TypeError, match=r"`model` must be a Keras model\. Received: a PosixPath"
+        ):
+            write(path, forecaster())
+        with pytest.raises(TypeError, match=r"`verbose` must be True or False; .*: verbose={'ids'"):
+            write(captioner(), path, {"ids": keras.InputSpec(shape=(None, 3))})
     path.mkdir()
     (path / "diary.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="a new folder or a SavedModel to replace"):
@@ -365,6 +372,47 @@ def test_a_path_of_the_wrong_kind_is_told_before_the_work(tmp_path: Path) -> Non
         ka.export.to_onnx(model, tmp_path / "file", functions=functions)
     with pytest.raises(FileExistsError, match=r"`path` must be a new folder or a SavedModel"):
         ka.export.to_saved_model(model, tmp_path / "file")
+    (tmp_path / "g.onnx").touch()
+    with pytest.raises(FileExistsError, match=r"ONNX files of other functions.*\['g.onnx'\]"):
+        ka.export.to_onnx(model, tmp_path, functions=functions)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "g.onnx"]
+
+
+def test_a_saved_model_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
+    model, path = forecaster(), tmp_path / "model"
+    ka.export.to_saved_model(model, path)
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    words = keras.layers.StringLookup(vocabulary=["up", "down"])
+    function = (lambda text: {"id": words(text)}, {"text": keras.InputSpec("string", (None,))})
+    with pytest.raises(ValueError, match="look up only tables in layers of the model") as caught:
+        ka.export.to_saved_model(model, path, functions={"look_up": function})
+    assert "\n" not in str(caught.value)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    randomize(model, seed=8)
+    ka.export.to_saved_model(model, path)
+    assert ka.export.check(path, model, calls()[0], atol=1e-5) == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@variants("file", ["model", "model.tflite"])
+def test_tables_of_strings_in_the_model(file: str, tmp_path: Path) -> None:
+    text = keras.Input((), dtype="string", name="text")
+    ids = keras.layers.StringLookup(vocabulary=["up", "down"])(text)
+    model = keras.Model(text, {"ids": ids, "found": keras.layers.Embedding(4, 3)(ids)})
+    path = WRITERS[file](model, tmp_path / file)
+    given = {"text": np.array(["down", "sideways", "up"])}
+    assert model(tf.constant(given["text"]))["ids"].numpy().tolist() == [2, 0, 1]
+    assert ka.export.check(path, model, given) == []
+
+
+def test_a_state_that_a_file_keeps(tmp_path: Path) -> None:
+    readings = keras.Input((None, 3), batch_size=1, name="readings")
+    model = keras.Model(readings, keras.layers.GRU(4, stateful=True)(readings))
+    twice = [{"readings": uniform(1, 5, 3, seed=1)}] * 2
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite")
+    assert ka.export.check(path, model, twice, atol=1e-5) == []
+    with pytest.raises(ValueError, match="keeps a state from call to call"):
+        ka.export.to_onnx(model, tmp_path / "model.onnx")
 
 
 def test_functions_of_another_model(tmp_path: Path) -> None:
@@ -422,7 +470,40 @@ def test_what_cannot_be_checked_is_told_why(tmp_path: Path) -> None:
     wide = calls()[0] | {"readings": np.zeros((2, 4, 5), "float32")}
     with pytest.raises(ValueError, match=r"`readings` of shape \(None, None, 3\).*call 1 with"):
         ka.export.check(tmp_path / "model.onnx", model, [*calls()[:1], wide])
+    whole = {"readings": np.zeros((2, 4, 3)), "known": np.zeros((2, 4, 2), "float32")}
+    with pytest.raises(ValueError, match=r"`readings` of dtype float32.*call 0 with float64"):
+        ka.export.check(tmp_path / "model.onnx", model, whole)
+    with pytest.raises(TypeError, match=r"`model` must be a Keras model"):
+        ka.export.check(model, tmp_path / "model.onnx", calls())
     (found,) = ka.export.check(tmp_path / "model.onnx", model, calls())
     assert found.largest == np.inf
     assert found.problem is not None
     assert "INVALID_PROTOBUF" in found.problem
+
+
+@each_format
+def test_a_function_that_a_file_does_not_have(file: str, tmp_path: Path) -> None:
+    readings = keras.Input((None, 3), name="readings")
+    model = keras.Model(readings, keras.layers.Dense(2)(readings))
+    specs = {"readings": keras.InputSpec(shape=(None, None, 3))}
+    functions = {name: (lambda readings: {"y": model(readings)}, specs) for name in ("f", "g")}
+    path = WRITERS[file](
+        model, tmp_path / file.replace(".onnx", ""), functions={"f": functions["f"]}
+    )
+    given = {"g": {"readings": uniform(2, 4, 3, seed=1)}}
+    if file == "model.onnx":
+        with pytest.raises(FileNotFoundError, match=r"There is no file .*g\.onnx"):
+            ka.export.check(path, model, given, functions=functions)
+        return
+    (found,) = ka.export.check(path, model, given, functions=functions)
+    assert found.problem == "ValueError: the file has no function `g`, but ['f']"
+
+
+def test_rows_that_do_not_match(tmp_path: Path) -> None:
+    model = forecaster()
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite")
+    for rows, others in ((2, 3), (0, 0)):
+        call = {"readings": uniform(rows, 4, 3, seed=2), "known": uniform(others, 4, 2, seed=1)}
+        (found,) = ka.export.check(path, model, call)
+        assert found.problem is not None
+        assert "must have the same rows, at least one. Received: {'readings': " in found.problem

@@ -196,7 +196,9 @@ def test_a_memory_of_another_kind_has_no_known_length() -> None:
     class Silent(Bare):
         has_attention = False
 
-    with pytest.raises(NotImplementedError, match=r"Bare must implement `attention_length`, or"):
+    with pytest.raises(
+        NotImplementedError, match=r"Bare must implement `attention_length\(source, memory\)`"
+    ):
         Bare().generate([[5]], max_length=3)
     measured = Measured().generate([[5], [9, 8]], max_length=3)  # rows of different lengths
     np.testing.assert_array_equal(measured.ids[:, 0], [[3, 2], [3, 2]])
