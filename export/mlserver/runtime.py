@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from inspection.onnx import inspect_onnx
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.errors import InferenceError
@@ -253,7 +254,11 @@ def open_session(file: Path) -> Any:
 
     Parallel searches use the processors better than a single search on several threads, which have
     to wait for one another at each step.
+
+    Raises:
+        Refused: If the file needs other libraries or files than exports do.
     """
+    inspect_onnx(file)
     options = onnxruntime.SessionOptions()
     options.register_custom_ops_library(onnxruntime_extensions.get_library_path())
     options.log_severity_level = _ERRORS_ONLY

@@ -10,6 +10,7 @@ from typing import Any
 from export.assets.description import write_json
 from export.layout import MLSERVER
 from keras_attention import stored
+from keras_attention.export import inspection
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.onnx.text import lengths_of
 from keras_attention.files import replacing
@@ -26,6 +27,7 @@ _FILES = (
     "serve.py",
     "settings.json",
 )
+_INSPECTION = ("__init__.py", "onnx.py", "wire.py")
 _MOST_AT_ONCE = 8
 
 
@@ -46,6 +48,9 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_SERVER / file, folder / file)
         shutil.copyfile(stored.__file__, folder / "stored.py")  # the server is without the library
+        (folder / "inspection").mkdir()
+        for file in _INSPECTION:
+            shutil.copyfile(Path(inspection.__file__).with_name(file), folder / "inspection" / file)
         onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
         write_json(folder / "model-settings.json", _settings(config))
     return out / MLSERVER

@@ -7,9 +7,11 @@ than a model. A run needs few of them, so the names are checked before anything 
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ CLASSES = frozenset({"DTypePolicy", "CosineDecay", "LossScaleOptimizer"})
 PACKAGES = ("keras_attention", "training")
 """The packages of the other classes, which are registered with Keras."""
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_WEIGHTS = "model.weights.h5"
 _MOST_BYTES = 2**20  # of the JSON members
+_MOST_EXPANSION, _FEW_BYTES = 20, 2**24  # Keras compresses nothing, but somebody may have
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -50,7 +54,7 @@ def load_run_model(path: Path, compile: bool = True) -> keras.Model:
         FileNotFoundError: If there is no such file.
     """
     try:
-        config = _config_of(path)
+        config, size = _contents_of(path)
         _check_classes(config)
         inner = config.get("config")
         own = inner.get("config") if isinstance(inner, Mapping) else None
@@ -60,25 +64,25 @@ def load_run_model(path: Path, compile: bool = True) -> keras.Model:
     except StoredError as error:
         raise ValueError(f"{path} is not a model of a run: {error}") from error
     except _DAMAGED as error:
-        raise ValueError(f"{path} is damaged: {_one_line(error)}") from error
+        raise ValueError(f"{path} is a damaged archive: {_one_line(error)}") from error
+    check_fits(f"The weights in {path}", size)
     try:
-        return keras.saving.load_model(path, compile=compile)
+        with _safe_mode():
+            return keras.saving.load_model(path, compile=compile, safe_mode=True)
     except _DAMAGED as error:
         raise ValueError(f"{path} is not a model that can be loaded: {_one_line(error)}") from error
 
 
-def _config_of(path: Path) -> Mapping[str, Any]:
-    """The content of `config.json` in the archive, after checking what else is in it."""
+def _contents_of(path: Path) -> tuple[Mapping[str, Any], int]:
+    """The content of `config.json` in the archive, and the bytes of the weights."""
     if not path.is_file() and path.exists():
         raise StoredError("it is not a file")
     with zipfile.ZipFile(path) as archive:
-        sizes = {member.filename: member.file_size for member in archive.infolist()}
-        if set(sizes) != _MEMBERS or len(archive.infolist()) != len(_MEMBERS):
-            raise StoredError(f"it must hold {sorted(_MEMBERS)}. Received: {sorted(sizes)[:10]}")
-        for name in ("metadata.json", "config.json"):
-            if sizes[name] > _MOST_BYTES:
-                raise StoredError(f"its {name} must have at most {_MOST_BYTES:,} bytes")
-        check_fits(f"The weights in {path}", sizes["model.weights.h5"])
+        _check_members(archive.infolist())
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"its {damaged} is not what was written")
+        size = _size_of_arrays(archive)
         text = archive.read("config.json")
     try:
         config = json.loads(text)
@@ -89,7 +93,47 @@ def _config_of(path: Path) -> Mapping[str, Any]:
     check_extent(config, "its config.json")
     if not isinstance(config, Mapping):
         raise StoredError("its config.json must be a section")
-    return config
+    return config, size
+
+
+def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise `StoredError` if an archive has other members than Keras writes, or a large one."""
+    sizes = {member.filename: member.file_size for member in members}
+    if set(sizes) != _MEMBERS or len(members) != len(_MEMBERS):
+        raise StoredError(f"it must hold {sorted(_MEMBERS)}. Received: {sorted(sizes)[:10]}")
+    for name in ("metadata.json", "config.json"):
+        if sizes[name] > _MOST_BYTES:
+            raise StoredError(f"its {name} must have at most {_MOST_BYTES:,} bytes")
+    (stored,) = (member.compress_size for member in members if member.filename == _WEIGHTS)
+    _check_expansion(sizes[_WEIGHTS], stored, "weights")
+
+
+def _size_of_arrays(archive: zipfile.ZipFile) -> int:
+    """The bytes of the weights, which HDF5 can also store in few."""
+    import h5py
+
+    member, sizes = archive.getinfo(_WEIGHTS), []
+
+    def add(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(math.prod(item.shape or ()) * item.dtype.itemsize)
+
+    with archive.open(member) as file, h5py.File(file, "r") as weights:
+        weights.visititems(add)
+    _check_expansion(sum(sizes), member.compress_size, "arrays")
+    return max(member.file_size, sum(sizes))
+
+
+def _check_expansion(size: int, stored: int, what: str) -> None:
+    if size > max(_FEW_BYTES, _MOST_EXPANSION * stored):
+        raise StoredError(f"it has {size:,} bytes of {what} in {stored:,}")
+
+
+def _safe_mode() -> AbstractContextManager[None]:
+    """Keras's safe mode, also where `keras.config.enable_unsafe_deserialization` was called."""
+    from keras.src.saving.serialization_lib import SafeModeScope  # not public, nor is another way
+
+    return SafeModeScope(True)
 
 
 def _check_classes(config: Any) -> None:
@@ -98,7 +142,8 @@ def _check_classes(config: Any) -> None:
         name, module = named.get("class_name"), named.get("module")
         registered = named.get("registered_name")
         if isinstance(registered, str) and registered.split(">")[0] in PACKAGES:
-            is_known = keras.saving.get_registered_object(registered) is not None
+            found = keras.saving.get_registered_object(registered)
+            is_known = isinstance(found, type) and found.__name__ == name
         else:
             is_keras = isinstance(module, str) and module.split(".")[0] == "keras"
             is_known = registered is None and is_keras and name in CLASSES

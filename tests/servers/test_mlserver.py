@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import keras_attention as ka
@@ -193,6 +194,21 @@ def test_wrong_settings(out: Path, tmp_path: Path, changes: dict[str, Any], mess
     with (
         pytest.raises(RuntimeError, match=re.escape(message)),
         serving(changed, tmp_path / "server.log"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("file", ["onnx/translate.onnx", "mlserver/lengths.onnx"])
+def test_a_file_that_reads_others_is_not_opened(out: Path, tmp_path: Path, file: str) -> None:
+    copy = with_settings(out, tmp_path / "toy")
+    model = onnx.load(copy / file)
+    model.graph.initializer.add(name="evil", data_location=onnx.TensorProto.EXTERNAL)
+    model.graph.initializer[-1].external_data.add(key="location", value="/etc/passwd")
+    (copy / file).unlink()
+    onnx.save(model, copy / file)
+    with (
+        pytest.raises(RuntimeError, match="is refused before it runs: it reads tensors from '/etc"),
+        serving(copy, tmp_path / "server.log"),
     ):
         pass
 

@@ -38,4 +38,4 @@ def reading(*damaged: type[Exception]) -> Iterator[None]:
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror}") from error
     except damaged as error:
-        raise Refused(f"is damaged: {error}") from error
+        raise Refused(f"is damaged, or of another format: {error}") from error

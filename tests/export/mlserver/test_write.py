@@ -9,6 +9,7 @@ from pathlib import Path
 
 import export.mlserver
 from keras_attention import stored
+from keras_attention.export import inspection
 
 BROUGHT_BY_MLSERVER = {"grpc", "h11", "orjson", "prometheus_client", "uvicorn"}
 
@@ -17,6 +18,7 @@ def test_settings(exported: Path) -> None:
     folder = exported / "mlserver"
     assert {path.name for path in folder.iterdir()} == {
         "guard",
+        "inspection",
         "lengths.onnx",
         "model-settings.json",
         "runtime.py",
@@ -25,6 +27,9 @@ def test_settings(exported: Path) -> None:
         "stored.py",
     }
     assert (folder / "stored.py").read_bytes() == Path(stored.__file__).read_bytes()
+    for path in (folder / "inspection").iterdir():
+        source = Path(inspection.__file__).with_name(path.name)
+        assert path.read_bytes() == source.read_bytes()
     sources = Path(export.mlserver.__file__).parent
     for path in (*sources.glob("guard/*.py"), sources / "serve.py"):
         assert (folder / path.relative_to(sources)).read_bytes() == path.read_bytes()
@@ -40,9 +45,9 @@ def test_the_runtime_needs_what_the_readme_tells_to_install(exported: Path) -> N
     files = (exported / "mlserver").rglob("*.py")
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
     needed = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    needed -= {"guard", "stored", *BROUGHT_BY_MLSERVER}
+    needed -= {"guard", "inspection", "stored", *BROUGHT_BY_MLSERVER}
     needed -= {"yaml"}  # which `stored` needs for runs, not for exports
     assert needed == {"mlserver", "numpy", "onnxruntime", "onnxruntime_extensions"}
     line = "`pip install mlserver==1.7.1 onnxruntime onnxruntime-extensions numpy`"

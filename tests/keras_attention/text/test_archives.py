@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 import keras_attention as ka
 from keras_attention.memory import LIMIT
+from keras_attention.text import archives
 from keras_attention.text.archives import load_run_model
 from tests.arrays import to_numpy
 
@@ -84,7 +86,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_file_is_named(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(DAMAGED[name](content))
-    with pytest.raises(ValueError, match=r"model.keras is (damaged|not a model)") as caught:
+    with pytest.raises(ValueError, match=r"model.keras is a damaged archive: ") as caught:
         load_run_model(path)
     assert "\n" not in str(caught.value)
 
@@ -99,7 +101,7 @@ def test_a_damaged_file_is_named(name: str, content: bytes, tmp_path: Path) -> N
         (lambda parts: {**parts, "config.json": b"[" * 10**5}, "nested too deeply"),
         (lambda parts: {**parts, "config.json": b"[1]"}, "must be a section"),
         (lambda parts: {**parts, "config.json": b" " * (2**20 + 1)}, "at most 1,048,576 bytes"),
-        (lambda parts: {**parts, "model.weights.h5": b"x"}, "not a model that can be loaded"),
+        (lambda parts: {**parts, "model.weights.h5": b"x"}, "is a damaged archive: "),
     ],
 )
 def test_an_archive_of_something_else(
@@ -109,6 +111,9 @@ def test_an_archive_of_something_else(
     with pytest.raises(ValueError, match=message):
         load_run_model(path)
     assert not (tmp_path.parent / "evil").exists()
+
+
+OWN = "keras_attention>Seq2Seq"
 
 
 def dtype(**changes: Any) -> Callable[[Any], Any]:
@@ -129,6 +134,10 @@ def dtype(**changes: Any) -> Callable[[Any], Any]:
         dtype(module="keras_attention.os", class_name="DTypePolicy", registered_name=None),
         dtype(class_name="__lambda__", config={"value": "x"}),
         dtype(class_name="__numpy__", config={"value": [1], "dtype": "object"}),
+        dtype(class_name="__lambda__", config={"value": "x"}, registered_name=OWN),
+        dtype(class_name="function", module="os", config="system", registered_name=OWN),
+        dtype(class_name="Lambda", module="keras.layers", config={}, registered_name=OWN),
+        dtype(class_name=["Seq2Seq"], config={}, registered_name=OWN),
         lambda config: {**config, "compile_config": {"loss": {"class_name": "function"}}},
     ],
 )
@@ -142,6 +151,26 @@ def test_classes_that_no_run_needs_are_refused(
     try:
         with pytest.raises(ValueError, match=r"names a class that no run needs. Received: module="):
             load_run_model(path, compile=False)
+    finally:
+        keras.src.backend.common.global_state.set_global_attribute("safe_mode_saving", None)
+
+
+def test_safe_mode_holds_even_if_it_is_disabled(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses code even if a class that no run needs were taken for another."""
+    value = keras.src.utils.python_utils.func_dump(lambda: None)
+
+    def change(config: Any) -> Any:
+        return {"class_name": "__lambda__", "config": {**config["config"], "value": value}}
+
+    path = with_config(tmp_path / "model.keras", content, change)
+    monkeypatch.setattr(archives, "_check_classes", lambda config: None)
+    keras.config.enable_unsafe_deserialization()
+    try:
+        with pytest.raises(ValueError, match="deserialization of a Python lambda"):
+            load_run_model(path, compile=False)
+        assert keras.src.saving.serialization_lib.in_safe_mode() is False
     finally:
         keras.src.backend.common.global_state.set_global_attribute("safe_mode_saving", None)
 
@@ -177,6 +206,56 @@ def test_weights_that_do_not_fit(
     monkeypatch.setenv(LIMIT, "1000")
     with pytest.raises(ValueError, match=r"The weights in .*model.keras need at least"):
         load_run_model(path)
+
+
+def with_weights(path: Path, content: bytes, change: Callable[[Any], None]) -> Path:
+    """Change an array of the weights."""
+    parts = members(content)
+    file = io.BytesIO(parts["model.weights.h5"])
+    with h5py.File(file, "r+") as weights:
+        change(weights)
+    return written(path, {**parts, "model.weights.h5": file.getvalue()})
+
+
+ARRAY = "layers/attention_decoder/attention/vars/0"
+
+
+def large(weights: Any) -> None:
+    del weights[ARRAY]
+    weights.create_dataset(ARRAY, shape=(2**30,), dtype="float32", chunks=(1024,))
+
+
+def test_few_bytes_that_become_many(content: bytes, tmp_path: Path) -> None:
+    parts = {**members(content), "model.weights.h5": bytes(2**27)}
+    with pytest.raises(ValueError, match=r"it has 134,217,728 bytes of weights in [\d,]+$"):
+        load_run_model(written(tmp_path / "model.keras", parts))
+    with pytest.raises(ValueError, match=r"it has 4,29\d,\d{3},\d{3} bytes of arrays in [\d,]+$"):
+        load_run_model(with_weights(tmp_path / "model.keras", content, large))
+
+
+@pytest.mark.parametrize("kind", ["link", "raw", "virtual"])
+def test_weights_from_another_file(kind: str, content: bytes, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    raw = tmp_path / "raw"
+
+    def change(weights: Any) -> None:
+        array = weights[ARRAY][()]
+        with h5py.File(other, "w") as file:
+            file["x"] = array
+        raw.write_bytes(array.tobytes())
+        del weights[ARRAY]
+        if kind == "link":
+            weights[ARRAY] = h5py.ExternalLink(str(other), "/x")
+        elif kind == "raw":
+            weights.create_dataset(ARRAY, array.shape, array.dtype, external=str(raw))
+        else:
+            layout = h5py.VirtualLayout(array.shape, array.dtype)
+            layout[...] = h5py.VirtualSource(str(other), "x", array.shape)
+            weights.create_virtual_dataset(ARRAY, layout)
+
+    path = with_weights(tmp_path / "model.keras", content, change)
+    with pytest.raises(ValueError, match="not a model that can be loaded"):
+        load_run_model(path, compile=False)
 
 
 def test_users_load_what_they_like(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def test_a_damaged_configuration(run: RunDirectory, text: str, message: str) -> 
 
 def test_damaged_files_are_named(run: RunDirectory) -> None:
     run.model_file.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"model.keras is damaged: File is not a zip file"):
+    with pytest.raises(
+        ValueError, match=r"model.keras is a damaged archive: File is not a zip file"
+    ):
         run.model()
     run.source_model.write_bytes(b"x")
     with pytest.raises(ValueError, match=r"source.model is not a tokenizer"):

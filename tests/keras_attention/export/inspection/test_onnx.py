@@ -127,8 +127,8 @@ def test_tensors_in_other_files(place: Callable[[Any], Any], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a shopping list\n" * 99, "it is damaged: "),
-        (model_of(evil()).SerializeToString()[:-9], "it is damaged: "),
+        (b"a shopping list\n" * 99, "it is damaged, or of another format: "),
+        (model_of(evil()).SerializeToString()[:-9], "it is damaged, or of another format: "),
         (b"", "it is no ONNX model: it has no graph"),
     ],
 )
