@@ -44,7 +44,7 @@ def guarded(
         print(f"\n{interrupted}", file=sys.stderr)
         return 130
     except reported as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {stored().printable(str(error), lines=True)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         needed = "the programs need the packages in requirements.txt; `make env` installs them"
