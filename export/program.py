@@ -46,7 +46,7 @@ def guarded(
             message += (
                 ": the programs need the packages in requirements.txt; `make env` installs them."
             )
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {stored().printable(message)}", file=sys.stderr)
         return failed
 
 

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show(out: Path) -> int:
     words, good = summary(out)
-    print(words)
+    print(stored().printable(words, lines=True))
     return 0 if good else 1
 
 
@@ -113,10 +113,12 @@ def _unverified(
 
 
 def _translations(examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    width = max((_columns(example["source"]) for example in examples), default=0)
-    for example in examples:
-        source = example["source"]
-        yield f"  {source}{' ' * (width - _columns(source))}  ->  {example['target']}"
+    shown = [
+        [stored().printable(example[side]) for side in ("source", "target")] for example in examples
+    ]
+    width = max((_columns(source) for source, _ in shown), default=0)
+    for source, target in shown:
+        yield f"  {source}{' ' * (width - _columns(source))}  ->  {target}"
 
 
 def _columns(text: str) -> int:

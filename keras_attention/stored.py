@@ -40,6 +40,29 @@ _SHOWN = 60
 Stored = TypeVar("Stored")
 
 
+_CONTROL = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str, lines: bool = False) -> str:
+    r"""Show control characters as escapes, for text of other people that a terminal would obey.
+
+    These are the control characters but tabs, the characters that reorder text (U+202A to U+202E
+    and U+2066 to U+2069), and halves of surrogate pairs. All else stays: combining marks, emoji,
+    and what is written from right to left. JSON keeps its value.
+
+    Args:
+        text: The text.
+        lines: Whether it has lines, so that line feeds stay.
+
+    Example:
+        >>> print(printable("\x1b[2JMärz\nשלום"))
+        \u001b[2JMärz\u000aשלום
+    """
+    if lines:
+        return "\n".join(map(printable, text.split("\n")))
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 class StoredError(ValueError):
     """A stored file that no program of ours wrote; the message names the file and the field."""
 
@@ -534,7 +557,7 @@ def read_export(folder: str | Path) -> ExportConfig:
     try:
         return checked(ExportConfig, tree, "not as this version writes it")
     except StoredError as error:
-        by = f"{PROJECT} {_shortened(ascii(own)[1:-1])}"
+        by = f"{PROJECT} {_shortened(printable(own))}"
         raise StoredError(f"{path} was written by {by}, {error}") from None
 
 
@@ -798,10 +821,10 @@ def _name(key: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value for a message: short, and without control characters."""
+    """A value for a message: short, and without control characters, as `repr` shows text."""
     if isinstance(value, Mapping | list | tuple):
         return f"a {type(value).__name__} of {len(value)}"
-    return _shortened(ascii(value) if isinstance(value, str) else repr(value))
+    return _shortened(repr(value))
 
 
 def _shortened(text: str) -> str:

@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> int:
+    from keras_attention.stored import printable
     from training.pictures.animation import animate
 
     if options.out.suffix != ".gif":
@@ -38,7 +39,7 @@ def _animate(options: argparse.Namespace) -> int:
     (result,) = loaded(options.run)([options.text])
     unknown = animate(result, options.out)
     if unknown:
-        print(f"warning: no installed font has {unknown}", file=sys.stderr)
+        print(f"warning: no installed font has {printable(unknown)}", file=sys.stderr)
     print(f"Wrote {options.out}")
     return 0
 

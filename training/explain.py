@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from keras_attention.stored import printable
     from training.explanation.steps import explain
     from training.explanation.text import as_text
 
@@ -55,10 +56,10 @@ def _explain(options: argparse.Namespace) -> int:
 
         unknown = plot(explanation, options.svg, options.rows)
         if unknown:
-            print(f"warning: no installed font has {unknown}", file=sys.stderr)
+            print(f"warning: no installed font has {printable(unknown)}", file=sys.stderr)
         print(f"Wrote {options.svg}", file=sys.stderr)
     if options.json:
-        print(json.dumps(explanation.as_dict(), ensure_ascii=False, allow_nan=False))
+        print(printable(json.dumps(explanation.as_dict(), ensure_ascii=False, allow_nan=False)))
     else:
         print(as_text(explanation, options.rows, _has_colours()), end="")
     return 0

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
+    from keras_attention.stored import printable
     from keras_attention.text.runs import RunDirectory
     from training.pictures.heat_maps import examples, plot
 
@@ -45,7 +46,10 @@ def _plot(options: argparse.Namespace) -> int:
     names = [Path(run).resolve().name for run in runs] if options.beside else [""]
     unknown = plot(results, options.out, names)
     if unknown:
-        print(f"warning: no installed font has {unknown}; consider Noto Sans CJK", file=sys.stderr)
+        print(
+            f"warning: no installed font has {printable(unknown)}; consider Noto Sans CJK",
+            file=sys.stderr,
+        )
     print(f"Wrote {options.out}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -42,9 +43,10 @@ def guarded(
         return work()
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)
+        gc.freeze()  # at the end, collecting TensorFlow's graphs takes seconds, deaf to Ctrl-C
         return 130
     except reported as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {stored().printable(str(error), lines=True)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         needed = "the programs need the packages in requirements.txt; `make env` installs them"

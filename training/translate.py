@@ -4,6 +4,9 @@ Writes one line per input line, in order; an empty line stays empty. If a line c
 because it is not UTF-8 text or has too many tokens, the program reports its number, writes nothing
 and ends with status 2. With `--on-problem empty`, it reports each such line, leaves the line empty,
 translates the others, and ends with status 3.
+
+Translations are written as they are, for other programs; only in a terminal, which would obey them,
+control characters that a model writes are shown as escapes.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from keras_attention.ids import UNKNOWN_ID
+    from keras_attention.stored import printable
 
     translator = translator_of(options, *options.run)
     if options.alignments is not None:
@@ -83,6 +87,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.alignments is not None:
         _align(translator, texts, results, options.alignments)
     rows = (one_line(r.text) for r in results) if count is None else n_best(results, count)
+    if sys.stdout.isatty():
+        rows = map(printable, rows)
     sys.stdout.buffer.write("".join(f"{row}\n" for row in rows).encode())
     for number, (row, result) in enumerate(zip(ids, results, strict=True), start=1):
         unknown = row.count(UNKNOWN_ID)

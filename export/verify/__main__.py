@@ -48,17 +48,18 @@ def _verify(options: argparse.Namespace) -> int:
     from export.verify import report
     from export.verify.compare import MOST_BLEU_LOST, MOST_BLEU_LOST_STRICTLY
     from export.verify.verification import verify
+    from keras_attention.stored import printable
 
     out = options.out
     may_lose = MOST_BLEU_LOST_STRICTLY if options.strict else MOST_BLEU_LOST
     given = {"data": options.data, "browser": options.browser, "may_lose": may_lose}
     rows = verify(out, options.run, **given)
     report.write(out, rows)
-    print(report.table(rows))
+    print(printable(report.table(rows), lines=True))
     for line in report.notes(rows):
         print(f"note: {line}", file=sys.stderr)
     for line in report.problems(rows):
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
     return 0 if report.passed(rows) else 1
 
 

@@ -28,6 +28,7 @@ def test_the_status_of_the_work_is_the_programs(capsys: pytest.CaptureFixture[st
         (ValueError("one line\n\n  and another"), "error: one line and another\n"),
         (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device\n"),
         (RuntimeError(), "error: RuntimeError\n"),
+        (ValueError("from \x1b[2Ja file"), "error: from \\u001b[2Ja file\n"),
         (
             ModuleNotFoundError("No module named 'keras'"),
             "error: No module named 'keras': the programs need the packages in requirements.txt; "

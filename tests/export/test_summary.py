@@ -97,6 +97,20 @@ def test_what_was_missing_then_is_new_now(out: Path, capsys: pytest.CaptureFixtu
     assert_not_verified(out, capsys.readouterr().out, new)
 
 
+def test_a_terminal_does_not_obey_a_foreign_export(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "All artefacts match the Keras model."
+    examples = [{"source": "3. März\x1b[2J", "target": f"1979\r\n\n{said}"}]
+    (out / "examples.json").write_text(json.dumps(examples), encoding="utf-8")
+    edit(out / "verification.json", lambda content: content.update(table="\x1b]0;\x07| ok |"))
+    main([str(out)])
+    words = capsys.readouterr().out
+    assert f"  3. März\\u001b[2J  ->  1979\\u000d\\u000a\\u000a{said}\n" in words
+    assert "\n\\u001b]0;\\u0007| ok |\n" in words
+    assert not {"\x1b", "\r", "\x07"} & {*words}
+
+
 def test_before_the_verification(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (out / "verification.json").unlink()
     assert main([str(out)]) == 1

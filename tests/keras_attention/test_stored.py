@@ -29,10 +29,12 @@ from keras_attention.stored import (
     checked,
     choices_of,
     parsed,
+    printable,
     read_export,
     read_list,
     read_stored,
 )
+from tests.hard_text import HARD_TEXT
 
 CONFIG: dict[str, Any] = {
     "name": "mine",
@@ -63,6 +65,8 @@ EXPORT: dict[str, Any] = {
     "model": CONFIG["model"],
     "versions": {"keras-seq2seq-attention": "0.1.0"},
 }
+OBEYED = ("control", "kinds of ends", "line ends", "nothing but nul", "nul", "nul at the ends")
+"""Those of `HARD_TEXT` with control characters."""
 
 
 def changed(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -337,3 +341,17 @@ def test_an_environment(tmp_path: Path) -> None:
     path.write_text(json.dumps({**asdict(environment), "data": 3}), encoding="utf-8")
     with pytest.raises(StoredError, match=r"environment.json: `data` must be a string"):
         read_stored(path, Environment)
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
+    text = "\x1b]0;mine\x07 \x9b2J \r\n\x7f \u202eevil\u2069 \ud83d\t"
+    shown = "\\u001b]0;mine\\u0007 \\u009b2J \\u000d\\u000a\\u007f \\u202eevil\\u2069 \\ud83d\t"
+    assert printable(text) == shown
+    assert printable(text, lines=True) == shown.replace("\\u000a", "\n")
+    assert json.loads(printable(json.dumps([text], ensure_ascii=False))) == [text]
+
+
+def test_legitimate_text_is_shown_as_it_is() -> None:
+    for kind, text in HARD_TEXT.items():
+        if kind not in OBEYED:
+            assert printable(text) == text, kind

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,21 @@ def lecture(**changes: Any) -> Explanation:
         "steps": [Step(1, "⏎", look, [likely, other], likely, is_end=False)],
     }
     return Explanation(**{**given, **changes})
+
+
+@pytest.mark.parametrize("has_colours", [False, True])
+def test_a_terminal_does_not_obey_a_foreign_run(has_colours: bool) -> None:
+    evil = "\x1b[2J"
+    word = Word(5, evil, 1.0, 1)
+    step = replace(lecture().steps[0], reads=evil, words=[word], writes=word)
+    found = lecture(source=evil, translation=evil, source_tokens=[evil, "go"], steps=[step])
+    lines = as_text(found, has_colours=has_colours).splitlines()
+    shown = [line for line in lines if "\\u001b[2J" in line]
+    assert len(shown) == 6
+    assert evil not in "".join(lines)
+    (place,) = (line for line in lines if "-0.76" in line)
+    (other,) = (line for line in lines if "-0.01" in line and "go" in line)
+    assert place.index("[-0.76") == other.index("[ 0.01")
 
 
 def test_text_by_hand() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from keras_attention import BeamSearch, GreedySearch, Translator
 from keras_attention.decoding import MinLength, NoRepeatedNgram
+from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
 from training.translate import SOME_EMPTY, main, one_line
 
@@ -314,6 +315,33 @@ def test_a_run_that_is_not_there(
     code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(tmp_path / "no"))
     assert (code, out) == (2, "")
     assert "There is no run directory" in err
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_only_a_terminal_is_kept_from_obeying_a_foreign_model(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    def translated(self: Translator, texts: list[str]) -> list[Translation]:
+        return [Translation("\x1b[2J März", 0.0, [], [], None, True) for _ in texts]
+
+    class Output(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"May 3\n")))
+    monkeypatch.setattr(sys, "stdout", Output(stream))
+    monkeypatch.setattr(Translator, "__call__", translated)
+    assert main([str(run.path)]) == 0
+    expected = "\\u001b[2J März\n" if is_terminal else "\x1b[2J März\n"
+    assert stream.getvalue().decode() == expected
+
+
+def test_an_error_of_a_foreign_file_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "\x1b[2J")]) == 2
+    assert f"There is no run directory {tmp_path}/\\u001b[2J." in capsys.readouterr().err
 
 
 def test_an_output_is_one_line_whatever_a_model_writes() -> None:

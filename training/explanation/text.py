@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_attention.stored import printable
 from training.explanation.steps import Explanation, Look, Mechanism, Step
 
 SCORES = {
@@ -65,6 +66,7 @@ def as_text(explanation: Explanation, rows: int = 12, has_colours: bool = False)
     """
 
     def paint(text: str, colour: str) -> str:
+        text = printable(text)
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if has_colours and colour and text else text
 
     lines = [paint(f"{explanation.source} → {explanation.translation}", "title"), ""]
@@ -217,6 +219,7 @@ def _next_words(step: Step) -> list[list[Cell]]:
 
 def _table(rows: Sequence[Sequence[Cell]], paint: Paint) -> Iterator[str]:
     """Yield the lines of a table, with columns as wide as their widest cell."""
+    rows = [[cell._replace(text=printable(cell.text)) for cell in row] for row in rows]
     widths = [max(_width(cell.text) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  "

@@ -9,6 +9,7 @@ import keras
 
 import keras_attention as ka
 from keras_attention.decoding import search_from
+from keras_attention.stored import printable
 from keras_attention.text.runs import RunDirectory
 from training.fitting.callbacks import Bar, DrawAttention, Pace, SeedDropout, Validate
 from training.fitting.checkpoints import KeepBest, LeaveTrace
@@ -60,7 +61,7 @@ def _start(run: RunDirectory, setup: Setup, state: TrainingState) -> None:
         model = compiled_model(config)
     source, target = config.model.source_vocabulary, config.model.target_vocabulary
     print(
-        f"{config.name}: {source:,} source and {target:,} target tokens, "
+        f"{printable(config.name)}: {source:,} source and {target:,} target tokens, "
         f"{model.count_params():,} weights, {config.training.steps:,} steps."
     )
     _fit(model, run, setup, state)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from keras_attention import Translator
 from keras_attention.memory import check_fits
+from keras_attention.stored import printable
 from training import dates
 from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
@@ -168,7 +169,7 @@ class Corpus:
         columns = f"data.{part}.columns='[0,1]'"
         corpus = read_corpus(getattr(self.config, part), on_problem, advice, columns)
         if corpus.report.dropped:
-            print(corpus.report)
+            print(printable(str(corpus.report), lines=True))
             self.dropped += (f"{p}: {KINDS[p.kind]}" for p in corpus.report.problems)
         return corpus.pairs
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from keras_attention.ids import UNKNOWN_ID
+from keras_attention.stored import printable
 from keras_attention.text.tokenizer import Normalization
 from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
 from training.corpora.files import found_files
@@ -156,7 +157,7 @@ def checked_pairs(
         if on_problem == "error" or not kept:
             advice = "For a corpus, use data.on_problem=drop to skip them."
             raise ConfigError(f"{message}. {advice if kept else 'No pair is left.'}")
-        print(f"Dropped: {message}")
+        print(f"Dropped: {printable(message)}")
     return Checked(kept, names)
 
 
