@@ -16,6 +16,7 @@ ON_OLDEST = .oldest/bin/python $(wordlist 2,99,$(PYTEST)) --ignore tests/conform
 SPHINX := $(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet
 RUN := runs/dates
 OUT := exported/dates
+CAMPAIGNS := .campaigns
 
 export KERAS_BACKEND := tensorflow
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -40,7 +41,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth docs linkcheck lint format lock wheel clean
+.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -96,6 +97,10 @@ bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in t
 
 bench-growth: $(INSTALLED) ## how time and memory of a training step grow with length, batch and vocabulary, beside two peers
 	$(PY) -m benchmarks.run --growth --turns 3 --sides ours tfa pytorch
+
+campaigns: $(VERIFIED) ## hours: what must never happen, tried thousands of times; again: goes on where it was cut
+	@test -e $(CAMPAIGNS)/dates/config.json || $(PY) -m export $(RUN) $(CAMPAIGNS)/dates --quantize float16 int8
+	$(PY) -m benchmarks.campaigns --run $(RUN) --out $(CAMPAIGNS)/dates --work $(CAMPAIGNS)
 
 docs: $(DOCUMENTED) ## the site of documents and reference, into docs/_build/html; a warning fails it
 	$(SPHINX) -b html docs docs/_build/html

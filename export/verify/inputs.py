@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from packaging.version import Version
 
 from export.layout import PROJECT
 from keras_attention import __version__
+from keras_attention.export.operations import one_line
 from keras_attention.export.runtimes.runner import Batches, read_batches
 from keras_attention.stored import StoredError, parsed, read_export
 from keras_attention.text.lines import text_lines
@@ -98,8 +98,8 @@ def read_reference(path: Path) -> Batches:
         stored = read_batches(path)
     except FileNotFoundError:
         raise VerificationError(f"{path} is missing") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise VerificationError(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # NumPy parses the headers as Python, with errors of any kind
+        raise VerificationError(f"{path} cannot be read: {one_line(error)}") from error
     complete = all(
         {"source", *(f"{search}/{x}" for search in SEARCHES for x in _NEEDED)} <= set(batch)
         for batch in stored.values()

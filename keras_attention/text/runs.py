@@ -129,7 +129,21 @@ class RunDirectory:
         return exact
 
     def held_out(self) -> list[tuple[str, str]]:
-        """Pairs (source, target) that training never saw."""
+        """Pairs (source, target) that training never saw.
+
+        Raises:
+            ValueError: If the file is not as training writes it.
+        """
         # Only "\n" ends a line: sources may contain other characters that `splitlines` splits at.
-        lines = self.held_out_file.read_bytes().decode("utf-8").split("\n")
-        return [(line.split("\t")[0], line.split("\t")[1]) for line in lines if line]
+        rows = enumerate(self.held_out_file.read_bytes().split(b"\n"), start=1)
+        return [self._pair(number, row) for number, row in rows if row]
+
+    def _pair(self, number: int, row: bytes) -> tuple[str, str]:
+        try:
+            source, target, *_ = row.decode("utf-8").split("\t")
+        except ValueError as error:
+            raise ValueError(
+                f"{self.held_out_file}, line {number} must be a source, a tab and a target in "
+                f"UTF-8. Received: {row[:40]!r}"
+            ) from error
+        return source, target

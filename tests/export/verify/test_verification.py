@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -31,8 +32,18 @@ from tests import hostile
 from tests.export.toy import BEAM, MAX_TARGET
 from tests.variants import variants
 
+
+def archive_of(members: dict[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return written.getvalue()
+
+
 INPUTS = 53 + 3
 FOREIGN = b'{"artefacts": {"onnx": ["model.onnx"]}, "versions": {"onnx": "1.0"}}'
+WITHOUT_HEADER = archive_of({"000/source.npy": b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4"})
 NEWER = FOREIGN.replace(b'"onnx": "1.0"', b'"keras-seq2seq-attention": "99.0"')
 
 
@@ -281,6 +292,7 @@ def test_what_rounding_decides_is_no_difference(
         ("reference.npz", None, "reference.npz is missing"),
         ("reference.npz", b"PK\x03\x04 half", "reference.npz cannot be read: "),
         ("reference.npz", b"words", "reference.npz cannot be read: "),
+        ("reference.npz", WITHOUT_HEADER, "reference.npz cannot be read: "),
         ("config.json", None, "config.json is missing"),
         ("config.json", b"{", "config.json is not valid JSON: "),
         ("config.json", b"{}", "config.json does not belong to an export: it names no artefacts"),

@@ -85,3 +85,12 @@ def test_a_model_of_another_kind_is_an_error(run: RunDirectory) -> None:
         ValueError, match=r"model.keras is not a model of a run: it names a class .*'Sequential'"
     ):
         run.model()
+
+
+@pytest.mark.parametrize("row", [b"one column", b"caf\xe9\tcoffee"])
+def test_held_out_pairs_that_no_training_wrote(row: bytes, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.held_out_file.write_bytes(b"a\tb\n\n" + row + b"\n")
+    message = r"held_out.tsv, line 3 must be a source, a tab and a target in UTF-8. Received: b'"
+    with pytest.raises(ValueError, match=message):
+        run.held_out()
