@@ -18,6 +18,7 @@ from keras_attention.export.functions import (
     check_is_no_folder,
     checked_functions,
     refuse_defaults,
+    refuse_dtypes,
 )
 from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
@@ -82,6 +83,7 @@ def to_tflite(
     check_exportable(model, verbose)
     path = Path(path)
     check_positive("batch_size", batch_size)
+    refuse_dtypes("TFLite", model, ("float16", "bfloat16"))
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("TFLite", given)
     check_is_no_folder(path)
@@ -110,8 +112,8 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
     The signatures share their weights.
 
     Args:
-        serving: The serving module, with `batch_size=1`; for int8, of a model
-            `with_int8_embeddings`.
+        serving: The serving module, with `batch_size=1`; for int8, of the model
+            that `copy_with_int8_embeddings` returns.
         path: The file.
         precision: The precision of the weights: `"float32"`, `"float16"` or `"int8"`.
 

@@ -20,6 +20,7 @@ from keras_attention.export.functions import (
     check_is_no_folder,
     checked_functions,
     refuse_defaults,
+    refuse_dtypes,
 )
 from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, STATE, one_line
 from keras_attention.export.tracing import ModelFunctions
@@ -81,6 +82,7 @@ def to_onnx(
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
     check_exportable(model, verbose)
     path = Path(path)
+    refuse_dtypes("ONNX Runtime", model, ["bfloat16"])
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("ONNX", given)
     if functions is None:
