@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from keras_attention.checks import check_one_of, check_positive
+from keras_attention.export.extras import TFLITE, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
     Functions,
@@ -66,6 +67,7 @@ def to_tflite(
         ValueError: If Keras runs on another backend, the model is not built, its inputs are not
             known, or `precision` is unknown.
         IsADirectoryError: If `path` is a folder.
+        ModuleNotFoundError: If packages for 8 bits are missing.
         RuntimeError: If the model needs operations that are not builtin.
 
     Example:
@@ -80,6 +82,8 @@ def to_tflite(
         True
     """
     check_one_of("precision", precision, tuple(_BYTES))
+    if precision == INT8:
+        check_installed(TFLITE, "ai_edge_quantizer", "ai_edge_litert")
     check_exportable(model, verbose)
     path = Path(path)
     check_positive("batch_size", batch_size)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_attention.checks import check_one_of
+from keras_attention.export.extras import ONNX, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
     CALL,
@@ -66,6 +67,7 @@ def to_onnx(
         IsADirectoryError: If `path` is a folder, without `functions`.
         NotADirectoryError: If `path` is a file, with `functions`.
         FileExistsError: If the folder contains ONNX files of other functions.
+        ModuleNotFoundError: If packages for ONNX are missing.
         RuntimeError: If the model cannot be converted.
 
     Example:
@@ -80,6 +82,7 @@ def to_onnx(
         True
     """
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
+    check_installed(ONNX, "onnx", "tf2onnx", *(["onnxruntime"] if precision == INT8 else []))
     check_exportable(model, verbose)
     path = Path(path)
     refuse_dtypes("ONNX Runtime", model, ["bfloat16"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -534,3 +535,20 @@ def test_rows_that_do_not_match(tmp_path: Path) -> None:
         (found,) = ka.export.check(path, model, call)
         assert found.problem is not None
         assert "must have the same rows, at least one. Received: {'readings': " in found.problem
+
+
+def test_packages_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, kept = forecaster(), importlib.util.find_spec
+    for name in ("model.tflite", "model.onnx"):
+        (tmp_path / name).touch()
+    missing = {"ai_edge_litert", "onnxruntime"}
+    monkeypatch.setattr(
+        "keras_attention.export.extras.find_spec",
+        lambda name: None if name in missing else kept(name),
+    )
+    for name, extra in (("model.tflite", "tflite"), ("model.onnx", "onnx")):
+        expected = rf'pip install "keras-seq2seq-attention\[{extra}\]"\. Missing: '
+        with pytest.raises(ModuleNotFoundError, match=expected):
+            ka.export.check(tmp_path / name, model, calls())
+        with pytest.raises(ModuleNotFoundError, match=expected):
+            WRITERS[name](model, tmp_path / name, precision="int8")
