@@ -41,7 +41,8 @@ def export_onnx(
     both strings.
 
     Args:
-        model: The trained model, with the float32 policy; for int8, `with_int8_embeddings`.
+        model: The trained model, with the float32 policy; for int8, what
+            `copy_with_int8_embeddings` returns.
         out_dir: The folder of all artefacts, in which `onnx/` is created.
         max_length: The maximum number of target tokens T, including the end token.
         search: The beam search of `beam.onnx`.

@@ -24,7 +24,7 @@ from keras_attention.decoding import BeamSearch
 from keras_attention.export.browser.runtime import read_runtime
 from keras_attention.export.browser.write import write_page
 from keras_attention.export.formats import FLOAT32, INT8
-from keras_attention.export.quantize import with_int8_embeddings
+from keras_attention.export.quantize import copy_with_int8_embeddings
 from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.files import write
@@ -96,7 +96,7 @@ def export_run(
     written = [precision for precision in PRECISIONS if precision in precisions]
     models = dict.fromkeys((FLOAT32, *written), translator.model)
     if INT8 in written:
-        models[INT8] = with_int8_embeddings(translator.model)
+        models[INT8] = copy_with_int8_embeddings(translator.model)
     artefacts = {
         kind: [
             path

@@ -1,9 +1,10 @@
 """Export to SavedModel, TFLite and ONNX, and run what was exported in its own runtime.
 
 `functions` says what is exported: functions of named tensors over a model, or its call. `naming`
-names the tensors of a nest, `tracing` traces the functions, and `operations` are those that a file
-must not contain. `search` has the functions of a model that searches, `encoded` the tensors between
-their parts, `text` searches from strings to strings, and `serving` has the functions of a run.
+names the tensors of a nest, `tracing` traces the functions, `operations` are those that a file must
+not contain, and `extras` the packages that a format needs. `search` has the functions of a model
+that searches, `encoded` the tensors between their parts, `text` searches from strings to strings,
+and `serving` has the functions of a run.
 
 `saved_model` and `tflite` write files, `quantize` stores their weights in fewer bits,
 `litert_workspace` estimates the memory they need in LiteRT, `onnx` has the same for ONNX, and

@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_attention.export import runtimes
 from keras_attention.export.calls import Calls, listed_calls
+from keras_attention.export.extras import ONNX, TFLITE, check_installed
 from keras_attention.export.functions import (
     CALL,
     Function,
@@ -87,6 +88,7 @@ def check(
 
     Raises:
         FileNotFoundError: If there is no such file, or none of a function.
+        ModuleNotFoundError: If the runtime is missing.
         ValueError: If the ending of `path` is unknown, `inputs` has no call, or a call has arrays
             of other names, shapes or dtypes than the function.
 
@@ -219,6 +221,7 @@ def _check_exists(path: Path) -> None:
 def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
     """The file that contains a function, and the program of its runtime."""
     if path.suffix == ".tflite":
+        check_installed(TFLITE, "ai_edge_litert")
         return path, RUNTIMES / "run_litert.py"
     if (path / "saved_model.pb").exists():
         return path, RUNTIMES / "run_tensorflow.py"
@@ -229,6 +232,7 @@ def _place_of(path: Path, function: str, is_alone: bool) -> tuple[Path, Path]:
             f"Received: {path}"
         )
     _check_exists(file)
+    check_installed(ONNX, "onnxruntime")
     return file, RUNTIMES / "run_onnx.py"
 
 

@@ -107,13 +107,18 @@ def checked_functions(
     """The functions to export, or the model's call, after checking their form.
 
     Raises:
-        TypeError: If a function is not a `Function` or a pair like it.
+        TypeError: If a function is not a `Function` or a pair like it, or they have no names.
         ValueError: If there is none, a name is not an identifier, or inputs are not known.
     """
     if functions is None:
         call = call_of(model, signature)
         _check_names(call.specs)
         return {CALL: call}
+    if not isinstance(functions, Mapping):
+        raise TypeError(
+            "Argument `functions` must be a dictionary of functions by name. "
+            f"Received: a {type(functions).__name__}"
+        )
     given = {}
     for name, one in functions.items():
         if not isinstance(one, tuple) or len(one) < 2 or not isinstance(one[1], Mapping):
@@ -142,6 +147,17 @@ def check_is_no_folder(path: Path) -> None:
     """Raise `IsADirectoryError` if the path of a file is that of a folder."""
     if path.is_dir():
         raise IsADirectoryError(f"Argument `path` must be that of a file. Received: folder {path}")
+
+
+def refuse_dtypes(format_name: str, model: keras.Model, dtypes: Iterable[str]) -> None:
+    """Raise `ValueError` if a layer computes in one of the dtypes, which a format cannot."""
+    found = sorted({layer.compute_dtype for layer in model._flatten_layers()} & set(dtypes))
+    if found:
+        raise ValueError(
+            f"{format_name} cannot compute in {found[0]}: build the model after "
+            "keras.config.set_dtype_policy('float32'), and set its weights to those of this one. "
+            f"Received: {model.name} with layers in {found}"
+        )
 
 
 def refuse_defaults(format_name: str, given: Mapping[str, Function]) -> None:

@@ -108,7 +108,20 @@ def with_reserved_workspace(
         longest=longest,
     )
     zero = workspace.reserve(ops.max(ops.stack(lengths)))
-    return {name: x + ops.cast(zero, x.dtype) for name, x in inputs.items()}
+    return {name: _after(zero, x) for name, x in inputs.items()}
+
+
+def _after(zero: Tensor, x: Tensor) -> Tensor:
+    """A tensor of numbers, booleans or strings as a result of what computes a zero."""
+    import tensorflow as tf
+
+    if x.dtype == tf.bool:
+        return ops.logical_or(x, ops.cast(zero, "bool"))
+    if x.dtype == tf.string:
+        after = tf.reshape(x, tf.shape(x) + ops.cast(zero, "int32"))
+        after.set_shape(x.shape)
+        return after
+    return x + ops.cast(zero, x.dtype)
 
 
 def grows_in_steps(attention: AttentionLayer | None) -> bool:

@@ -20,7 +20,7 @@ from keras_attention.types import Tensor
 _ALIGNMENT = 16  # bytes, of buffers in a TFLite file
 
 
-def with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
+def copy_with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
     """Return a copy of the model with 8-bit embeddings and a scale for each token.
 
     No runtime's quantizer supports lookups in an 8-bit table, but Keras's embedding does. If the
@@ -45,7 +45,7 @@ def with_int8_embeddings(model: Seq2Seq) -> Seq2Seq:
 
 
 @contextmanager
-def int8_embeddings(model: keras.Model) -> Iterator[None]:
+def embeddings_traced_in_int8(model: keras.Model) -> Iterator[None]:
     """Make the embeddings of a model look up 8-bit tables with a scale for each token.
 
     Functions of the model that are traced inside this context keep these tables.

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from keras_attention.checks import check_one_of, check_positive
+from keras_attention.export.extras import TFLITE, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
     Functions,
@@ -18,6 +19,7 @@ from keras_attention.export.functions import (
     check_is_no_folder,
     checked_functions,
     refuse_defaults,
+    refuse_dtypes,
 )
 from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, one_line
 from keras_attention.export.quantize import int8_tflite, with_shared_buffers
@@ -66,6 +68,7 @@ def to_tflite(
         ValueError: If Keras runs on another backend, the model is not built, its inputs are not
             known, or `precision` is unknown.
         IsADirectoryError: If `path` is a folder.
+        ModuleNotFoundError: If packages for 8 bits are missing.
         RuntimeError: If the model needs operations that are not builtin.
 
     Example:
@@ -80,9 +83,12 @@ def to_tflite(
         True
     """
     check_one_of("precision", precision, tuple(_BYTES))
+    if precision == INT8:
+        check_installed(TFLITE, "ai_edge_quantizer", "ai_edge_litert")
     check_exportable(model, verbose)
     path = Path(path)
     check_positive("batch_size", batch_size)
+    refuse_dtypes("TFLite", model, ("float16", "bfloat16"))
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("TFLite", given)
     check_is_no_folder(path)
@@ -110,8 +116,8 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
     The signatures share their weights.
 
     Args:
-        serving: The serving module, with `batch_size=1`; for int8, of a model
-            `with_int8_embeddings`.
+        serving: The serving module, with `batch_size=1`; for int8, of the model
+            that `copy_with_int8_embeddings` returns.
         path: The file.
         precision: The precision of the weights: `"float32"`, `"float16"` or `"int8"`.
 

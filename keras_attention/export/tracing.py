@@ -17,7 +17,7 @@ from keras_attention.export.functions import Functions, check_exportable, checke
 from keras_attention.export.litert_workspace import with_reserved_workspace
 from keras_attention.export.naming import named
 from keras_attention.export.operations import check_operations
-from keras_attention.export.quantize import int8_embeddings
+from keras_attention.export.quantize import embeddings_traced_in_int8
 from keras_attention.types import Nest, Tensor
 
 
@@ -82,7 +82,7 @@ class ModelFunctions:
         self.given = checked_functions(model, input_signature, functions)
         self.names = tuple(self.given)
         self.specs = {name: self._specs(name, one.specs) for name, one in self.given.items()}
-        embeddings = int8_embeddings(model) if precision == INT8 else nullcontext()
+        embeddings = embeddings_traced_in_int8(model) if precision == INT8 else nullcontext()
         with without_cudnn(model), embeddings:
             self._traced = {name: self._trace(name) for name in self.names}
             traced = [concrete(function) for function in self._traced.values()]

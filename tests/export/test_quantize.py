@@ -20,7 +20,7 @@ from export.verify.compare import Comparison
 from export.verify.report import problems
 from export.verify.verification import Row
 from keras_attention.export.onnx.passes import op_types
-from keras_attention.export.quantize import with_int8_embeddings, with_shared_buffers
+from keras_attention.export.quantize import copy_with_int8_embeddings, with_shared_buffers
 from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
 from keras_attention.text.runs import RunDirectory
@@ -65,7 +65,7 @@ def test_int8_of_a_search_that_needs_no_state_of_the_encoder(tmp_path: Path) -> 
     source = sources([6, 3], 23, seed=1)
     found = made.generate(source, max_length=T)
     (file, _) = export_onnx(
-        with_int8_embeddings(made), tmp_path, max_length=T, search=BEAM, precision="int8"
+        copy_with_int8_embeddings(made), tmp_path, max_length=T, search=BEAM, precision="int8"
     )
     ids, scores = onnxruntime.InferenceSession(file).run(["ids", "scores"], {"source": source})
     np.testing.assert_array_equal(ids, to_numpy(found.ids))
@@ -75,7 +75,7 @@ def test_int8_of_a_search_that_needs_no_state_of_the_encoder(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def models() -> dict[str, ka.Seq2Seq]:
     whole = model()
-    return {"float32": whole, "float16": whole, "int8": with_int8_embeddings(whole)}
+    return {"float32": whole, "float16": whole, "int8": copy_with_int8_embeddings(whole)}
 
 
 def log_probs(model: ka.Seq2Seq, source: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def log_probs(model: ka.Seq2Seq, source: np.ndarray) -> np.ndarray:
 def test_embeddings_in_8_bits(tie: str | None) -> None:
     whole, source = model(tie), sources([6, 3], VOCABULARY, seed=1)
     before = log_probs(whole, source)
-    twin = with_int8_embeddings(whole)
+    twin = copy_with_int8_embeddings(whole)
     types = [weight.dtype for weight in twin.weights if tuple(weight.shape) == (VOCABULARY, 96)]
     assert types == ["int8", "int8"]
     difference = np.abs(log_probs(twin, source) - before).max()
@@ -131,7 +131,7 @@ def test_tables_that_a_model_shares_are_in_its_file_once(
         return with_shared_buffers(content)
 
     monkeypatch.setattr("keras_attention.export.tflite.with_shared_buffers", noted)
-    serving = ServingModule(with_int8_embeddings(model(tie)), T, BEAM, batch_size=1)
+    serving = ServingModule(copy_with_int8_embeddings(model(tie)), T, BEAM, batch_size=1)
     file = export_tflite(serving, tmp_path / "int8.tflite", "int8")
     saved = len(given[0]) - file.stat().st_size
     assert shared * VOCABULARY * 96 <= saved < shared * VOCABULARY * 96 + 9000

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_attention.checks import check_one_of
+from keras_attention.export.extras import ONNX, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
     CALL,
@@ -20,6 +21,7 @@ from keras_attention.export.functions import (
     check_is_no_folder,
     checked_functions,
     refuse_defaults,
+    refuse_dtypes,
 )
 from keras_attention.export.operations import ARGMAX, PYTHON, RANDOM, STATE, one_line
 from keras_attention.export.tracing import ModelFunctions
@@ -66,6 +68,7 @@ def to_onnx(
         IsADirectoryError: If `path` is a folder, without `functions`.
         NotADirectoryError: If `path` is a file, with `functions`.
         FileExistsError: If the folder contains ONNX files of other functions.
+        ModuleNotFoundError: If packages for ONNX are missing.
         RuntimeError: If the model cannot be converted.
 
     Example:
@@ -80,8 +83,10 @@ def to_onnx(
         True
     """
     check_one_of("precision", precision, (FLOAT32, FLOAT16, INT8))
+    check_installed(ONNX, "onnx", "tf2onnx", *(["onnxruntime"] if precision == INT8 else []))
     check_exportable(model, verbose)
     path = Path(path)
+    refuse_dtypes("ONNX Runtime", model, ["bfloat16"])
     given = checked_functions(model, input_signature, functions)
     refuse_defaults("ONNX", given)
     if functions is None:

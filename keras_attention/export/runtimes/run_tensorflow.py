@@ -38,7 +38,9 @@ def _encoded(x: np.ndarray) -> Any:
 
 
 def _decoded(x: np.ndarray) -> np.ndarray:
-    """Decode TensorFlow's bytes, into an array that can be saved without pickling."""
+    """Decode TensorFlow's bytes and bfloat16, into an array that can be saved without pickling."""
+    if x.dtype.name == "bfloat16":
+        return x.astype("float32")
     if x.dtype.kind != "O":
         return x
     texts = [text.decode("utf-8") for text in x.ravel()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -341,6 +342,7 @@ def test_what_a_file_must_not_contain(file: str, kind: str, tmp_path: Path) -> N
         ({}, "must hold at least one function"),
         ({"a/b": (ops.abs, {"x": None})}, "names that are Python identifiers.*'a/b'"),
         ({"f": (ops.abs, {"a b": None})}, "names that are Python identifiers.*'a b'"),
+        ([(ops.abs, {"x": None})], "`functions` must be a dictionary of functions by name"),
         ({"f": ops.abs}, r"a pair for each name.*functions\['f'\]"),
         ({"f": (ops.abs, keras.InputSpec(shape=(1,)))}, r"a pair for each name"),
     ],
@@ -403,6 +405,32 @@ def test_tables_of_strings_in_the_model(file: str, tmp_path: Path) -> None:
     given = {"text": np.array(["down", "sideways", "up"])}
     assert model(tf.constant(given["text"]))["ids"].numpy().tolist() == [2, 0, 1]
     assert ka.export.check(path, model, given) == []
+
+
+@pytest.mark.parametrize("dtype", ["bool", "string"])
+def test_inputs_of_any_length_that_are_no_numbers(dtype: str, tmp_path: Path) -> None:
+    flags = keras.Input((None,), dtype=dtype, name="flags")
+    if dtype == "string":
+        words = keras.layers.StringLookup(vocabulary=["True", "False"])
+        features = keras.layers.Embedding(3, 4)(words(flags))
+    else:
+        features = keras.layers.Dense(4)(ops.cast(flags, "float32")[..., None])
+    model = keras.Model(flags, {"pooled": ka.AttentionPooling(4)(features)})
+    path = ka.export.to_tflite(model, tmp_path / "model.tflite")
+    given = [np.array([[True] * n + [False] * n]) for n in (1, 2, 7)]
+    calls = [{"flags": array.astype(str if dtype == "string" else bool)} for array in given]
+    assert ka.export.check(path, model, calls, atol=1e-5) == []
+
+
+def test_layers_in_16_bits(tmp_path: Path) -> None:
+    readings = keras.Input((None, 3), name="readings")
+    gru = keras.layers.GRU(4, return_sequences=True, dtype="mixed_bfloat16")
+    model = keras.Model(readings, gru(readings))
+    for write in (ka.export.to_tflite, ka.export.to_onnx):
+        with pytest.raises(ValueError, match=r"cannot compute in bfloat16: build the model after"):
+            write(model, tmp_path / "model")
+    path = ka.export.to_saved_model(model, tmp_path / "model")
+    assert ka.export.check(path, model, {"readings": uniform(2, 5, 3, seed=1)}, atol=0.02) == []
 
 
 def test_a_state_that_a_file_keeps(tmp_path: Path) -> None:
@@ -507,3 +535,20 @@ def test_rows_that_do_not_match(tmp_path: Path) -> None:
         (found,) = ka.export.check(path, model, call)
         assert found.problem is not None
         assert "must have the same rows, at least one. Received: {'readings': " in found.problem
+
+
+def test_packages_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, kept = forecaster(), importlib.util.find_spec
+    for name in ("model.tflite", "model.onnx"):
+        (tmp_path / name).touch()
+    missing = {"ai_edge_litert", "onnxruntime"}
+    monkeypatch.setattr(
+        "keras_attention.export.extras.find_spec",
+        lambda name: None if name in missing else kept(name),
+    )
+    for name, extra in (("model.tflite", "tflite"), ("model.onnx", "onnx")):
+        expected = rf'pip install "keras-seq2seq-attention\[{extra}\]"\. Missing: '
+        with pytest.raises(ModuleNotFoundError, match=expected):
+            ka.export.check(tmp_path / name, model, calls())
+        with pytest.raises(ModuleNotFoundError, match=expected):
+            WRITERS[name](model, tmp_path / name, precision="int8")
