@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +21,19 @@ from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.litert_workspace import ROOM
 from keras_attention.export.runtimes.runner import Batches, Job
+from keras_attention.stored import MOST_BYTES
 
 THREADS = 1
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    ValueError,
+)
 _ROOT = Path(__file__).parents[2]
 
 
@@ -207,13 +219,20 @@ def _run(
 def _check_inside(out: Path, file: Path) -> None:
     """Check that a TFLite file ends with an archive that contains the tokenizers of the export."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            json.loads(archive.read("config.json"))
+        with zipfile.ZipFile(file) as archive, archive.open("config.json") as config:
+            json.loads(config.read(MOST_BYTES[".json"]))
             names = ("source.model", "target.model")
-            others = [name for name in names if archive.read(name) != (out / name).read_bytes()]
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+            others = [name for name in names if not _holds(archive, name, out / name)]
+    except _UNREADABLE as error:
         raise RuntimeError(
             f"has no readable archive of tokenizers and config.json at its end: {error}"
         ) from error
     if others:
         raise RuntimeError(f"contains a {' and '.join(others)} that differs from the export's")
+
+
+def _holds(archive: zipfile.ZipFile, name: str, file: Path) -> bool:
+    """Whether a member of an archive is a file; it is not unpacked if it is larger."""
+    content = file.read_bytes()
+    with archive.open(name) as member:
+        return member.read(len(content) + 1) == content

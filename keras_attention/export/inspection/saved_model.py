@@ -103,7 +103,8 @@ def _savers(graph: memoryview) -> set[str]:
     found: set[str] = set()
     others = [*inside(graph, 2, 2, 2), *inside(graph, 2, 2, 3), *inside(graph, 7)]
     for node in inside(graph, 2, 1):
-        if named & set(texts(node, 1)):
+        names = set(texts(node, 1))
+        if names and names <= named:
             found.update(texts(node, 5, 2, 10, 1))
         else:
             others.append(node)

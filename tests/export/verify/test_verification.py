@@ -168,6 +168,21 @@ def test_a_tflite_file_whose_archive_is_cut(out: Path, capsys: pytest.CaptureFix
     assert line.startswith("error: tflite/model.tflite has no readable archive of tokenizers and ")
 
 
+def test_a_tflite_file_whose_archive_is_hostile(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(out, "tflite")
+    path = out / "tflite" / "model.tflite"
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("config.json", b"[" * 10**5)
+    assert main([str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: tflite/model.tflite has no readable archive of tokenizers and ")
+
+
 def test_a_tflite_file_with_the_tokenizers_of_another_model(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,7 +117,12 @@ def test_saving_is_for_the_saver_alone(tmp_path: Path) -> None:
         )
         graph.object_graph_def.nodes.add().function.concrete_functions.append(saver.signature.name)
 
-    for name, change in (("called", call_the_saver), ("named", name_the_saver)):
+    def rename_the_saver(model: Any) -> None:
+        (graph,) = model.meta_graphs
+        graph.saver_def.save_tensor_name = "another"
+
+    changes = (call_the_saver, name_the_saver, rename_the_saver)
+    for name, change in zip(("called", "named", "renamed"), changes, strict=True):
         path = saved(lambda x: {"y": x + 1.0}, tmp_path / name)
         inspect_saved_model(path, of_runs=True)
         for of_runs in (False, True):
