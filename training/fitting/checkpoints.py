@@ -83,7 +83,6 @@ class LeaveTrace(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         seconds = round(time.perf_counter() - self.started, 1)
         self._add_metrics(epoch, json.dumps({"epoch": epoch + 1, "seconds": seconds, **logs}))
-        self.run.checkpoints.mkdir(exist_ok=True)
         name = f"epoch-{epoch + 1:04d}.keras"
         save_whole(self.model, self.run.checkpoints / name)
         self.state.epoch, self.state.file = epoch + 1, name
