@@ -51,20 +51,38 @@ def _of_function(name: str, function: Function, inputs: Any) -> list[dict[str, n
         key: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(x))
         for key, x in (function.defaults or {}).items()
     }
-    listed = [defaults | {key: np.asarray(x) for key, x in call.items()} for call in calls]
+    specs = {**function.specs, **defaults}
+    dtypes = {
+        key: keras.backend.standardize_dtype(x.dtype or "float32") for key, x in specs.items()
+    }
+    listed = [
+        defaults | {key: _as_array(x, dtypes.get(key)) for key, x in call.items()} for call in calls
+    ]
     for i, call in enumerate(listed):
-        _check(name, {**function.specs, **defaults}, call, i)
+        _check(name, specs, dtypes, call, i)
     return listed
 
 
-def _check(name: str, specs: Mapping[str, Any], call: Mapping[str, np.ndarray], i: int) -> None:
+def _as_array(x: Any, dtype: str | None) -> np.ndarray:
+    """Any value as an array; Python's numbers have no dtype of their own."""
+    is_typed = hasattr(x, "dtype") or dtype == "string"
+    return np.asarray(x) if is_typed else np.asarray(x, dtype)
+
+
+def _check(
+    name: str,
+    specs: Mapping[str, Any],
+    dtypes: Mapping[str, str],
+    call: Mapping[str, np.ndarray],
+    i: int,
+) -> None:
     if set(call) != set(specs):
         raise ValueError(
             f"Argument `inputs` must give `{name}` its inputs {sorted(specs)}. "
             f"Received: call {i} with {sorted(call)}"
         )
     for key, spec in specs.items():
-        found, dtype = call[key], keras.backend.standardize_dtype(spec.dtype or "float32")
+        found, dtype = call[key], dtypes[key]
         if not fits(found.shape, spec.shape):
             raise ValueError(
                 f"Argument `inputs` must give `{name}` an array `{key}` of shape "

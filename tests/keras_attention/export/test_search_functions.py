@@ -132,7 +132,8 @@ def test_options_as_inputs_of_a_saved_model(model: Describer, tmp_path: Path) ->
         np.testing.assert_allclose(found["scores"], expected.scores, atol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError, match="beam_width must be positive"):
         asked(0, 0.6, T)
-    assert ka.export.check(path, model, {"search": SOURCE}, functions=functions) == []
+    given = {"search": [SOURCE, {**SOURCE, "beam_width": 2, "length_penalty": 0}]}
+    assert ka.export.check(path, model, given, functions=functions) == []
 
 
 @variants("file", ["onnx", "model"])
