@@ -34,8 +34,9 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Computed in at least float32 and returned in the dtype of `scores`. A fully masked row gets all
     zeros, and so a zero context, instead of a uniform distribution over the padding. A score of
-    minus infinity counts as masked; NaN or plus infinity makes the weights of its row NaN, except
-    at masked positions. In float16, where scores overflow, infinities are read as +-65504.
+    minus infinity counts as masked; NaN or plus infinity makes its weight NaN, and with it the
+    context, and except in TensorFlow on processors with AVX-512 all weights of its row that are not
+    masked. In float16, where scores overflow, infinities are read as +-65504.
 
     Args:
         scores: (B, T, S) or (B, S).
@@ -102,7 +103,7 @@ def allowed(scores: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
 def defined(weights: Tensor, scores: Tensor, may: Tensor) -> Tensor:
     """Weights, but NaN in each row whose scores leave them undefined: by NaN or plus infinity.
 
-    A softmax needs no such check: its sum becomes NaN.
+    A softmax needs no such check: at least its own weight becomes NaN, and with it the context.
 
     Args:
         weights: Weights for the scores.

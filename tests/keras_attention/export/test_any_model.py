@@ -524,7 +524,7 @@ def test_a_function_that_a_file_does_not_have(file: str, tmp_path: Path) -> None
             ka.export.check(path, model, given, functions=functions)
         return
     (found,) = ka.export.check(path, model, given, functions=functions)
-    assert found.problem == "ValueError: the file has no function `g`, but ['f']"
+    assert found.problem == f"{path.name}: ValueError: the file has no function `g`, but ['f']"
 
 
 def test_rows_that_do_not_match(tmp_path: Path) -> None:
