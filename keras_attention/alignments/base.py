@@ -24,9 +24,9 @@ class Alignment(SpecifiedLayer):
 
     Scores that are not finite follow one rule in all alignments of this package. NaN or plus
     infinity makes the weights of its row (one query) NaN wherever the row may attend, and so shows
-    that something is wrong before it; so do later rows if the state holds those weights. (Softmax in
-    TensorFlow on processors with AVX-512 may give NaN at its own position alone; the context is NaN
-    all the same.) Minus infinity counts as masked.
+    that something is wrong before it; so do later rows if the state holds those weights. (Softmax
+    in TensorFlow on processors with AVX-512 may give NaN at its own position alone; the context is
+    NaN all the same.) Minus infinity counts as masked.
 
     Call arguments:
         scores: (B, T, S).
