@@ -7,6 +7,7 @@ is run.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -105,6 +106,8 @@ def _inspect(out: Path, name: str) -> None:
 
 def _called(job: Job, folder: Path, name: str, number: int) -> Iterator[str]:
     copy, way = _damaged(job, folder, name, f"program {number}")
+    if folder == job.out and name != "config.json":
+        _keep_one_artefact(copy, name)
     program = "training.translate" if folder == job.run else "export.verify"
     done = subprocess.run(
         [sys.executable, "-m", program, str(copy)],
@@ -126,9 +129,22 @@ def _damaged(job: Job, folder: Path, name: str, number: str) -> tuple[Path, str]
     """Return a copy of a run or export in which one file is damaged, and how it is."""
     copy = job.work / "files" / folder.name
     shutil.rmtree(copy.parent, ignore_errors=True)
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("logs", "*.png"))
+    left_out = shutil.ignore_patterns("logs", "*.png", ".trained")
+    shutil.copytree(folder, copy, ignore=left_out, copy_function=os.link)
     way = hostile.damage(copy / name, random.Random(f"{job.seed} {number}"), _canary(job))
     return copy, way
+
+
+def _keep_one_artefact(out: Path, name: str) -> None:
+    """Let the configuration of an export name one artefact, the damaged one if it is one."""
+    path = out / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    artefact = name.removesuffix("/saved_model.pb")
+    kind = Path(name).parts[0]
+    known = kind in config["artefacts"]
+    config["artefacts"] = {kind: [artefact]} if known else {"onnx": ["onnx/greedy.onnx"]}
+    path.unlink()  # it is a link to the file of the export
+    path.write_text(json.dumps(config), encoding="utf-8")
 
 
 def _ran(job: Job, way: str) -> Iterator[str]:
