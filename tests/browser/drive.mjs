@@ -96,7 +96,7 @@ if (!result.first.isError) {
   }
 }
 result.pieces = await page.locator("#source .shade, #target button").evaluateAll((found) => found.map((one) => one.firstChild.textContent));
-result.parts = await page.evaluate(() => [...new Set([...document.querySelectorAll("*")].map((one) => one.tagName.toLowerCase()))]);
+result.parts = await page.evaluate(() => [...document.querySelectorAll("*")].map((one) => one.tagName.toLowerCase()));
 result.hasRun = await page.evaluate(() => "hasRun" in window);
 result.said = said;
 console.log(JSON.stringify(result));
