@@ -524,11 +524,12 @@ def check_run(folder: str | Path) -> None:
     Raises:
         StoredError: If one of the files is not what the program wrote.
     """
-    for name, kind in _OF_RUN.items():
-        try:
+    try:
+        for name, kind in _OF_RUN.items():
             read_stored(Path(folder) / name, kind)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # who needs the file says so
+        read_metrics(Path(folder) / "metrics.jsonl")
+    except (FileNotFoundError, NotADirectoryError):
+        return  # who needs the file says so
 
 
 def check_export(folder: str | Path) -> None:
@@ -593,6 +594,23 @@ def read_list(path: str | Path, kind: type[Stored]) -> list[Stored]:
     if not isinstance(rows, list):
         raise StoredError(f"{path} must hold a list. Received: {_shown(rows)}")
     return [checked(kind, row, f"{path}, item {i}") for i, row in enumerate(rows)]
+
+
+def read_metrics(path: str | Path) -> list[dict[str, float]]:
+    """Read the `metrics.jsonl` of a run, numbers by name in each line; see `read_stored`."""
+    path, rows = Path(path), []
+    for number, line in enumerate(read_text(Path(path)).splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except (RecursionError, ValueError):
+            row = None
+        if not isinstance(row, dict) or not all(isinstance(x, int | float) for x in row.values()):
+            raise StoredError(
+                f"{path}, line {number} must be an object of numbers, in JSON. "
+                f"Received: {_shown(line)}"
+            )
+        rows.append(row)
+    return rows
 
 
 def parsed(path: Path) -> Any:

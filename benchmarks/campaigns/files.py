@@ -69,7 +69,7 @@ def _read(job: Job, folder: Path, name: str, number: int) -> Iterator[str]:
 
 def reader(is_run: bool, name: str) -> Callable[[Path], Any]:
     """Return the function by which programs read a file of a run or an export."""
-    from export.verify.inputs import read_json, read_reference, read_tokenizer
+    from export.verify.inputs import read_examples, read_reference, read_tokenizer
     from keras_attention import RunDirectory, stored
 
     if is_run:
@@ -83,7 +83,7 @@ def reader(is_run: bool, name: str) -> Callable[[Path], Any]:
     if name == "config.json":
         return stored.check_export
     if name == "examples.json":
-        return lambda out: read_json(out / name)
+        return lambda out: read_examples(out / name)
     if name == "reference.npz":
         return lambda out: read_reference(out / name)
     if name.endswith(".model"):

@@ -14,7 +14,7 @@ from export.verify.compare import MARGIN
 from export.verify.inputs import (
     SEARCHES,
     VerificationError,
-    read_json,
+    read_examples,
     read_reference,
     read_texts,
     read_tokenizer,
@@ -121,7 +121,8 @@ def read_expected(
     if data:
         stored, examples = read_texts(out, config, data)
     else:
-        stored, examples = read_reference(out / "reference.npz"), read_json(out / "examples.json")
+        stored = read_reference(out / "reference.npz")
+        examples = read_examples(out / "examples.json")
     sources = {number: {"source": arrays["source"]} for number, arrays in stored.items()}
     if run is None:
         answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in SEARCHES}
@@ -178,7 +179,7 @@ def _check_examples(
     for example in examples:
         answer = answers.get(tuple(example["source_ids"]))
         greedy = [] if answer is None else _best(answer)
-        known = (example.get("target_ids", greedy), example.get("target", decode(greedy)))
+        known = (list(example.get("target_ids", greedy)), example.get("target", decode(greedy)))
         if answer is None or known != (greedy, decode(greedy)):
             raise VerificationError(
                 f"{path}: the example {example['source']!r} differs from the Keras model's output"

@@ -13,7 +13,7 @@ from export.layout import PROJECT
 from keras_attention import __version__
 from keras_attention.export.operations import one_line
 from keras_attention.export.runtimes.runner import Batches, read_batches
-from keras_attention.stored import StoredError, parsed, read_export
+from keras_attention.stored import Example, StoredError, read_export, read_list
 from keras_attention.text.lines import text_lines
 
 SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
@@ -126,14 +126,14 @@ def read_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file, bounded in size and depth.
+def read_examples(path: Path) -> list[dict[str, Any]]:
+    """Read `examples.json`: texts, ids, and the greedy outputs of the Keras model.
 
     Raises:
-        VerificationError: If it is missing or not valid JSON.
+        VerificationError: If it is missing, or not what an export writes.
     """
     try:
-        return parsed(path)
+        return [asdict(example) for example in read_list(path, Example)]
     except FileNotFoundError:
         raise VerificationError(f"{path} is missing") from None
     except StoredError as error:

@@ -32,6 +32,7 @@ from keras_attention.stored import (
     printable,
     read_export,
     read_list,
+    read_metrics,
     read_stored,
 )
 from tests.hard_text import HARD_TEXT
@@ -330,6 +331,22 @@ def test_a_run_without_some_of_its_files_is_checked_as_far_as_it_goes(tmp_path: 
     check_run(tmp_path)  # no run: somebody else's checkpoints
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     with pytest.raises(StoredError, match=r"state.json: `epoch` must be an integer"):
+        check_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"epoch": "x"}', "[1]", "{", "[" * 100_000, '{"loss": {"loss": 1}}', "1"]
+)
+def test_metrics_are_numbers(line: str, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "state.json").write_text('{"epoch": 2}', encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": NaN}\n', encoding="utf-8")
+    check_run(tmp_path)
+    assert [row["epoch"] for row in read_metrics(metrics)] == [1, 2]
+    metrics.write_text(f'{{"epoch": 1}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(StoredError, match=r"metrics.jsonl, line 2 must be an object of numbers"):
         check_run(tmp_path)
 
 
