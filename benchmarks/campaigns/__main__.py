@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.campaigns.journal import Job, Journal, Part
 from benchmarks.machine import description
+from export.program import guarded
 
 PARTS = ("kills", "inputs", "files", "phone", "server", "service")
 
@@ -46,9 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run, out, work = (path.resolve() for path in (options.run, options.out, options.work))
     job = Job(run, out, work, options.seed, options.scale)
     parts: Sequence[str] = options.parts or PARTS
-    if options.here:
-        _journal(job, parts[0]).go_on(_trials(parts[0])(job))
-        return 0
+    work_of = _try_here if options.here else _try
+    return guarded(lambda: work_of(job, parts), failed=1)
+
+
+def _try_here(job: Job, parts: Sequence[str]) -> int:
+    (part,) = parts
+    _journal(job, part).go_on(_trials(part)(job))
+    return 0
+
+
+def _try(job: Job, parts: Sequence[str]) -> int:
     for part in parts:
         _run(job, part)
     return _report(job, parts)
