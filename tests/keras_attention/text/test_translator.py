@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,30 @@ def test_a_batch_gives_what_each_text_alone_gives(translator: ka.Translator, sea
         assert together.attention is not None
         np.testing.assert_allclose(together.attention, alone.attention, atol=1e-5)
         assert [other.text for other in together.others] == [other.text for other in alone.others]
+
+
+def test_threads_translate_beside_a_training(
+    tokenizer: ka.SentencePieceTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With so many options that searches are forgotten and compiled anew meanwhile."""
+    monkeypatch.setattr("keras_attention.model.compiled.MOST", 1)
+    translator, trained = make(tokenizer, end_bias=1.0), make(tokenizer, end_bias=0.0).model
+    searches = [ka.GreedySearch(), ka.BeamSearch(2, 0.5)]
+    alone = {search: translator(TEXTS, search) for search in searches}
+    ids = np.array([[5, 6, END_ID]] * 4)
+    trained.compile("sgd", ka.losses.MaskedCrossEntropy())
+
+    def translate(thread: int) -> list[tuple[Any, Any]]:
+        search = searches[thread % 2]
+        return list(zip(translator(TEXTS, search), alone[search], strict=True))
+
+    with ThreadPoolExecutor(5) as pool:
+        fitting = pool.submit(trained.fit, {"source": ids, "target": ids}, ids, epochs=3, verbose=0)
+        results = [pair for part in pool.map(translate, range(8)) for pair in part]
+        assert len(fitting.result().epoch) == 3
+    for found, expected in results:
+        assert found.text == expected.text
+        assert found.score == pytest.approx(expected.score, abs=1e-5)
 
 
 def test_the_score_is_the_log_probability_under_teacher_forcing(translator: ka.Translator) -> None:
