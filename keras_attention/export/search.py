@@ -15,7 +15,7 @@ from keras_attention.export.encoded import Encoded
 from keras_attention.export.functions import Function, OfText, of_named_inputs
 from keras_attention.export.naming import named
 from keras_attention.export.text import TextSearch, Tokenizers
-from keras_attention.model.contract import plain
+from keras_attention.model.contract import check_facts, plain
 from keras_attention.model.generation import Search, StepModel
 from keras_attention.types import Nest, Tensor
 
@@ -71,7 +71,7 @@ def search_functions(
         The functions, for `functions=` of `to_saved_model`, `to_tflite`, `to_onnx` and `check`.
 
     Raises:
-        TypeError: If `model` is not a `StepModel`.
+        TypeError: If `model` is not a `StepModel`, or lacks one of its attributes.
         ValueError: If a name is unknown, a function on strings lacks tokenizers, their vocabulary
             sizes differ from the model's, or `max_length` is not positive.
 
@@ -109,6 +109,7 @@ def _check(
 ) -> None:
     if not isinstance(model, StepModel):
         raise TypeError(f"Argument `model` must be a StepModel. Received: a {type(model).__name__}")
+    check_facts(model, StepModel)
     check_positive("max_length", max_length)
     if beam is not None and not isinstance(beam, BeamSearch):
         raise TypeError(f"Argument `beam` must be a BeamSearch or None. Received: beam={beam!r}")

@@ -155,10 +155,16 @@ def test_strings(reader: Any, file: str, tmp_path: Path) -> None:
     assert {one.output for one in found} >= {"text", "scores"}
 
 
+class Silent(ka.model.StepModel, keras.Model):
+    """A model that says nothing of itself."""
+
+
 def test_what_cannot_be_exported_is_told_why(model: Describer, reader: Any, tmp_path: Path) -> None:
     functions = ka.export.search_functions
     with pytest.raises(TypeError, match=r"`model` must be a StepModel. Received: a Dense"):
         functions(keras.layers.Dense(1))
+    with pytest.raises(TypeError, match=r"`source_specs` of Silent must be a keras.InputSpec"):
+        functions(Silent())
     with pytest.raises(ValueError, match=r"`max_length` must be a positive integer"):
         functions(model, 0)
     with pytest.raises(ValueError, match=r"`names` must be one of \('greedy', .*names='best'"):
