@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from guard.limits import Limits
-from guard.server import serve, settings_of
+from guard.server import check_ports, serve, settings_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,12 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     options = vars(parser.parse_args(arguments))
     host = options.pop("host")
+    folder = Path(__file__).resolve().parent
+    settings = settings_of(folder, host)
     try:
         limits = Limits(**options)
-    except ValueError as error:
+        check_ports(settings)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
-    folder = Path(__file__).resolve().parent
-    asyncio.run(serve(folder, settings_of(folder, host), limits))
+    asyncio.run(serve(folder, settings, limits))
     return 0
 
 

@@ -27,6 +27,7 @@ from tests.servers.mlserver_process import (
     PROTOCOLS,
     Server,
     environment,
+    free_ports,
     of_texts,
     run,
     serving,
@@ -248,6 +249,23 @@ def test_wrong_options(out: Path) -> None:
     )
     assert done.returncode == 2
     assert "`texts` must be positive. Received: texts=0" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc", "metrics"])
+def test_a_port_of_somebody_else(out: Path, server: Server, kind: str) -> None:
+    ports = free_ports("http", "grpc", "metrics") | {kind: server.ports[kind]}
+    settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
+    done = subprocess.run(
+        start_command(out),
+        cwd=out,
+        env=environment() | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    message = f"MLSERVER_{kind.upper()}_PORT must be a free port of 127.0.0.1. Received: "
+    assert f"{message}{ports[kind]} (Address already in use)" in done.stderr
 
 
 def test_requests_in_flight(slow: Path, tmp_path: Path) -> None:

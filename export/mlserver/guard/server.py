@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,26 @@ def settings_of(folder: Path, host: str | None) -> Settings:
     given["model_repository_root"] = str(folder)
     given["host"] = host or os.environ.get("MLSERVER_HOST") or given.get("host") or LOCAL
     return Settings(**given)
+
+
+def check_ports(settings: Settings) -> None:
+    """Check that nobody else listens where the server will: gRPC would share its port silently.
+
+    Raises:
+        OSError: If a port cannot be used; the message names its setting.
+    """
+    ports = {"http": settings.http_port, "grpc": settings.grpc_port}
+    if settings.metrics_endpoint:
+        ports["metrics"] = settings.metrics_port
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    for name, port in ports.items():
+        try:
+            socket.create_server((settings.host, port), family=family).close()
+        except OSError as error:
+            raise OSError(
+                f"MLSERVER_{name.upper()}_PORT must be a free port of {settings.host}. "
+                f"Received: {port} ({error.strerror})"
+            ) from error
 
 
 async def serve(folder: Path, settings: Settings, limits: Limits) -> None:
