@@ -89,10 +89,8 @@ def to_page(
     _check(path, examples, precisions)
     runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
-    shutil.rmtree(path / ONNX, ignore_errors=True)
+    remove(path / ONNX)
     files = []
-    if (path / "onnx").is_symlink():
-        remove(path / "onnx")
     for precision in precisions:
         ending = "" if precision == FLOAT32 else f".{precision}"
         written = {name: path / ONNX / f"{name}{ending}.onnx" for name in searches}
