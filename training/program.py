@@ -70,7 +70,7 @@ def stored() -> ModuleType:
         package = find_spec("keras_attention")
         if package is None or not package.submodule_search_locations:
             raise ModuleNotFoundError("No module named 'keras_attention'")
-        path = Path(package.submodule_search_locations[0]) / "stored.py"
+        path = Path(package.submodule_search_locations[0]) / "stored" / "__init__.py"
         spec = spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None

@@ -27,7 +27,12 @@ _FILES = (
     "serve.py",
     "settings.json",
 )
-_INSPECTION = ("__init__.py", "onnx.py", "wire.py")
+_STORED = ("bounds", "checking", "exports", "reading", "runs", "showing")
+_WITHOUT_THE_LIBRARY = {
+    stored: ("__init__.py", *(f"{name}.py" for name in _STORED)),
+    inspection: ("__init__.py", "onnx.py", "wire.py"),
+}
+"""Parts of the library that the server has copies of."""
 _MOST_AT_ONCE = 8
 
 
@@ -47,10 +52,11 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
         for file in _FILES:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_SERVER / file, folder / file)
-        shutil.copyfile(stored.__file__, folder / "stored.py")  # the server is without the library
-        (folder / "inspection").mkdir()
-        for file in _INSPECTION:
-            shutil.copyfile(Path(inspection.__file__).with_name(file), folder / "inspection" / file)
+        for package, names in _WITHOUT_THE_LIBRARY.items():
+            source = Path(str(package.__file__)).parent
+            (folder / source.name).mkdir()
+            for name in names:
+                shutil.copyfile(source / name, folder / source.name / name)
         onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
         write_json(folder / "model-settings.json", _settings(config))
     return out / MLSERVER

@@ -13,7 +13,7 @@ from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.parts import with_parts_config
 from keras_attention.schedules import Schedule, check_schedule
-from keras_attention.stored import with_current_names
+from keras_attention.stored import Architecture
 from keras_attention.types import Tensor
 
 
@@ -141,5 +141,5 @@ class ScheduledSampling(Seq2Seq):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ScheduledSampling:
         """Create a model from the result of `get_config`."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        own = Seq2SeqConfig(**with_current_names(config["config"]))
+        own = Seq2SeqConfig(**Architecture.with_current_names(config["config"]))
         return with_parts_config(cls, {**config, "config": own, "schedule": schedule})

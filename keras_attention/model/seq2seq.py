@@ -26,7 +26,7 @@ from keras_attention.model.layers import (
 )
 from keras_attention.parts import parts_config, with_parts_config
 from keras_attention.recurrent.bridges import Bridge
-from keras_attention.stored import with_current_names
+from keras_attention.stored import Architecture
 from keras_attention.types import Tensor
 
 
@@ -242,5 +242,5 @@ class Seq2Seq(StepModel, keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Seq2Seq:
         """Create a model from the result of `get_config`."""
-        own = Seq2SeqConfig(**with_current_names(config["config"]))
+        own = Seq2SeqConfig(**Architecture.with_current_names(config["config"]))
         return with_parts_config(cls, {**config, "config": own})

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.stored import (
+    Architecture,
     RunConfig,
     StoredError,
     checked,
     parsed,
-    with_current_names,
 )
 from training.program import ConfigError
 from training.recipes.config import TrainConfig
@@ -53,7 +53,7 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
         data = {"task": "corpus" if "train" in data else "dates", **data}
     tree = {**tree, "data": data}
     if isinstance(tree.get("model"), Mapping):
-        tree["model"] = with_current_names(tree["model"])
+        tree["model"] = Architecture.with_current_names(tree["model"])
     unknown = list(_unknown_keys(tree, TrainConfig))
     if unknown:
         raise ConfigError("; ".join(unknown))

@@ -24,12 +24,14 @@ def test_settings(exported: Path) -> None:
         "runtime.py",
         "serve.py",
         "settings.json",
-        "stored.py",
+        "stored",
     }
-    assert (folder / "stored.py").read_bytes() == Path(stored.__file__).read_bytes()
-    for path in (folder / "inspection").iterdir():
-        source = Path(inspection.__file__).with_name(path.name)
-        assert path.read_bytes() == source.read_bytes()
+    for package in (inspection, stored):
+        for path in (folder / package.__name__.rpartition(".")[2]).iterdir():
+            source = Path(str(package.__file__)).with_name(path.name)
+            assert path.read_bytes() == source.read_bytes()
+    copied = {path.name for path in (folder / "stored").iterdir()}
+    assert copied == {path.name for path in Path(stored.__file__).parent.glob("*.py")}
     sources = Path(export.mlserver.__file__).parent
     for path in (*sources.glob("guard/*.py"), sources / "serve.py"):
         assert (folder / path.relative_to(sources)).read_bytes() == path.read_bytes()
