@@ -59,7 +59,7 @@ class _Layer:
         self._call(layer, self._draw(np.random.default_rng(seed), 1, 1))
         if isinstance(layer, keras.Layer) and layer.weights:
             randomize(layer, seed=seed)
-        self._run = tf.function(lambda x: self._call(layer, x), reduce_retracing=False)
+        self._run = tf.function(lambda x: self._call(layer, x))
         self._rng = np.random.default_rng(seed)
         masks = [k for k in self._entry.specs if k.endswith("mask") or k == "source"]
         self._padded = {"S" for k in masks if self._entry.specs[k][0][:1] == ("S",)}

@@ -6,13 +6,14 @@ Each must end with status 0, or 3 if it left out lines as it was told to, or say
 
 from __future__ import annotations
 
+import importlib
 import io
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.campaigns import hostile
@@ -31,11 +32,11 @@ _TOY = (
 
 def trials(job: Job) -> Iterator[Trial]:
     """Yield the calls of all programs."""
-    kinds = {
+    kinds: dict[str, Callable[[Job, random.Random], Iterator[str]]] = {
         "translate": _translate,
         "explain": _explain,
-        "score": _score,
-        "evaluate": _evaluate,
+        "score": partial(_of_pairs, "score"),
+        "evaluate": partial(_of_pairs, "evaluate"),
         "plot_attention": _plot,
         "train": _train,
     }
@@ -69,18 +70,10 @@ def _plot(job: Job, chance: random.Random) -> Iterator[str]:
     yield from called(main, given)[2]
 
 
-def _score(job: Job, chance: random.Random) -> Iterator[str]:
-    from training.score import main
-
-    sides = [_file(job, side, chance) for side in ("source", "target")]
-    yield from called(main, [str(job.run), "--source", sides[0], "--target", sides[1]])[2]
-
-
-def _evaluate(job: Job, chance: random.Random) -> Iterator[str]:
-    from training.evaluate import main
-
-    sides = [_file(job, side, chance) for side in ("source", "target")]
-    yield from called(main, [str(job.run), "--source", sides[0], "--target", sides[1]])[2]
+def _of_pairs(program: str, job: Job, chance: random.Random) -> Iterator[str]:
+    main = importlib.import_module(f"training.{program}").main
+    source, target = (_file(job, side, chance) for side in ("source", "target"))
+    yield from called(main, [str(job.run), "--source", source, "--target", target])[2]
 
 
 def _train(job: Job, chance: random.Random) -> Iterator[str]:
@@ -94,19 +87,13 @@ def _train(job: Job, chance: random.Random) -> Iterator[str]:
     policy = chance.choice(("drop", "error"))
     given = ["--recipe", "corpus", *_TOY, f"data.train.tsv={file}", f"data.on_problem={policy}"]
     yield from called(main, [*given, "--out", str(out)])[2]
-    _remove(out)
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def _file(job: Job, side: str, chance: random.Random) -> str:
     path = job.work / f"{side}.txt"
     path.write_bytes(b"".join(hostile.line(chance) + b"\n" for _ in range(_LINES)))
     return str(path)
-
-
-def _remove(out: Path) -> None:
-    import shutil
-
-    shutil.rmtree(out, ignore_errors=True)
 
 
 def called(

@@ -43,15 +43,11 @@ class _Service:
         self._lock = threading.Lock()
         self.answers = 0
 
-    def searches(self) -> Iterator[Any]:
-        """Yield searches of many different options, none of them for the first time again."""
-        yield self._ka.GreedySearch()
-        for width, penalty in ((2, 0.0), (3, 0.6), (5, 1.0)):
-            yield self._ka.BeamSearch(width, penalty)
-
     def learn(self) -> None:
-        """Translate with all searches, one after another."""
-        for search in self.searches():
+        """Translate with some searches, one after another."""
+        searches: list[Any] = [self._ka.GreedySearch()]
+        searches += [self._ka.BeamSearch(*options) for options in ((2, 0.0), (3, 0.6), (5, 1.0))]
+        for search in searches:
             self._known[search] = self._translator(self._texts, search)
 
     def translate(self, end: float, thread: int) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,18 +21,9 @@ from keras_attention.export.formats import FLOAT32
 from keras_attention.export.litert_workspace import ROOM
 from keras_attention.export.runtimes.runner import Batches, Job
 from keras_attention.stored import MOST_BYTES
+from keras_attention.text.archives import UNREADABLE
 
 THREADS = 1
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    RecursionError,
-    RuntimeError,
-    ValueError,
-)
 _ROOT = Path(__file__).parents[2]
 
 
@@ -223,7 +213,7 @@ def _check_inside(out: Path, file: Path) -> None:
             json.loads(config.read(MOST_BYTES[".json"]))
             names = ("source.model", "target.model")
             others = [name for name in names if not _holds(archive, name, out / name)]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise RuntimeError(
             f"has no readable archive of tokenizers and config.json at its end: {error}"
         ) from error

@@ -7,8 +7,10 @@ from numbers import Integral
 from typing import Any
 
 import keras
+import numpy as np
 
-from keras_attention.checks import checked_array
+from keras_attention.checks import checked_array, checked_ids
+from keras_attention.ids import PADDING_ID
 from keras_attention.types import Nest
 
 
@@ -93,6 +95,40 @@ def checked_source(specs: Nest, source: Any) -> Nest:
             f"Received: {sorted(rows)}"
         )
     return keras.tree.pack_sequence_as(specs, arrays)
+
+
+def checked_constraints(
+    rows: int, vocabulary: int, max_length: int, prefix: Any, allowed: Any
+) -> dict[str, np.ndarray]:
+    """The arguments `prefix` and `allowed` that were given, in the form that `search` takes.
+
+    Raises:
+        ValueError: If they do not fit the number of rows, the vocabulary or the maximum length.
+    """
+    given = {}
+    if prefix is not None:
+        given["prefix"] = checked_ids(prefix, vocabulary, "prefix")
+        if len(given["prefix"]) != rows:
+            raise ValueError(
+                "Argument `prefix` must have as many rows as `source`. "
+                f"Received: {rows} sources, prefix of {given['prefix'].shape}"
+            )
+        longest = int((given["prefix"] != PADDING_ID).sum(axis=1).max())
+        if longest > max_length:
+            raise ValueError(
+                "Argument `prefix` must not be longer than `max_length`. "
+                f"Received: a prefix of {longest} tokens, max_length={max_length}"
+            )
+    if allowed is not None:
+        mask = np.asarray(allowed)
+        if mask.dtype != bool or mask.shape not in ((vocabulary,), (rows, vocabulary)):
+            raise ValueError(
+                "Argument `allowed` must be boolean, (target vocabulary,) or (batch, target "
+                f"vocabulary) = {(rows, vocabulary)}. "
+                f"Received: shape={mask.shape}, dtype={mask.dtype}"
+            )
+        given["allowed"] = np.broadcast_to(mask, (rows, vocabulary))
+    return given
 
 
 def _form(nest: Any) -> str:

@@ -24,12 +24,13 @@ from keras_attention.decoding import (
     forced_decoding,
 )
 from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
-from keras_attention.ids import END_ID, PADDING_ID, START_ID
+from keras_attention.ids import END_ID, START_ID
 from keras_attention.memory import check_search
 from keras_attention.model.compiled import CompiledFunctions
 from keras_attention.model.contract import (
     check_facts,
     check_results,
+    checked_constraints,
     checked_source,
     missing,
     plain,
@@ -287,7 +288,7 @@ class StepModel:
         source = self.checked_source(source)
         rows = _rows(source)
         check_search(rows, search.width, max_length, self._positions(source))
-        given = _checked_constraints(rows, self.target_vocabulary, max_length, prefix, allowed)
+        given = checked_constraints(rows, self.target_vocabulary, max_length, prefix, allowed)
         is_constrained = bool(given or search.constraints)
         if isinstance(search, SamplingSearch):
             given["uniform"] = search.draw(rows, max_length)
@@ -396,36 +397,6 @@ def _of_rows(prefix: Tensor | None, allowed: Tensor | None) -> tuple[Constraint,
     """Constraints that differ by row; the prefix comes last, so that it overrides the others."""
     vocabulary = () if allowed is None else (AllowedTokens(allowed),)
     return vocabulary if prefix is None else (*vocabulary, Prefix(prefix))
-
-
-def _checked_constraints(
-    rows: int, vocabulary: int, max_length: int, prefix: Any, allowed: Any
-) -> dict[str, np.ndarray]:
-    """Validate `prefix` and `allowed` and return those given, in the form `search` takes."""
-    given = {}
-    if prefix is not None:
-        given["prefix"] = checked_ids(prefix, vocabulary, "prefix")
-        if len(given["prefix"]) != rows:
-            raise ValueError(
-                "Argument `prefix` must have as many rows as `source`. "
-                f"Received: {rows} sources, prefix of {given['prefix'].shape}"
-            )
-        longest = int((given["prefix"] != PADDING_ID).sum(axis=1).max())
-        if longest > max_length:
-            raise ValueError(
-                "Argument `prefix` must not be longer than `max_length`. "
-                f"Received: a prefix of {longest} tokens, max_length={max_length}"
-            )
-    if allowed is not None:
-        mask = np.asarray(allowed)
-        if mask.dtype != bool or mask.shape not in ((vocabulary,), (rows, vocabulary)):
-            raise ValueError(
-                "Argument `allowed` must be boolean, (target vocabulary,) or (batch, target "
-                f"vocabulary) = {(rows, vocabulary)}. "
-                f"Received: shape={mask.shape}, dtype={mask.dtype}"
-            )
-        given["allowed"] = np.broadcast_to(mask, (rows, vocabulary))
-    return given
 
 
 def _as_arrays(found: Hypotheses, is_constrained: bool) -> Hypotheses:

@@ -53,6 +53,7 @@ from .runs import (
     Tokenizers,
 )
 from .showing import (
+    one_line,
     printable,
     shortened,
     shown,
@@ -86,6 +87,7 @@ __all__ = [
     "check_run",
     "checked",
     "choices_of",
+    "one_line",
     "parsed",
     "printable",
     "read_export",

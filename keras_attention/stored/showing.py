@@ -30,9 +30,9 @@ def printable(text: str, lines: bool = False) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def one_line(error: Exception) -> str:
-    """The message of an error, short and in one line."""
-    return " ".join(str(error).split())[:300]
+def one_line(error: BaseException) -> str:
+    """The message of an error, short and in one line; its type if it has none."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def key_shown(key: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from keras_attention.memory import check_fits
-from keras_attention.stored import Architecture, StoredError, check_extent, checked
+from keras_attention.stored import Architecture, StoredError, check_extent, checked, one_line
 
 CLASSES = frozenset({"DTypePolicy", "CosineDecay", "LossScaleOptimizer"})
 """The classes of Keras itself that the file of a run can name."""
@@ -28,17 +28,17 @@ _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _WEIGHTS = "model.weights.h5"
 _MOST_BYTES = 2**20  # of the JSON members
 _MOST_EXPANSION, _FEW_BYTES = 20, 2**24  # Keras compresses nothing, but somebody may have
-_DAMAGED = (
+UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
     KeyError,
-    NotImplementedError,  # an unknown compression
     OSError,
-    RuntimeError,  # an encrypted member
-    TypeError,
+    RuntimeError,  # an encrypted member; also an unknown compression, or nested too deeply
     ValueError,
 )
+"""What reading an archive raises that others made."""
+_DAMAGED = (*UNREADABLE, TypeError)
 
 
 def load_run_model(path: Path, compile: bool = True) -> keras.Model:
@@ -64,13 +64,13 @@ def load_run_model(path: Path, compile: bool = True) -> keras.Model:
     except StoredError as error:
         raise ValueError(f"{path} is not a model of a run: {error}") from error
     except _DAMAGED as error:
-        raise ValueError(f"{path} is a damaged archive: {_one_line(error)}") from error
+        raise ValueError(f"{path} is a damaged archive: {one_line(error)}") from error
     check_fits(f"The weights in {path}", size)
     try:
         with _safe_mode():
             return keras.saving.load_model(path, compile=compile, safe_mode=True)
     except _DAMAGED as error:
-        raise ValueError(f"{path} is not a model that can be loaded: {_one_line(error)}") from error
+        raise ValueError(f"{path} is not a model that can be loaded: {one_line(error)}") from error
 
 
 def _contents_of(path: Path) -> tuple[Mapping[str, Any], int]:
@@ -166,7 +166,3 @@ def _named(config: Any) -> Iterator[Mapping[str, Any]]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -13,7 +13,7 @@ from keras_attention.checks import check_one_of
 from keras_attention.decoding import BeamSearch
 from keras_attention.export.browser.runtime import read_runtime, with_runtime
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
-from keras_attention.export.functions import check_exportable
+from keras_attention.export.functions import Function, check_exportable
 from keras_attention.export.onnx.write import write_onnx
 from keras_attention.export.search import BEAM, GREEDY, search_functions
 from keras_attention.export.text import Tokenizers, check_vocabularies
@@ -90,19 +90,13 @@ def to_page(
     runtime = None if onnxruntime_web is None else read_runtime(onnxruntime_web)
     searches = search_functions(model, max_length, beam, [GREEDY, BEAM])
     remove(path / ONNX)
-    files = []
-    for precision in precisions:
-        ending = "" if precision == FLOAT32 else f".{precision}"
-        written = {name: path / ONNX / f"{name}{ending}.onnx" for name in searches}
-        exported = write_onnx(model, searches, written, precision=precision)
-        exported.announce(path / ONNX, verbose)
-        files += [f"{ONNX}/{file.name}" for file in written.values()]
+    files = _write_searches(model, searches, path / ONNX, precisions, verbose)
     config = {
         "name": title or path.resolve().name,
         "ids": {"end": END_ID},
         "max_source_length": max_source_length,
         "search": {"beam_width": beam.width},
-        "artefacts": {"onnx": files},
+        "artefacts": {"onnx": [f"{ONNX}/{file.name}" for file in files]},
     }
     _write_json(path / "config.json", config)
     _write_json(path / "examples.json", [{"source": text} for text in examples])
@@ -118,6 +112,23 @@ def _check(path: Path, examples: Sequence[str], precisions: Sequence[str]) -> No
         raise FileExistsError(
             f"Argument `path` must be a new folder or a page to replace. Received: {path}"
         )
+
+
+def _write_searches(
+    model: StepModel,
+    searches: Mapping[str, Function],
+    folder: Path,
+    precisions: Sequence[str],
+    verbose: bool,
+) -> list[Path]:
+    """Write a file for each search and precision, as `translator.js` names them."""
+    files: list[Path] = []
+    for precision in precisions:
+        ending = "" if precision == FLOAT32 else f".{precision}"
+        written = {name: folder / f"{name}{ending}.onnx" for name in searches}
+        write_onnx(model, searches, written, precision=precision).announce(folder, verbose)
+        files += written.values()
+    return files
 
 
 def _write_json(path: Path, content: Any) -> None:
