@@ -4,8 +4,12 @@ Such files come from other people. Every field is typed and bounded, an unknown 
 so are sizes and depths beyond those of any real file: whatever a file holds, reading it ends within
 a second, with a value of a known form or with a `StoredError` that names the file and the field.
 
-This module imports the standard library alone (and PyYAML, to read YAML), so a program can load it
-by its path and read a file before it imports Keras; `import keras_attention` would import it.
+`runs` and `exports` have the dataclasses, `bounds` the annotations of their fields. `reading` reads
+YAML and JSON, `checking` makes values of a kind of them, and `showing` quotes what others wrote.
+
+The folder imports the standard library alone (and PyYAML, to read YAML), and its own files by
+relative names, so a program can load it by its path and read a file before it imports Keras;
+`import keras_attention` would import it. The server of an export brings a copy.
 """
 
 from __future__ import annotations
