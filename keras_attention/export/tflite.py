@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import keras
@@ -28,7 +28,7 @@ from keras_attention.export.serving import ID_SIGNATURES, ServingModule
 from keras_attention.export.tracing import ModelFunctions
 from keras_attention.files import write
 from keras_attention.recurrent.padding import held_by_selection
-from keras_attention.types import Nest
+from keras_attention.types import Nest, Tensor
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}
 
@@ -98,7 +98,8 @@ def to_tflite(
             "TFLite has no tokenizers: export a function on ids and tokenize in your application. "
             f"Received: functions={on_strings}"
         )
-    with held_by_selection() if precision == INT8 else nullcontext():
+    held = held_by_selection() if precision == INT8 else nullcontext()
+    with held, _lookups_with_shapes(model):
         exported = ModelFunctions(model, None, given, batch_size, longest, precision)
     exported.check_operations(PYTHON | RANDOM)
     with tempfile.TemporaryDirectory() as folder:
@@ -140,6 +141,28 @@ def export_tflite(serving: ServingModule, path: Path, precision: str = FLOAT32) 
     check_size(serving, f"TFLite file in {precision}", len(content), 500_000, _BYTES[precision])
     write(path, with_shared_buffers(content) if precision == INT8 else content)
     return path
+
+
+@contextmanager
+def _lookups_with_shapes(model: keras.Model) -> Iterator[None]:
+    """Give what layers look up in tables the shape of the keys, which the converter forgets.
+
+    LiteRT would take it for a scalar, as long as the inputs have the sizes of the file.
+    """
+    import tensorflow as tf
+
+    def shaped(look_up: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return lambda keys: tf.reshape(look_up(keys), tf.shape(keys))
+
+    layers = (layer for layer in model._flatten_layers() if hasattr(layer, "lookup_table"))
+    tables = [layer.lookup_table for layer in layers if layer.lookup_table is not None]
+    try:
+        for table in tables:
+            table.lookup = shaped(table.lookup)
+        yield
+    finally:
+        for table in tables:
+            del table.lookup
 
 
 def _convert(saved_model: Path, names: Sequence[str], precision: str) -> bytes:

@@ -98,7 +98,7 @@ def test_a_training_from_every_layout_at_once(
     assert train.main(command) == 0
     run = RunDirectory("run").require_complete()
     assert run.held_out() == pairs
-    assert run.config()["data"]["train"]["source"] == ["set/*.de.gz"]  # no path of this machine
+    assert run.config()["data"]["train"]["source"] == ("set/*.de.gz",)  # no path of this machine
     source = SentencePieceTokenizer.train([pair[0] for pair in pairs], 800)
     assert run.source_model.read_bytes() == source.model
     assert str(folder) not in run.config_file.read_text(encoding="utf-8")
