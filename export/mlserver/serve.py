@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from guard.limits import Limits
-from guard.server import check_ports, serve, settings_of
+from guard.server import check_ports, serve, settings_of, share_heaps
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_ports(settings)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    share_heaps()
     asyncio.run(serve(folder, settings, limits))
     return 0
 
