@@ -27,6 +27,7 @@ JOEYNMT = "joeynmt"
 GOAL = 34.5
 SCHEDULE = (
     "training.dtype=mixed_bfloat16",
+    "training.jit_compile=false",
     "training.steps=1200",
     "training.steps_per_epoch=200",
     "training.warmup_steps=150",

@@ -3,7 +3,7 @@
 The parts in the order of the computation: an encoder reads (`recurrent`); `scores` compares its
 outputs with a query; `masking` has the masked softmax, and `alignments` what can take its place;
 `attention` joins them to layers, which `recurrent`'s decoder calls at every step; `model`, `losses`
-and `decoding` train it and search with it.
+and `decoding` train it and search with it; `advice` says what trains it fastest.
 
 Everything public stands in one namespace, which is the module of that name, for example
 `ka.alignments.Monotonic`. What most programs begin with is here as well: `ka.BahdanauAttention` is
@@ -13,6 +13,7 @@ Everything public stands in one namespace, which is the module of that name, for
 from __future__ import annotations
 
 from keras_attention import (
+    advice,
     alignments,
     attention,
     cells,
@@ -55,6 +56,7 @@ __all__ = [
     "Seq2Seq",
     "Seq2SeqConfig",
     "Translator",
+    "advice",
     "alignments",
     "attention",
     "attention_of",

@@ -14,10 +14,14 @@ from keras_attention import backend
 from keras_attention.checks import check_positive
 from keras_attention.types import Tensor
 
-MARGIN = 1.5
+__all__ = ["Advice", "MARGIN", "advise"]
+
+MARGIN = 1.6
 """How many times as fast products must be for half precision to be worth it: they are only part of
 a training step, and noise must not decide.
 """
+_POLICIES = ("float32", "mixed_bfloat16")
+_GIVEN = "given"
 _COMPILATION = 8.0  # seconds for each shape of a training step
 _SAVED_BY_XLA = 6.0  # of each step, in products of this size
 _ENOUGH, _MOST_LINKS = 0.005, 16  # seconds of a chain that can be timed, and its length
@@ -69,13 +73,6 @@ def advise(
     Two calls may advise differently, and with other rounding the same training has other numbers:
     store what was advised if it is to be repeated.
 
-    Example:
-        ```python
-        advice = ka.advice.advise(units=512, tokens=64 * 30, steps=10_000)
-        keras.config.set_dtype_policy(advice.dtype)
-        model.compile("adam", loss, jit_compile=advice.jit_compile)
-        ```
-
     Args:
         units: The size of the recurrent state.
         tokens: The number of positions in a batch, of the longer side.
@@ -87,20 +84,32 @@ def advise(
 
     Raises:
         ValueError: If a number is not positive.
+
+    Example:
+        >>> import keras_attention as ka
+        >>> config = ka.Seq2SeqConfig(99, 99, 8, encoder_units=8, decoder_units=8)
+        >>> advice = ka.advice.advise(units=config.decoder_units, tokens=64 * 20, steps=100)
+        >>> model = ka.Seq2Seq(config, dtype=advice.dtype)
+        >>> loss = ka.losses.MaskedCrossEntropy()
+        >>> model.compile("adam", loss, jit_compile=advice.jit_compile)
+        >>> advice.dtype in ("float32", "mixed_bfloat16")
+        True
     """
     numbers = {"units": units, "tokens": tokens, "steps": steps, "shapes": shapes}
     for name, value in {**numbers, "devices": devices}.items():
         check_positive(name, value)
     compilers = _compilers(devices) if jit_compile is None else (jit_compile,)
-    policies = ("float32", "mixed_bfloat16") if dtype is None else (dtype,)
+    policies = _POLICIES if dtype is None else (dtype,)
     ways = [_Way(policy, with_xla) for policy in policies for with_xla in compilers]
-    seconds = _product_seconds(ways, units, tokens)
-    policy, why_policy = _precision(policies, compilers[0], seconds, dtype is not None)
-    if len(compilers) == 1:
-        why = f"there are {devices} devices" if devices > 1 else "nothing else is possible"
-        compiler, why_compiler = compilers[0], "given" if jit_compile is not None else why
-    else:
-        compiler, why_compiler = _compiler(policy, seconds, steps, shapes)
+    seconds = _product_seconds(ways, units, tokens) if len(ways) > 1 else {}
+    policy, why_policy = dtype, _GIVEN
+    if policy is None:
+        policy, why_policy = _precision(seconds, compilers[0])
+    compiler, why_compiler = compilers[0], _GIVEN
+    if len(compilers) > 1:
+        compiler, why_compiler = _compiler(seconds, policy, steps, shapes)
+    elif jit_compile is None:
+        why_compiler = f"there are {devices} devices" if devices > 1 else "there is no choice"
     return Advice(policy, compiler, (why_policy, why_compiler))
 
 
@@ -113,21 +122,16 @@ def _compilers(devices: int) -> tuple[bool, ...]:
     return (False, True)
 
 
-def _precision(
-    policies: tuple[str, ...], compiler: bool, seconds: Mapping[_Way, float], is_given: bool
-) -> tuple[str, str]:
-    if is_given:
-        return policies[0], "given"
-    ways = [_Way(policy, compiler) for policy in policies]
-    full, half = (seconds[way] for way in ways)
-    policy = policies[half * MARGIN < full]
-    times = f"{1e3 * full:.2g} ms in float32 and {1e3 * half:.2g} ms in bfloat16"
-    need = "" if policy != "float32" else f"; that must be {MARGIN:g} times as fast to be worth it"
-    return policy, f"a product takes {times}{need}"
+def _precision(seconds: Mapping[_Way, float], with_xla: bool) -> tuple[str, str]:
+    full, half = (seconds[_Way(policy, with_xla)] for policy in _POLICIES)
+    is_worth_it = half * MARGIN < full
+    times = f"a product takes {1e3 * full:.2g} ms in float32 and {1e3 * half:.2g} ms in bfloat16"
+    need = f"; that must be {MARGIN:g} times as fast to be worth it"
+    return _POLICIES[is_worth_it], times if is_worth_it else times + need
 
 
 def _compiler(
-    policy: str, seconds: Mapping[_Way, float], steps: int, shapes: int
+    seconds: Mapping[_Way, float], policy: str, steps: int, shapes: int
 ) -> tuple[bool, str]:
     own, xla = (seconds[_Way(policy, with_xla)] for with_xla in (False, True))
     if xla > MARGIN * own:
@@ -172,7 +176,7 @@ def _chain(way: _Way, units: int, tokens: int, links: int) -> Callable[[], Any]:
         return ops.cast(x[0, 0], "float32")
 
     arrays = filled(tokens, units), filled(units, 4 * units), filled(4 * units, units)
-    compiled = backend.jitted(chain, way.with_xla)
+    compiled = backend.jitted(chain, arrays, way.with_xla)
 
     def run() -> Any:
         return ops.convert_to_numpy(compiled(*arrays))

@@ -29,6 +29,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 CONVERTERS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"}
 LAZY = {"sentencepiece", "tensorflow", "tensorflow_text"}
 WITHOUT_EXAMPLE = {
+    "advice.Advice",
     "alignments.Alignment",
     "attention.Attention",
     "attention.AttentionLayer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -135,6 +135,24 @@ def compiled(function: Callable[..., Any], shapes: Nest = None) -> Callable[...,
         from keras_attention.backend import tensorflow
 
         return tensorflow.compiled(function, shapes)
+    return function
+
+
+def jitted(
+    function: Callable[..., Any], arguments: Sequence[Tensor], with_xla: bool
+) -> Callable[..., Any]:
+    """Compile a function of tensors for arguments like these, with XLA or without.
+
+    JAX has nothing but XLA; on PyTorch, the result is the function itself.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from keras_attention.backend import tensorflow
+
+        return tensorflow.jitted(function, arguments, with_xla)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
     return function
 
 

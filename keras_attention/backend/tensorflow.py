@@ -169,6 +169,14 @@ def compiled(function: Callable[..., Any], shapes: Nest = None) -> Callable[...,
     return call
 
 
+def jitted(
+    function: Callable[..., Any], arguments: Sequence[tf.Tensor], with_xla: bool
+) -> Callable[..., Any]:
+    """`keras_attention.backend.jitted` as a concrete function without AutoGraph; see `compiled`."""
+    made = tf.function(function, jit_compile=with_xla, autograph=False)
+    return made.get_concrete_function(*arguments)
+
+
 def _of_any_size(x: Any) -> tf.TensorSpec:
     tensor = tf.convert_to_tensor(x)
     return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)

@@ -224,6 +224,8 @@ class Optimization:
             the number of pairs; an alternative to `batch_size`.
         pad_to_multiple: Pad lengths to a multiple of this number. A larger number gives fewer
             shapes, each of which XLA compiles, and more padding.
+        max_shapes: The maximum number of batch shapes, chosen for the lengths of the pairs; a batch
+            without enough pairs is filled up with padding. None: as many as the pairs need.
         steps: The total number of steps, a multiple of `steps_per_epoch`.
         steps_per_epoch: The number of steps between validations (and checkpoints).
         learning_rate: The maximum, reached after warm-up.
@@ -248,6 +250,7 @@ class Optimization:
     batch_size: Count | None = None
     batch_tokens: Count | None = None
     pad_to_multiple: Length = 4
+    max_shapes: Annotated[int, Within(1, 1000)] | None = None
     steps: Count = 10000
     steps_per_epoch: Count = 1000
     learning_rate: Factor = 1e-3

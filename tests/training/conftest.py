@@ -28,6 +28,8 @@ TOY = (
     "training.warmup_steps=10",
     "training.average_decay=0.9",
     "training.weight_decay=0.01",
+    "training.dtype=float32",
+    "training.jit_compile=false",
 )
 
 # The recipe `corpus`, small enough to run in seconds.
@@ -49,6 +51,8 @@ SMALL_CORPUS = (
     "training.steps_per_epoch=10",
     "training.warmup_steps=5",
     "training.average_decay=0",
+    "training.dtype=float32",
+    "training.jit_compile=false",
 )
 
 Train = Callable[..., int]

@@ -574,6 +574,64 @@ def test_a_run_directory_whose_folder_is_a_link_is_refused(
     assert files_of(theirs) == before
 
 
+CHOSEN = ("dtype", "jit_compile", "pad_to_multiple", "max_shapes")
+OPEN = tuple(f"training.{name}=auto" for name in CHOSEN)
+
+
+def test_a_run_stores_what_was_chosen_for_it(
+    train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One run for a recipe that leaves everything open; the same command finds it complete."""
+    short = ("training.steps=2", "training.steps_per_epoch=2", *OPEN)
+    assert train_toy(tmp_path, *short) == 0
+    stored = RunDirectory(tmp_path).config()["training"]
+    assert stored["dtype"] in ("float32", "mixed_bfloat16")
+    assert stored["jit_compile"] is False, "two steps are not worth a compilation"
+    assert (stored["pad_to_multiple"], stored["max_shapes"]) == (1, 12)
+    said = capsys.readouterr().out
+    assert f"training.dtype={stored['dtype']}: a product takes " in said
+    assert re.search(r"training.jit_compile=false: .*XLA|compil", said)
+    assert "batches of 12 shapes" in said
+    assert train_toy(tmp_path, *short) == 0
+    assert "is complete" in capsys.readouterr().out
+
+
+@pytest.mark.thorough
+def test_a_run_from_before_keeps_its_precision_compiler_and_batches(
+    train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its configuration has no `max_shapes`; what continues it is a recipe that chooses."""
+    short = ("training.steps=6", "training.steps_per_epoch=3")
+    then = ("training.pad_to_multiple=4", "training.max_shapes=null")
+    assert train_toy(tmp_path / "whole", *short, *then) == 0
+
+    def interrupted(model: keras.Model, path: Path) -> None:
+        if path.name == "epoch-0002.keras":
+            raise KeyboardInterrupt
+        save_whole(model, path)
+
+    cut = RunDirectory(tmp_path / "cut")
+    with monkeypatch.context() as patch:
+        patch.setattr("training.fitting.checkpoints.save_whole", interrupted)
+        assert train_toy(cut.path, *short, *then) == 130
+    text = cut.config_file.read_text(encoding="utf-8")
+    assert "  max_shapes: null\n" in text
+    cut.config_file.write_text(text.replace("  max_shapes: null\n", ""), encoding="utf-8")
+
+    assert train_toy(cut.path, *short, *OPEN) == 0
+    assert {name: cut.config()["training"][name] for name in CHOSEN} == {
+        "dtype": "float32",
+        "jit_compile": False,
+        "pad_to_multiple": 4,
+        "max_shapes": None,
+    }
+    for ours, theirs in zip(
+        metrics_of(cut), metrics_of(RunDirectory(tmp_path / "whole")), strict=True
+    ):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=0, abs=1e-6)
+        assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=0, abs=1e-6)
+
+
 @pytest.mark.parametrize("override", ["training.batch_size=16", "data.seed=3", "name=other"])
 def test_another_configuration_in_the_same_directory_is_an_error(
     run: RunDirectory, train_toy: Train, capsys: pytest.CaptureFixture[str], override: str

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 Lengths = tuple[int, int]
 """The number of source tokens and target tokens, including the end token."""
+
+
+class Shape(NamedTuple):
+    """The shape of a batch.
+
+    Attributes:
+        rows: The number of rows.
+        widths: The lengths that sources and targets are padded to.
+    """
+
+    rows: int
+    widths: Lengths
 
 
 class Batch(NamedTuple):
@@ -17,11 +33,11 @@ class Batch(NamedTuple):
 
     Attributes:
         pairs: The indices of the pairs.
-        widths: The lengths that sources and targets are padded to.
+        shape: The shape; rows beyond the pairs are padding.
     """
 
     pairs: list[int]
-    widths: Lengths
+    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -34,11 +50,14 @@ class Budget:
             that exceeds it gets a batch of its own.
         multiple: Widths are rounded up to a multiple of this. A larger value gives fewer shapes
             and more padding.
+        shapes: The shapes of all batches, from small to large; see `with_shapes`. If empty, a
+            batch has the shape that its pairs need.
     """
 
     pairs: int | None = None
     tokens: int | None = None
     multiple: int = 4
+    shapes: tuple[Shape, ...] = ()
 
     def holds(self, pairs: int, widths: Lengths) -> bool:
         """Return whether a batch of `pairs` pairs, padded to `widths`, fits the budget."""
@@ -50,13 +69,58 @@ class Budget:
         """Return the minimum padded length of a text with `length` tokens."""
         return -(-length // self.multiple) * self.multiple
 
+    def rows(self, widths: Lengths, most: int) -> int:
+        """Return the number of pairs, at most `most`, that fill a batch of these widths."""
+        limits = [most]
+        if self.pairs is not None:
+            limits.append(self.pairs)
+        if self.tokens is not None:
+            limits.append(max(1, self.tokens // max(widths)))
+        return min(limits)
+
+    def with_shapes(self, lengths: Sequence[Lengths], count: int) -> Budget:
+        """Return the same budget with at most `count` shapes, chosen for these lengths.
+
+        Their widths are those that need the fewest positions, found greedily: beginning with the
+        widest alone, those that save most are added one by one; then each is exchanged for others
+        as long as that saves something.
+        """
+        rounded = np.array([[self.width(length) for length in pair] for pair in lengths])
+        sides = [_candidates(rounded[:, side]) for side in (0, 1)]
+        choices = np.array(list(itertools.product(*sides)))
+        places = [np.searchsorted(side, rounded[:, i]) for i, side in enumerate(sides)]
+        cells, pairs = np.unique(places[0] * len(sides[1]) + places[1], return_counts=True)
+        fits = (choices[cells, None] <= choices).all(axis=2)
+        positions = np.where(fits, choices.sum(axis=1), np.inf)
+
+        def needed(chosen: list[int]) -> float:
+            return float(pairs @ positions[:, chosen].min(axis=1))
+
+        def with_the_best(chosen: list[int]) -> list[int]:
+            now = positions[:, chosen].min(axis=1, keepdims=True)
+            return [*chosen, int((pairs @ np.maximum(now - positions, 0.0)).argmax())]
+
+        chosen = [len(choices) - 1]
+        while len(chosen) < count and needed(with_the_best(chosen)) < needed(chosen):
+            chosen = with_the_best(chosen)
+        is_better = True
+        while is_better:
+            is_better = False
+            for one in chosen[1:]:
+                others = with_the_best([other for other in chosen if other != one])
+                if needed(others) < needed(chosen):
+                    chosen, is_better = others, True
+        found = sorted((tuple(choices[i].tolist()) for i in chosen), key=lambda w: (sum(w), w))
+        shapes = tuple(Shape(self.rows(widths, len(lengths)), widths) for widths in found)
+        return dataclasses.replace(self, shapes=shapes)
+
 
 def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Batch]:
     """Return batches that contain every pair exactly once.
 
-    Pairs are shuffled, sorted by padded target and source length, and cut into batches; then the
-    batches are shuffled. The shapes depend on the lengths alone: every pass has the same ones, at
-    most one per batch, and most of them occur many times.
+    Pairs are shuffled, sorted by padded target and source length, and cut into batches, or dealt
+    out to the budget's shapes; then the batches are shuffled. The shapes depend on the lengths
+    alone: every pass over the same pairs has the same ones.
 
     Args:
         lengths: The lengths of all pairs.
@@ -64,11 +128,9 @@ def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Bat
         seed: The seed for both shuffles.
     """
     order = random.Random(seed)
-    widths = [(budget.width(source), budget.width(target)) for source, target in lengths]
     chosen = list(range(len(lengths)))
     order.shuffle(chosen)
-    chosen.sort(key=lambda i: _snake(*widths[i], budget.multiple))
-    batches = list(_cut(chosen, widths, budget))
+    batches = list((_deal if budget.shapes else _cut)(chosen, lengths, budget))
     order.shuffle(batches)
     return batches
 
@@ -110,7 +172,7 @@ class PassStatistics:
         source_tokens, target_tokens: The number of tokens, including end tokens.
         batches: The number of batches.
         shapes: The number of distinct batch shapes.
-        padding: The fraction of all positions that are padding.
+        positions: The number of positions on both sides of all batches, including padding.
     """
 
     pairs: int
@@ -118,7 +180,12 @@ class PassStatistics:
     target_tokens: int
     batches: int
     shapes: int
-    padding: float
+    positions: int
+
+    @property
+    def padding(self) -> float:
+        """The fraction of all positions that are padding."""
+        return 1 - (self.source_tokens + self.target_tokens) / self.positions
 
     def __str__(self) -> str:
         return (
@@ -131,29 +198,29 @@ class PassStatistics:
 def statistics(lengths: Sequence[Lengths], budget: Budget, seed: int = 0) -> PassStatistics:
     """Return the statistics of the first pass."""
     batches = plan_pass(lengths, budget, f"{seed}:0")
-    places = sum(len(batch.pairs) * sum(batch.widths) for batch in batches)
     source, target = (sum(pair[side] for pair in lengths) for side in (0, 1))
     return PassStatistics(
         pairs=len(lengths),
         source_tokens=source,
         target_tokens=target,
         batches=len(batches),
-        shapes=len({(len(batch.pairs), batch.widths) for batch in batches}),
-        padding=1 - (source + target) / places,
+        shapes=len({batch.shape for batch in batches}),
+        positions=sum(batch.shape.rows * sum(batch.shape.widths) for batch in batches),
     )
 
 
-def _cut(chosen: Sequence[int], widths: Sequence[Lengths], budget: Budget) -> Iterator[Batch]:
-    """Cut the sorted pairs into batches, each as large as the budget allows."""
-    batch = Batch([], (0, 0))
-    for i in chosen:
-        source, target = widths[i]
-        grown = max(batch.widths[0], source), max(batch.widths[1], target)
-        if batch.pairs and not budget.holds(len(batch.pairs) + 1, grown):
-            yield batch
-            batch, grown = Batch([], (0, 0)), (source, target)
-        batch = Batch([*batch.pairs, i], grown)
-    yield batch
+def _cut(chosen: Sequence[int], lengths: Sequence[Lengths], budget: Budget) -> Iterator[Batch]:
+    """Sort pairs and cut them into batches, each as large as the budget allows."""
+    padded = [(budget.width(source), budget.width(target)) for source, target in lengths]
+    pairs: list[int] = []
+    widths = (0, 0)
+    for i in sorted(chosen, key=lambda i: _snake(*padded[i], budget.multiple)):
+        grown = _covering(widths, padded[i])
+        if pairs and not budget.holds(len(pairs) + 1, grown):
+            yield Batch(pairs, Shape(len(pairs), widths))
+            pairs, grown = [], padded[i]
+        pairs, widths = [*pairs, i], grown
+    yield Batch(pairs, Shape(len(pairs), widths))
 
 
 def _snake(source: int, target: int, multiple: int) -> Lengths:
@@ -162,3 +229,51 @@ def _snake(source: int, target: int, multiple: int) -> Lengths:
     Neighbors then always have similar lengths.
     """
     return target, source if (target // multiple) % 2 else -source
+
+
+def _deal(chosen: Sequence[int], lengths: Sequence[Lengths], budget: Budget) -> Iterator[Batch]:
+    """Deal pairs out to the budget's shapes.
+
+    Each pair takes the smallest shape that it fits. What does not fill a batch goes on to the next
+    shape that is larger on both sides; only what is left in the largest is filled up with padding.
+    Pairs that are longer than all shapes, which a later pass may have, are cut as without shapes.
+    """
+    shapes = budget.shapes
+    waiting: dict[Shape, list[int]] = {shape: [] for shape in shapes}
+    longer: list[int] = []
+    for i in chosen:
+        shape = next((shape for shape in shapes if _fits(lengths[i], shape.widths)), None)
+        (longer if shape is None else waiting[shape]).append(i)
+    for place, shape in enumerate(shapes):
+        pairs = waiting[shape]
+        full = len(pairs) - len(pairs) % shape.rows
+        for begin in range(0, full, shape.rows):
+            yield Batch(pairs[begin : begin + shape.rows], shape)
+        rest = pairs[full:]
+        if rest:
+            larger = (next_ for next_ in shapes[place + 1 :] if _fits(shape.widths, next_.widths))
+            following = next(larger, None)
+            if following is None:
+                yield Batch(rest, shape)
+            else:
+                waiting[following] += rest
+    if longer:
+        yield from _cut(longer, lengths, budget)
+
+
+def _fits(lengths: Lengths, widths: Lengths) -> bool:
+    return lengths[0] <= widths[0] and lengths[1] <= widths[1]
+
+
+def _covering(one: Lengths, other: Lengths) -> Lengths:
+    return max(one[0], other[0]), max(one[1], other[1])
+
+
+_MOST_WIDTHS = 48  # to choose from, on each side
+
+
+def _candidates(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the different lengths; of many, some that are evenly spread, with the largest."""
+    different = np.unique(lengths)
+    count = min(len(different), _MOST_WIDTHS)
+    return different[np.linspace(len(different) - 1, 0, count).round().astype(int)[::-1]]

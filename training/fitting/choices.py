@@ -60,7 +60,7 @@ def with_speed_chosen(
         dtype=dtype,
         jit_compile=jit_compile,
     )
-    chosen = {"dtype": advice.dtype, "jit_compile": advice.jit_compile}
+    chosen: dict[str, Any] = {"dtype": advice.dtype, "jit_compile": advice.jit_compile}
     reasons = [
         f"training.{name}={str(value).lower()}: {reason}."
         for (name, value), reason in zip(chosen.items(), advice.reasons, strict=True)

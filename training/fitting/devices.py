@@ -24,7 +24,7 @@ def strategy_of(training: OptimizationConfig) -> tf.distribute.Strategy:
     if training.devices == "one":
         return tf.distribute.get_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if len(devices) > 1 and training.jit_compile:
+    if len(devices) > 1 and training.jit_compile is True:
         raise ConfigError(
             "Key `training.jit_compile`: must be false on several devices. "
             f"Received: training.jit_compile=True on {len(devices)} devices"

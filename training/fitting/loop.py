@@ -15,7 +15,7 @@ from training.fitting.callbacks import Bar, DrawAttention, Pace, SeedDropout, Va
 from training.fitting.checkpoints import KeepBest, LeaveTrace
 from training.fitting.interrupts import StopOnInterrupt
 from training.fitting.optimizer import compiled_model, loaded_model
-from training.fitting.pipeline import Passes, pass_statistics, training_batches, validation_batches
+from training.fitting.pipeline import training_batches, validation_batches
 from training.fitting.start import Setup, prepare, prepared, standing_of
 from training.fitting.state import TrainingState, locked, sweep
 from training.pictures.heat_maps import examples
@@ -81,8 +81,6 @@ def _resume(run: RunDirectory, setup: Setup, state: TrainingState) -> None:
 
 def _fit(model: ka.Seq2Seq, run: RunDirectory, setup: Setup, state: TrainingState) -> None:
     training, task = setup.config.training, setup.task
-    passes = Passes(task.training_pairs, setup.tokenizers)
-    print(f"A pass: {pass_statistics(passes, training)}.", flush=True)
     if training.warmup_steps >= training.steps:
         print(
             f"note: training.warmup_steps={training.warmup_steps:,} of {training.steps:,} steps: "
@@ -93,7 +91,9 @@ def _fit(model: ka.Seq2Seq, run: RunDirectory, setup: Setup, state: TrainingStat
     has_terminal, interrupt = sys.stdout.isatty(), StopOnInterrupt()
     with interrupt.listening():
         model.fit(
-            training_batches(passes, start_id, training, first_step, copies),
+            training_batches(
+                setup.passes, start_id, setup.budget, training.seed, first_step, copies
+            ),
             epochs=training.epochs,
             initial_epoch=state.epoch,
             steps_per_epoch=training.steps_per_epoch,
@@ -117,7 +117,7 @@ def _callbacks(
         max_length=config.data.max_target_length,
         search=search_from(1, 0.0),
     )
-    batches = validation_batches(validation, setup.tokenizers, config.model.start_id, training)
+    batches = validation_batches(validation, setup.tokenizers, config.model.start_id, setup.budget)
     pace = Pace(has_terminal)
     return [
         SeedDropout(training.seed),

@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from keras_attention.ids import END_ID
 from training.corpora.pairs import Pair
-from training.fitting.batches import Budget, Lengths, PassStatistics, plan_pass, planned, statistics
+from training.fitting.batches import Batch, Budget, Lengths, plan_pass, planned
 from training.fitting.text import Tokenizers, token_lengths
 from training.recipes.config import OptimizationConfig
+
+Texts = tuple[list[str], list[str], tuple[int, int, int]]
+"""Sources, targets and the shape of their batch."""
 
 Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
@@ -46,20 +49,27 @@ class Passes:
         return self._lengths
 
 
-def budget_of(training: OptimizationConfig) -> Budget:
-    """Return the maximum batch size of a configuration."""
-    return Budget(training.batch_size, training.batch_tokens, training.pad_to_multiple)
+def budget_of(training: OptimizationConfig, lengths: Sequence[Lengths]) -> Budget:
+    """Return the size and shapes of batches that a configuration has for pairs of these lengths.
 
-
-def pass_statistics(passes: Passes, training: OptimizationConfig) -> PassStatistics:
-    """Return the statistics of the first pass."""
-    return statistics(passes.lengths(0), budget_of(training), training.seed)
+    Raises:
+        ValueError: If they have not been chosen; see `training.fitting.choices`.
+    """
+    multiple, shapes = training.pad_to_multiple, training.max_shapes
+    if isinstance(multiple, str) or isinstance(shapes, str):
+        raise ValueError(
+            "Argument `training` must have numbers for `pad_to_multiple` and `max_shapes`. "
+            f"Received: pad_to_multiple={multiple!r}, max_shapes={shapes!r}"
+        )
+    budget = Budget(training.batch_size, training.batch_tokens, multiple)
+    return budget if shapes is None else budget.with_shapes(lengths, shapes)
 
 
 def training_batches(
     passes: Passes,
     start_id: int,
-    training: OptimizationConfig,
+    budget: Budget,
+    seed: int,
     first_step: int = 0,
     copies: int = 1,
     shard: tuple[int, int] = (0, 1),
@@ -72,17 +82,17 @@ def training_batches(
     Args:
         passes: The pairs.
         start_id: The decoder's first token.
-        training: Provides the batch size and the seed for the order.
+        budget: The size of a batch.
+        seed: The seed for the order.
         first_step: The step to start with.
         copies: The number of copies of the model that share a batch; see `encoder`.
         shard: The index of this process and the number of processes; see `planned`.
     """
 
-    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
-        plan = planned(passes.lengths, budget_of(training), training.seed, shard)
+    def texts() -> Iterator[Texts]:
+        plan = planned(passes.lengths, budget, seed, shard)
         for number, batch in itertools.islice(plan, first_step, None):
-            pairs = passes.pairs(number)
-            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
+            yield _texts(passes.pairs(number), batch)
 
     return _encoded(texts, encoder(passes.tokenizers, start_id, copies))
 
@@ -91,55 +101,55 @@ def validation_batches(
     pairs: Sequence[Pair],
     tokenizers: Tokenizers,
     start_id: int,
-    training: OptimizationConfig,
+    budget: Budget,
 ) -> tf.data.Dataset:
     """Return a dataset of all pairs, each once, in batches of the same size as in training."""
-    plan = plan_pass(token_lengths(pairs, tokenizers), budget_of(training), "validation")
+    plan = plan_pass(token_lengths(pairs, tokenizers), budget, "validation")
 
-    def texts() -> Iterator[tuple[list[str], list[str], Lengths]]:
-        for batch in plan:
-            yield *_sides([pairs[i] for i in batch.pairs]), batch.widths
+    def texts() -> Iterator[Texts]:
+        return (_texts(pairs, batch) for batch in plan)
 
     batches = _encoded(texts, encoder(tokenizers, start_id))
     return batches.apply(tf.data.experimental.assert_cardinality(len(plan)))
 
 
-def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
-    return [source for source, _ in pairs], [target for _, target in pairs]
+def _texts(pairs: Sequence[Pair], batch: Batch) -> Texts:
+    sources, targets = zip(*(pairs[i] for i in batch.pairs), strict=True)
+    rows, widths = batch.shape
+    return list(sources), list(targets), (rows, *widths)
 
 
-def _encoded(
-    texts: Callable[[], Iterator[tuple[list[str], list[str], Lengths]]], encode: Encode
-) -> tf.data.Dataset:
-    strings, widths = tf.TensorSpec((None,), tf.string), tf.TensorSpec((2,), tf.int32)
-    dataset = tf.data.Dataset.from_generator(texts, output_signature=(strings, strings, widths))
+def _encoded(texts: Callable[[], Iterator[Texts]], encode: Encode) -> tf.data.Dataset:
+    strings, shape = tf.TensorSpec((None,), tf.string), tf.TensorSpec((3,), tf.int32)
+    dataset = tf.data.Dataset.from_generator(texts, output_signature=(strings, strings, shape))
     return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
 
 
 def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
-    """Return a graph function from texts (B,), (B,) and their widths (2,) to a batch padded with 0.
+    """Return a graph function from texts (N,), (N,) and a shape (B, S, T) to a batch padded with 0.
 
     A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
     starts with the start token, and the labels end with the end token. A text with more tokens than
-    its width is an error. If `copies` copies of the model cannot share the batch evenly, it is
-    filled up with rows of padding, which affect neither loss nor metrics.
+    its width is an error. If there are fewer texts than rows, or `copies` copies of the model
+    cannot share these evenly, rows of padding follow, which affect neither loss nor metrics.
     """
     source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
 
-    def padded(ids: tf.RaggedTensor, width: tf.Tensor) -> tf.Tensor:
+    def padded(ids: tf.RaggedTensor, rows: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         dense = ids.to_tensor()
-        rows, columns = tf.unstack(tf.shape(dense))
-        return tf.pad(dense, [[0, -rows % copies], [0, width - columns]])
+        texts, columns = tf.unstack(tf.shape(dense))
+        return tf.pad(dense, [[0, rows + -rows % copies - texts], [0, width - columns]])
 
     def encode(
-        sources: tf.Tensor, targets: tf.Tensor, widths: tf.Tensor
+        sources: tf.Tensor, targets: tf.Tensor, shape: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        rows, *widths = tf.unstack(shape)
         source, target = source_tokenizer.tokenize(sources), target_tokenizer.tokenize(targets)
         column = tf.ones_like(sources, tf.int32)[:, tf.newaxis]
         inputs = {
-            "source": padded(tf.concat([source, column * END_ID], axis=1), widths[0]),
-            "target": padded(tf.concat([column * start_id, target], axis=1), widths[1]),
+            "source": padded(tf.concat([source, column * END_ID], axis=1), rows, widths[0]),
+            "target": padded(tf.concat([column * start_id, target], axis=1), rows, widths[1]),
         }
-        return inputs, padded(tf.concat([target, column * END_ID], axis=1), widths[1])
+        return inputs, padded(tf.concat([target, column * END_ID], axis=1), rows, widths[1])
 
     return encode

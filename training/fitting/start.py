@@ -18,7 +18,10 @@ from keras_attention.stored import Environment, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.corpora.report import first_few
+from training.fitting.batches import Budget, statistics
+from training.fitting.choices import kept, with_batches_chosen, with_speed_chosen
 from training.fitting.devices import strategy_of
+from training.fitting.pipeline import Passes, budget_of
 from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
 from training.fitting.text import Tokenizers, fitting_pairs, learned_tokenizers, with_sizes
@@ -55,6 +58,8 @@ class Setup(NamedTuple):
         task: The task; its training pairs fit the model.
         tokenizers: The source and target tokenizers.
         validation: The validation pairs that fit the model.
+        passes: The training pairs of each pass.
+        budget: The size and shapes of batches.
     """
 
     config: TrainConfig
@@ -62,6 +67,8 @@ class Setup(NamedTuple):
     task: Task
     tokenizers: Tokenizers
     validation: list[Pair]
+    passes: Passes
+    budget: Budget
 
 
 def standing_of(run: RunDirectory, config: TrainConfig) -> Standing:
@@ -109,9 +116,10 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     if task.dropped:
         write(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
         print(f"All dropped lines are listed in {run.dropped_file}.")
-    write(run.environment_file, json.dumps(_environment(config, data), indent=2) + "\n")
-    write(run.config_file, config.to_yaml())
-    return Setup(config, strategy, task, tokenizers, validation)
+    setup = _setup(config, strategy, task, tokenizers, validation)
+    write(run.environment_file, json.dumps(_environment(setup.config, data), indent=2) + "\n")
+    write(run.config_file, setup.config.to_yaml())
+    return setup
 
 
 def prepared(run: RunDirectory, config: TrainConfig) -> Setup:
@@ -128,7 +136,27 @@ def prepared(run: RunDirectory, config: TrainConfig) -> Setup:
     except (OSError, ValueError) as error:
         raise RunError(f"{error}. Choose a different --out.") from error
     validation = _with_fitting_pairs(task, config, tokenizers)
-    return Setup(config, strategy, task, tokenizers, validation)
+    return _setup(config, strategy, task, tokenizers, validation)
+
+
+def _setup(
+    config: TrainConfig,
+    strategy: Any,
+    task: Task,
+    tokenizers: Tokenizers,
+    validation: list[Pair],
+) -> Setup:
+    """Plan the batches, and choose what the configuration leaves open."""
+    training, passes = with_batches_chosen(config.training), Passes(task.training_pairs, tokenizers)
+    budget = budget_of(training, passes.lengths(0))
+    a_pass = statistics(passes.lengths(0), budget, training.seed)
+    units, devices = config.model.decoder_units, strategy.num_replicas_in_sync
+    print(f"A pass: {a_pass}.")
+    training, reasons = with_speed_chosen(training, units, a_pass, devices)
+    for reason in reasons:
+        print(reason)
+    config = dataclasses.replace(config, training=training)
+    return Setup(config, strategy, task, tokenizers, validation, passes, budget)
 
 
 def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers) -> list[Pair]:
@@ -169,6 +197,7 @@ def _begun_config(run: RunDirectory, config: TrainConfig) -> TrainConfig:
         raise RunError(f"{run.path} is not a run directory of this package: {error}") from error
     sizes = begun.model.source_vocabulary, begun.model.target_vocabulary
     asked = with_sizes(config, *sizes)
+    asked = dataclasses.replace(asked, training=kept(asked.training, begun.training))
     if asked != begun:
         raise RunError(
             f"{run.path} contains a run with a different configuration: "

@@ -16,6 +16,8 @@ from keras_attention.model.config import Seq2SeqConfig
 from training.corpora.pairs import CorpusFiles
 
 Part = Literal["train", "dev", "held_out"]
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,17 @@ class SamplingConfig(stored.ScheduledSampling):
 
 @dataclass(frozen=True)
 class OptimizationConfig(stored.Optimization):
-    """Batches, steps, learning rate and regularization; see `stored.Optimization`."""
+    """Batches, steps, learning rate and regularization; see `stored.Optimization`.
 
+    What is `"auto"` is chosen when a training begins, by `training.fitting.choices`; the run stores
+    what was chosen.
+    """
+
+    pad_to_multiple: int | Auto = AUTO  # type: ignore[assignment]
+    max_shapes: int | Auto | None = AUTO  # type: ignore[assignment]
     scheduled_sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    jit_compile: bool | Auto = AUTO  # type: ignore[assignment]
+    dtype: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = AUTO  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_tokens is not None:
@@ -141,7 +151,7 @@ class OptimizationConfig(stored.Optimization):
             )
         if self.batch_tokens is None and self.batch_size is None:
             object.__setattr__(self, "batch_size", 64)
-        _check_all_positive(self, "steps", "steps_per_epoch", "pad_to_multiple")
+        _check_all_positive(self, "steps", "steps_per_epoch")
         if self.steps % self.steps_per_epoch:
             steps = -(-self.steps // self.steps_per_epoch) * self.steps_per_epoch
             sizes = range(1, min(self.steps, self.steps_per_epoch) + 1)
@@ -151,8 +161,8 @@ class OptimizationConfig(stored.Optimization):
                 f"training.steps={steps}, or training.steps_per_epoch={size}. "
                 f"Received: steps={self.steps}, steps_per_epoch={self.steps_per_epoch}"
             )
-        for name in ("batch_size", "batch_tokens", "patience"):
-            if getattr(self, name) is not None:
+        for name in ("batch_size", "batch_tokens", "patience", "pad_to_multiple", "max_shapes"):
+            if getattr(self, name) not in (None, AUTO):
                 check_positive(name, getattr(self, name))
         _check_above_zero(self, "learning_rate", "clip_norm")
         _check_none_negative(self, "warmup_steps", "weight_decay", "seed")

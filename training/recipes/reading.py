@@ -19,9 +19,10 @@ from keras_attention.stored import (
     parsed,
 )
 from training.program import ConfigError
-from training.recipes.config import TrainConfig
+from training.recipes.config import AUTO, TrainConfig
 
 RECIPES = Path(__file__).parent
+_OR_AUTO = "literal['auto']"
 
 
 def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -62,17 +63,29 @@ def config_from(tree: Mapping[str, Any]) -> TrainConfig:
     tree["model"] = {**sizes, **tree.get("model", {})}
     try:
         config: TrainConfig = TypeAdapter(TrainConfig).validate_python(tree)
-        checked(RunConfig, asdict(config), "The configuration")  # as it will be read back
+        checked(RunConfig, _without_auto(asdict(config)), "The configuration")  # as it is read back
     except ValidationError as error:
-        raise ConfigError("\n".join(_problem(item) for item in error.errors())) from error
+        problems = (_problem(item) for item in error.errors() if _OR_AUTO not in item["loc"])
+        raise ConfigError("\n".join(problems)) from error
     except StoredError as error:
         raise ConfigError(str(error)) from error
     return config
 
 
+def _without_auto(tree: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a run does not store."""
+    training = {name: value for name, value in tree["training"].items() if value != AUTO}
+    return {**tree, "training": training}
+
+
 def _problem(problem: Mapping[str, Any]) -> str:
     tags = ("dates", "corpus", "pairs")  # pydantic inserts the tag after `data`
     path = [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part in tags)]
+    if path[:1] == ["training"] and path[-1] in (
+        "bool",
+        "int",
+    ):  # of a value that may also be "auto"
+        problem, path = {**problem, "msg": f"{problem['msg']}, or auto"}, path[:-1]
     key = ".".join(str(part) for part in path)
     if problem["type"] == "union_tag_invalid":
         task, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]

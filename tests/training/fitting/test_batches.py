@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from training.fitting.batches import Budget, Lengths, plan_pass, planned, statistics
+from training.fitting.batches import Budget, Lengths, Shape, plan_pass, planned, statistics
 
 
 def lengths_of(count: int, seed: int = 0) -> list[Lengths]:
@@ -21,9 +21,10 @@ def test_a_plan_typed_out() -> None:
     lengths = [(3, 2), (7, 8), (4, 4), (1, 3), (2, 6)]
     batches = plan_pass(lengths, Budget(tokens=8), "1")
     assert sorted(len(batch.pairs) for batch in batches) == [1, 1, 1, 2]
-    assert ([4], (4, 8)) in batches
-    assert ([1], (8, 8)) in batches
-    assert {batch.widths for batch in batches if batch.pairs not in ([1], [4])} == {(4, 4)}
+    assert ([4], (1, (4, 8))) in batches
+    assert ([1], (1, (8, 8))) in batches
+    others = [batch.shape.widths for batch in batches if batch.pairs not in ([1], [4])]
+    assert set(others) == {(4, 4)}
 
 
 @pytest.mark.parametrize("budget", [Budget(pairs=13), Budget(tokens=256), Budget(tokens=11)])
@@ -34,10 +35,10 @@ def test_every_pair_is_in_one_batch_that_holds_it(budget: Budget) -> None:
     for batch in batches:
         for side in (0, 1):
             longest = max(lengths[i][side] for i in batch.pairs)
-            assert longest <= batch.widths[side] < longest + 4
-        assert budget.holds(len(batch.pairs), batch.widths)
+            assert longest <= batch.shape.widths[side] < longest + 4
+        assert budget.holds(len(batch.pairs), batch.shape.widths)
         if budget.tokens is not None and len(batch.pairs) > 1:
-            assert len(batch.pairs) * max(batch.widths) <= budget.tokens
+            assert len(batch.pairs) * max(batch.shape.widths) <= budget.tokens
     if budget.pairs is not None:
         assert sorted(len(batch.pairs) for batch in batches) == [997 % 13] + [13] * (997 // 13)
 
@@ -51,7 +52,7 @@ def test_there_is_little_padding_and_there_are_few_shapes() -> None:
     assert found.padding < 0.12
     assert found.shapes < found.batches / 2
     batches = plan_pass(lengths, Budget(tokens=1024), "0:0")
-    places = sum(len(batch.pairs) * sum(batch.widths) for batch in batches)
+    places = sum(len(batch.pairs) * sum(batch.shape.widths) for batch in batches)
     assert found.padding == pytest.approx(1 - (found.source_tokens + found.target_tokens) / places)
     assert "7,919 pairs" in str(found)
 
@@ -62,7 +63,68 @@ def test_larger_multiples_make_fewer_shapes_and_more_padding() -> None:
     assert coarse.shapes < fine.shapes
     assert coarse.padding > fine.padding
     batches = plan_pass(lengths, Budget(tokens=512, multiple=16), "1")
-    assert {width % 16 for batch in batches for width in batch.widths} == {0}
+    assert {width % 16 for batch in batches for width in batch.shape.widths} == {0}
+
+
+def test_shapes_typed_out() -> None:
+    """Short and long pairs, and one that needs the largest widths on both sides."""
+    lengths = [(2, 3)] * 8 + [(9, 8)] * 2 + [(9, 12)]
+    budget = Budget(tokens=24, multiple=1).with_shapes(lengths, 3)
+    assert budget.shapes == (Shape(8, (2, 3)), Shape(2, (9, 8)), Shape(2, (9, 12)))
+    batches = plan_pass(lengths, budget, "1")
+    assert sorted((len(batch.pairs), *batch.shape) for batch in batches) == [
+        (1, 2, (9, 12)),
+        (2, 2, (9, 8)),
+        (8, 8, (2, 3)),
+    ]
+    two = Budget(tokens=24, multiple=1).with_shapes(lengths, 2)
+    assert [shape.widths for shape in two.shapes] == [(2, 3), (9, 12)]
+    assert [shape.widths for shape in budget.with_shapes(lengths, 1).shapes] == [(9, 12)]
+    assert Budget(pairs=5, multiple=4).with_shapes(lengths, 1).shapes == (Shape(5, (12, 12)),)
+
+
+@pytest.mark.parametrize("limit", [Budget(pairs=13), Budget(tokens=256), Budget(tokens=11)])
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_few_shapes_hold_every_pair(limit: Budget, count: int) -> None:
+    lengths = lengths_of(997)
+    budget = limit.with_shapes(lengths, count)
+    batches = plan_pass(lengths, budget, "1")
+    assert sorted(i for batch in batches for i in batch.pairs) == list(range(997))
+    assert {batch.shape for batch in batches} <= set(budget.shapes)
+    assert len(budget.shapes) <= count
+    for batch in batches:
+        assert limit.holds(batch.shape.rows, batch.shape.widths)
+        assert 0 < len(batch.pairs) <= batch.shape.rows
+        for side in (0, 1):
+            assert max(lengths[i][side] for i in batch.pairs) <= batch.shape.widths[side]
+    unfilled = [batch for batch in batches if len(batch.pairs) < batch.shape.rows]
+    assert [batch.shape for batch in unfilled] in ([], [budget.shapes[-1]])
+
+
+def test_twelve_shapes_have_little_padding() -> None:
+    lengths = lengths_of(7919)
+    budget = Budget(tokens=1024, multiple=1)
+    padding = [statistics(lengths, budget.with_shapes(lengths, n)).padding for n in (1, 4, 12)]
+    assert padding == sorted(padding, reverse=True)
+    assert padding[-1] < 0.14
+    assert statistics(lengths, budget.with_shapes(lengths, 12)).shapes == 12
+
+
+def test_few_pairs_make_one_batch_without_empty_rows() -> None:
+    lengths = [(6, 4), (5, 4), (7, 2), (3, 4)]
+    budget = Budget(pairs=64, multiple=1).with_shapes(lengths, 12)
+    (batch,) = plan_pass(lengths, budget, "1")
+    assert batch.shape == (4, (7, 4))
+
+
+def test_a_later_pass_may_have_longer_pairs() -> None:
+    budget = Budget(pairs=2).with_shapes([(4, 4)] * 3, 12)
+    batches = plan_pass([(3, 4), (9, 2), (2, 2), (4, 13)], budget, "1")
+    assert sorted(i for batch in batches for i in batch.pairs) == [0, 1, 2, 3]
+    shapes = {tuple(batch.pairs): batch.shape.widths for batch in batches}
+    assert {widths for pairs, widths in shapes.items() if set(pairs) <= {0, 2}} == {(4, 4)}
+    assert any(widths[0] >= 9 for widths in shapes.values())
+    assert any(widths[1] >= 13 for widths in shapes.values())
 
 
 def test_passes_differ_in_their_order_and_not_in_their_shapes() -> None:
@@ -71,7 +133,7 @@ def test_passes_differ_in_their_order_and_not_in_their_shapes() -> None:
     assert plans[0] == plans[1]
     pairs = [[tuple(batch.pairs) for batch in plan] for plan in plans]
     assert len({tuple(order) for order in pairs}) == 3
-    shapes = [Counter((len(batch.pairs), batch.widths) for batch in plan) for plan in plans]
+    shapes = [Counter(batch.shape for batch in plan) for plan in plans]
     assert shapes[0] == shapes[2] == shapes[3]
 
 

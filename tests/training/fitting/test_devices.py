@@ -11,9 +11,9 @@ import pytest
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.training.conftest import TOY, Train
+from training.fitting.batches import Budget
 from training.fitting.devices import strategy_of
 from training.fitting.pipeline import Passes, training_batches
-from training.recipes.config import OptimizationConfig
 from training.recipes.reading import load_config
 
 # Before TensorFlow starts, make the CPU look like two devices.
@@ -77,8 +77,7 @@ def test_one_device_needs_no_strategy() -> None:
 def test_a_batch_that_cannot_be_shared_evenly_gets_rows_that_count_nowhere() -> None:
     tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
     passes = Passes(lambda _: [("a", "b"), ("b", "c"), ("c", "a")], (tokenizer, tokenizer))
-    training = OptimizationConfig(batch_size=3, steps=1, steps_per_epoch=1)
-    batches = training_batches(passes, START_ID, training, copies=2)
+    batches = training_batches(passes, START_ID, Budget(pairs=3), seed=1, copies=2)
     inputs, labels = next(iter(batches.as_numpy_iterator()))
     assert inputs["source"].shape == inputs["target"].shape == labels.shape == (4, 4)
     assert np.count_nonzero(labels == END_ID) == 3

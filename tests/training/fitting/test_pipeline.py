@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.corpora.pairs import CorpusFiles, Pair, places
+from training.fitting.batches import Budget
 from training.fitting.pipeline import (
     Passes,
     encoder,
@@ -20,7 +21,7 @@ from training.fitting.pipeline import (
 from training.fitting.tasks import Dates, task_of
 from training.fitting.text import Tokenizers, checked_pairs
 from training.program import ConfigError
-from training.recipes.config import DatesConfig, OptimizationConfig
+from training.recipes.config import DatesConfig
 
 TEXT = "abcdefghijklmnopqrstuvwxyz 0123456789-"
 
@@ -37,9 +38,9 @@ def pairs_of(number: int) -> list[Pair]:
 
 
 def first_batches(
-    tokenizers: Tokenizers, number: int, training: OptimizationConfig, first: int = 0
+    tokenizers: Tokenizers, number: int, budget: Budget, first: int = 0
 ) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
-    dataset = training_batches(Passes(pairs_of, tokenizers), START_ID, training, first)
+    dataset = training_batches(Passes(pairs_of, tokenizers), START_ID, budget, 1, first)
     return list(dataset.take(number).as_numpy_iterator())
 
 
@@ -54,31 +55,32 @@ def test_a_batch_typed_out(tokenizers: Tokenizers) -> None:
     source, target = tokenizers
     a, b, two = source.encode(["a"])[0][0], source.encode(["b"])[0][0], target.encode(["2"])[0][0]
     inputs, labels = encoder(tokenizers, START_ID)(
-        tf.constant(["a", "bab"]), tf.constant(["22", ""]), tf.constant([5, 4])
+        tf.constant(["a", "bab"]), tf.constant(["22", ""]), tf.constant([3, 5, 4])
     )
-    assert inputs["source"].numpy().tolist() == [[a, END_ID, 0, 0, 0], [b, a, b, END_ID, 0]]
-    assert inputs["target"].numpy().tolist() == [[START_ID, two, two, 0], [START_ID, 0, 0, 0]]
-    assert labels.numpy().tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0]]
+    rows = [[a, END_ID, 0, 0, 0], [b, a, b, END_ID, 0], [0, 0, 0, 0, 0]]
+    assert inputs["source"].numpy().tolist() == rows
+    rows = [[START_ID, two, two, 0], [START_ID, 0, 0, 0], [0, 0, 0, 0]]
+    assert inputs["target"].numpy().tolist() == rows
+    assert labels.numpy().tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_a_text_longer_than_its_batch_is_an_error(tokenizers: Tokenizers) -> None:
     texts = tf.constant(["aaaa"]), tf.constant(["1"])
     with pytest.raises(tf.errors.InvalidArgumentError):
-        encoder(tokenizers, START_ID)(*texts, tf.constant([4, 4]))
+        encoder(tokenizers, START_ID)(*texts, tf.constant([1, 4, 4]))
 
 
 def test_the_decoder_may_start_with_the_end_token(tokenizers: Tokenizers) -> None:
     inputs, labels = encoder(tokenizers, END_ID)(
-        tf.constant(["a"]), tf.constant(["7"]), tf.constant([4, 4])
+        tf.constant(["a"]), tf.constant(["7"]), tf.constant([1, 4, 4])
     )
     assert inputs["target"].numpy()[0, 0] == END_ID
     assert labels.numpy()[0, 0] == inputs["target"].numpy()[0, 1]
 
 
 def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
-    training = OptimizationConfig(batch_size=5, steps=7, steps_per_epoch=7)
     seen = []
-    for inputs, labels in first_batches(tokenizers, 7, training):
+    for inputs, labels in first_batches(tokenizers, 7, Budget(pairs=5)):
         source, target = inputs["source"], inputs["target"]
         assert source.dtype == target.dtype == labels.dtype == np.int32
         assert (source.shape[0], target.shape, labels.shape[0]) == (5, labels.shape, 5)
@@ -97,17 +99,15 @@ def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
 
 
 def test_a_step_reads_the_same_whichever_was_first(tokenizers: Tokenizers) -> None:
-    training = OptimizationConfig(batch_tokens=64, steps=15, steps_per_epoch=5)
-    whole = first_batches(tokenizers, 23, training)
-    resumed = first_batches(tokenizers, 6, training, first=17)
+    whole = first_batches(tokenizers, 23, Budget(tokens=64))
+    resumed = first_batches(tokenizers, 6, Budget(tokens=64), first=17)
     for (inputs, labels), (same_inputs, same_labels) in zip(whole[17:], resumed, strict=True):
         np.testing.assert_array_equal(inputs["source"], same_inputs["source"])
         np.testing.assert_array_equal(labels, same_labels)
 
 
 def test_validation_reads_every_pair_once(tokenizers: Tokenizers) -> None:
-    training = OptimizationConfig(batch_size=8, steps=15, steps_per_epoch=5)
-    batches = validation_batches(pairs_of(3), tokenizers, START_ID, training)
+    batches = validation_batches(pairs_of(3), tokenizers, START_ID, Budget(pairs=8))
     assert batches.cardinality() == 5
     read = [row for inputs, _ in batches.as_numpy_iterator() for row in inputs["source"]]
     texts = tokenizers[0].decode([without_padding(row)[:-1] for row in read])
@@ -121,8 +121,7 @@ def test_a_pass_is_made_once_and_lengths_are_counted_once(tokenizers: Tokenizers
         made.append(number)
         return pairs_of(number)
 
-    training = OptimizationConfig(batch_size=7, steps=1, steps_per_epoch=1)
-    list(training_batches(Passes(fresh, tokenizers), START_ID, training).take(9))
+    list(training_batches(Passes(fresh, tokenizers), START_ID, Budget(pairs=7), 1).take(9))
     assert made[:2] == [0, 1], "five batches in a pass"
     assert len(made) <= 4
     same = pairs_of(0)

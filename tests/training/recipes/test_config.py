@@ -96,7 +96,9 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
         (["model.units=3"], "Unknown key `model.units`. Known: .*encoder_units"),
         (["training.batch_size=many"], "Key `training.batch_size`: .*integer.* Received: 'many'"),
         (["training.learning_rate=fast"], "Key `training.learning_rate`: .*number"),
-        (["training.jit_compile=2"], "Key `training.jit_compile`: .*bool"),
+        (["training.jit_compile=2"], "^Key `training.jit_compile`: .*bool.*, or auto. Received: 2"),
+        (["training.max_shapes=few"], "^Key `training.max_shapes`: .*integer.*, or auto. Received"),
+        (["training.max_shapes=0"], "Key `training`: .*`max_shapes` must be .*positive"),
         (["data.task=speech"], "Key `data.task`: .*'dates'.* Received: 'speech'"),
         (["data.task=pairs"], r"Key `data`: Argument `pairs` must be .*: pairs=\[\]"),
         (
