@@ -11,8 +11,10 @@ import keras_attention as ka
 from benchmarks.own_model import model_of, search_of
 from benchmarks.worker import Run, serve
 from benchmarks.workers.tensorflow_training import set_threads, token_ids, training_step
-from benchmarks.workloads import DECODED_STEPS, Case
+from benchmarks.workloads import DECODED_STEPS, DECODER, Case
 from training.fitting.optimizer import Adam
+
+STEPS = 10_000
 
 
 def prepare(case: Case) -> Run:
@@ -23,9 +25,17 @@ def prepare(case: Case) -> Run:
     if case.task != "train":
         search = search_of(case)
         return lambda: model.generate(source, search, max_length=DECODED_STEPS)
-    compiles = "--jit-compile" in sys.argv
+    compiles = is_advised(case, model) if "--auto" in sys.argv else "--jit-compile" in sys.argv
     model.compile(Adam(1e-3), loss=ka.losses.MaskedCrossEntropy(), jit_compile=compiles)
     return training_step(model, {"source": source, "target": target}, labels)
+
+
+def is_advised(case: Case, model: ka.Seq2Seq) -> bool:
+    """Whether XLA is advised for a long training."""
+    policy = model.dtype_policy.name
+    return ka.advice.advise(
+        units=DECODER, tokens=case.tokens, steps=STEPS, dtype=policy
+    ).jit_compile
 
 
 if __name__ == "__main__":
