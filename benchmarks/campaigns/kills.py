@@ -34,6 +34,7 @@ _SMALL = [
     *(f"model.{name}_units=16" for name in ("encoder", "attention")),
     *("model.embedding_size=16", "model.decoder_units=32", "data.dev_pairs=8"),
     *("data.held_out_pairs=8", "training.batch_size=8"),
+    *("training.dtype=float32", "training.jit_compile=false"),
 ]
 SIZES = {
     "writes": [*_SMALL, "training.steps=4", "training.steps_per_epoch=2"],
