@@ -14,12 +14,10 @@ from keras_attention import backend
 from keras_attention.checks import check_positive
 from keras_attention.types import Tensor
 
-__all__ = ["Advice", "MARGIN", "advise"]
+__all__ = ["Advice", "advise"]
 
-MARGIN = 1.6
-"""How many times as fast products must be for half precision to be worth it: they are only part of
-a training step, and noise must not decide.
-"""
+# How many times as fast products must be: they are only part of a step, and noise must not decide.
+_MARGIN = 1.6
 _POLICIES = ("float32", "mixed_bfloat16")
 _GIVEN = "given"
 _COMPILATION = 8.0  # seconds for each shape of a training step
@@ -64,11 +62,11 @@ def advise(
 ) -> Advice:
     """Advise on the precision and the compiler of a training, from products timed on this device.
 
-    What is timed, in turns and in less than a second, are the products of a recurrent layer over a
+    What is timed, in turns and in about a second, are the products of a recurrent layer over a
     whole batch, `(tokens, units) x (units, 4 units)` and back. Half precision is advised if they
-    take at most `1 / MARGIN` of the time. XLA is advised if its products are about as fast as the
-    backend's own (in bfloat16 on a CPU they are not), and the remaining steps save more than the
-    compilations cost. On JAX, XLA is the only compiler; on PyTorch there is none.
+    are 1.6 times as fast. XLA is advised if its products are about as fast as the backend's own (in
+    bfloat16 on a CPU they are not), and the remaining steps save more than the compilations cost.
+    On JAX, XLA is the only compiler; on PyTorch there is none.
 
     Two calls may advise differently, and with other rounding the same training has other numbers:
     store what was advised if it is to be repeated.
@@ -124,9 +122,9 @@ def _compilers(devices: int) -> tuple[bool, ...]:
 
 def _precision(seconds: Mapping[_Way, float], with_xla: bool) -> tuple[str, str]:
     full, half = (seconds[_Way(policy, with_xla)] for policy in _POLICIES)
-    is_worth_it = half * MARGIN < full
+    is_worth_it = half * _MARGIN < full
     times = f"a product takes {1e3 * full:.2g} ms in float32 and {1e3 * half:.2g} ms in bfloat16"
-    need = f"; that must be {MARGIN:g} times as fast to be worth it"
+    need = f"; that must be {_MARGIN:g} times as fast to be worth it"
     return _POLICIES[is_worth_it], times if is_worth_it else times + need
 
 
@@ -134,7 +132,7 @@ def _compiler(
     seconds: Mapping[_Way, float], policy: str, steps: int, shapes: int
 ) -> tuple[bool, str]:
     own, xla = (seconds[_Way(policy, with_xla)] for with_xla in (False, True))
-    if xla > MARGIN * own:
+    if xla > _MARGIN * own:
         return False, f"XLA's product takes {xla / own:.1f} times as long"
     saved, spent = steps * _SAVED_BY_XLA * own, shapes * _COMPILATION
     times = f"compiling the batch shapes takes about {spent:,.0f} s, and saves about {saved:,.0f} s"
