@@ -245,7 +245,8 @@ def test_the_average_forgets_as_it_is_asked_to(weight_decay: float) -> None:
 def test_weight_decay_is_that_of_adamw_on_matrices_before_and_after_saving(tmp_path: Path) -> None:
     tree = {**load_config("dates").model.__dict__, "source_vocabulary": 7, "target_vocabulary": 7}
     small = {name: 4 for name in tree if name.endswith(("_units", "_size")) and tree[name]}
-    training = OptimizationConfig(weight_decay=0.1, learning_rate=0.01, warmup_steps=0)
+    rate = {"weight_decay": 0.1, "learning_rate": 0.01, "warmup_steps": 0}
+    training = OptimizationConfig(**rate, dtype="float32", jit_compile=False)
     model_config = ka.Seq2SeqConfig(**{**tree, **small, "normalize": True})
     model = compiled_model(TrainConfig("x", model=model_config, training=training))
     randomize(model, seed=3)
