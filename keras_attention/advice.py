@@ -23,7 +23,7 @@ _GIVEN = "given"
 _COMPILATION = 8.0  # seconds for each shape of a training step
 _SAVED_BY_XLA = 6.0  # of each step, in products of this size
 _ENOUGH, _MOST_LINKS = 0.005, 16  # seconds of a chain that can be timed, and its length
-_TURNS, _LIMIT = 5, 0.4  # of the timing; its seconds, unless one turn takes longer
+_FEWEST, _TURNS, _LIMIT = 3, 9, 0.5  # turns of the timing, and its seconds beyond the fewest
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _product_seconds(ways: list[_Way], units: int, tokens: int) -> dict[_Way, fl
     times: dict[_Way, list[float]] = {way: [] for way in ways}
     end = time.perf_counter() + _LIMIT
     for turn in range(_TURNS):
-        if turn and time.perf_counter() > end:
+        if turn >= _FEWEST and time.perf_counter() > end:
             break
         for way, chain in chains.items():
             times[way].append(_seconds(chain))
