@@ -87,7 +87,7 @@ def checked_step(
                 "Argument `step` must return log-probabilities (N, V), a row for each of the N "
                 f"tokens. Received: {tuple(log_probs.shape)} for {tokens.shape[0]} tokens"
             )
-        if end_id is not None:
+        if end_id is not None and log_probs.shape[-1] is not None:
             _check_end_is_token(end_id, log_probs.shape[-1])
         found = keras.tree.flatten(after)
         if [x is None for x in found] != [x is None for x in leaves]:

@@ -43,6 +43,10 @@ def test_quantized_parts_are_saved_and_loaded(name: str, mode: str, tmp_path: Pa
     model, arrays = entry.model(), entry.arrays(3, source=5, target=4)
     randomize(model, seed=17)
     expected = outputs(model, arrays)
+    if IS_OLD and "tied" in name:
+        with pytest.warns(UserWarning, match="Tied embeddings are quantized by .* does not have"):
+            model.quantize(mode)
+        return
     model.quantize(mode)
     found = outputs(model, arrays)
     for one, other in zip(found, expected, strict=True):
