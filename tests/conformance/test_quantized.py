@@ -95,7 +95,9 @@ def test_a_search_uses_quantized_weights(mode: str, tmp_path: Path) -> None:
     expected = np.take_along_axis(
         logits - np.log(np.sum(np.exp(logits), -1, keepdims=True)), TARGET[..., None], -1
     )[..., 0]
-    np.testing.assert_allclose(after[1], np.where(TARGET > 0, expected, 0.0), atol=1e-4)
+    # What is fused rounds other sums to float8: without compilation, all agree within 1e-6.
+    atol = 0.05 if mode == "float8" else 1e-4
+    np.testing.assert_allclose(after[1], np.where(TARGET > 0, expected, 0.0), atol=atol)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(log_probs(loaded), after[1])
