@@ -101,8 +101,8 @@ class Budget:
             return [*chosen, int((pairs @ np.maximum(now - positions, 0.0)).argmax())]
 
         chosen = [len(choices) - 1]
-        while len(chosen) < count and needed(with_the_best(chosen)) < needed(chosen):
-            chosen = with_the_best(chosen)
+        while len(chosen) < count and needed(more := with_the_best(chosen)) < needed(chosen):
+            chosen = more
         is_better = True
         while is_better:
             is_better = False
