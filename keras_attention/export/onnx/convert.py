@@ -12,6 +12,7 @@ from keras_attention.export.formats import OPSET
 from keras_attention.export.naming import named
 from keras_attention.export.onnx.canonical import to_canonical_form
 from keras_attention.export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
+from keras_attention.export.onnx.rewrites import rewrite
 from keras_attention.export.tracing import without_cudnn
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
 
 
 def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelProto:
-    """Convert a `tf.function` to an ONNX model whose loops carry no constants.
+    """Convert a `tf.function` to an ONNX model whose loops carry no constants and have few nodes.
 
     Args:
         function: A function of the tensors in `specs` that returns a dictionary of tensors with the
@@ -81,6 +82,7 @@ def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelPro
     graph = converted.graph
     graph.name = name
     loop_constants_to_outer_scope(graph)
+    rewrite(graph)
     to_canonical_form(graph)
     return converted
 

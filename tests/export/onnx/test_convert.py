@@ -11,7 +11,7 @@ import pytest
 
 import keras_attention as ka
 from export.assets.reference import padded
-from keras_attention.export.onnx.convert import convert
+from keras_attention.export.onnx.convert import convert, convert_function
 from keras_attention.export.onnx.passes import op_types
 from keras_attention.text.runs import RunDirectory
 from tests.export.toy import each_architecture, sources, toy_model
@@ -133,6 +133,34 @@ def test_other_architectures(changes: dict) -> None:
     source = sources([7, 1, 5], VOCABULARY, seed=6)
     found = run(convert(model, BEAM, T), source)
     assert_equals_keras(found, model, source, BEAM)
+
+
+def test_a_selection_or_a_lookup_is_one_operation() -> None:
+    import tensorflow as tf
+
+    table = np.arange(15, dtype="float32").reshape(5, 3)
+
+    @tf.function(autograph=False)
+    def function(x: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = {
+            "selected": keras.ops.where(x > 2.0, 2.0 - x, x),
+            "columns": keras.ops.take(x, index, axis=1),
+            "rows": keras.ops.take(table, index, axis=0),
+            "other": tf.gather(x, tf.where(index < 0, index + 3, index)),  # x has 7 rows, not 3
+        }
+        return {name: tf.identity(value, name) for name, value in outputs.items()}
+
+    x = np.repeat(np.array([[1, np.inf, -np.inf, 5]], "float32"), 7, axis=0)
+    x += np.arange(7, dtype="float32")[:, None]
+    index = np.array([-1, 0, 2], "int32")
+    specs = [tf.TensorSpec((None, None), "float32"), tf.TensorSpec((None,), "int32")]
+    converted = convert_function(function, specs, "parts")
+    kinds = [node.op_type for node in converted.graph.node]
+    assert (kinds.count("Where"), kinds.count("Gather"), kinds.count("Shape")) == (2, 3, 0)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    given = dict(zip([value.name for value in session.get_inputs()], (x, index), strict=True))
+    for name, expected in function(x, index).items():
+        np.testing.assert_array_equal(session.run([name], given)[0], expected)
 
 
 @pytest.mark.thorough
