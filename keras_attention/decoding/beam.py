@@ -199,8 +199,9 @@ def beam_search(
     def one_step(loop: BeamLoop) -> BeamLoop:
         log_probs, weights, state = step(loop.tokens, loop.state)
         log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
-        return extend(loop, log_probs, weights, state, ranking, choose)
+        return extend(loop, log_probs, weights, state, ranking, choose, rows)
 
+    rows = ops.shape(start_tokens)[0]
     start = first_beams(state, start_tokens, width, groups, max_length, attention_length)
     found = hypotheses(until_all_ended(one_step, start, max_length), ranking)
     return found if groups == 1 else best_first(found)

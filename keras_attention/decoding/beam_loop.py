@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_attention.decoding.extensions import Beams, Extensions
+from keras_attention.decoding.extensions import HAD_ENDED, Beams, Extensions
 from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
     Hypotheses,
@@ -33,7 +33,7 @@ class BeamLoop(NamedTuple):
         log_prob: (B, K) float32; -inf where there is no hypothesis.
         lengths: (B, K) int32, including the end token.
         ids: (B * K, T) int32.
-        attention: A tuple of the buffer (B * K, T, S); empty without attention.
+        attention: A tuple of the buffer (B * K, S, T); empty without attention.
     """
 
     time: Tensor
@@ -78,6 +78,7 @@ def extend(
     state: Nest,
     ranking: Ranking,
     choose: Callable[[Beams, Tensor], Extensions],
+    rows: int | Tensor,
 ) -> BeamLoop:
     """Add one token; each new hypothesis inherits everything else from its parent.
 
@@ -88,24 +89,21 @@ def extend(
         state: The model's state after the step.
         ranking: Scores the hypotheses.
         choose: Selects the extensions to keep.
+        rows: B, known before the loop, so that what follows from it is, too.
     """
-    rows, width = ops.shape(loop.ended)
-    flat = rows * width
+    width = ops.shape(loop.ended)[1]
     lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
     coverage = _coverage(loop, weights, ranking)
-    chosen = choose(Beams(loop.log_prob, loop.ended, lengths, coverage), log_probs)
+    chosen = choose(Beams(rows, loop.log_prob, loop.ended, lengths, coverage), log_probs)
     first = ops.expand_dims(ops.arange(rows), 1) * width
-    parents = ops.reshape(first + chosen.parents, (flat,))
+    parents = ops.reshape(first + chosen.parents, (-1,))
 
     def from_parents(x: Tensor) -> Tensor:
         return ops.take(x, parents, axis=0)
 
-    def beams_from_parents(x: Tensor) -> Tensor:
-        return ops.reshape(from_parents(ops.reshape(x, (flat,))), (rows, width))
-
-    ended = beams_from_parents(loop.ended)
-    live = ops.reshape(ops.logical_not(ended), (flat,))
-    tokens = ops.where(live, ops.reshape(chosen.tokens, (flat,)), 0)
+    had_ended = ops.equal(chosen.tokens, HAD_ENDED)
+    live = ops.reshape(ops.logical_not(had_ended), (-1,))
+    tokens = ops.where(live, ops.reshape(chosen.tokens, (-1,)), 0)
     state, (ids, attention) = keras.tree.map_structure(
         from_parents, (state, (loop.ids, loop.attention))
     )
@@ -114,9 +112,9 @@ def extend(
         time=loop.time + 1,
         tokens=tokens,
         state=state,
-        ended=ops.logical_or(ended, is_end(chosen.tokens, ranking.end_id)),
+        ended=ops.logical_or(had_ended, is_end(chosen.tokens, ranking.end_id)),
         log_prob=chosen.log_prob,
-        lengths=beams_from_parents(lengths),
+        lengths=ops.reshape(from_parents(ops.reshape(lengths, (-1,))), (-1, width)),
         ids=write(ids, loop.time, tokens),
         attention=record(attention, loop.time, weights, live),
     )
@@ -128,13 +126,13 @@ def hypotheses(end: BeamLoop, ranking: Ranking) -> Hypotheses:
     just_ended = ops.logical_and(end.ended, ops.equal(end.lengths, end.time))
     scores = ranking.score(end.log_prob, end.lengths, just_ended)
     if ranking.coverage_penalty:
-        read = ops.sum(end.attention[0], axis=1)
+        read = ops.sum(end.attention[0], axis=-1)
         scores = scores + ops.reshape(ranking.coverage(read), (rows, width))
 
     def of_rows(x: Tensor) -> Tensor:
         return ops.reshape(x, (rows, width, *ops.shape(x)[1:]))
 
-    attention = of_rows(end.attention[0]) if end.attention else None
+    attention = of_rows(ops.swapaxes(end.attention[0], 1, 2)) if end.attention else None
     return without_dead(Hypotheses(of_rows(end.ids), end.lengths, scores, attention))
 
 
@@ -144,5 +142,5 @@ def _coverage(loop: BeamLoop, weights: Tensor | None, ranking: Ranking) -> Tenso
         return None
     live = ops.logical_not(ops.reshape(loop.ended, (-1, 1)))
     now = ops.where(live, ops.cast(weights, "float32"), 0.0)
-    read = ops.sum(loop.attention[0], axis=1) + now
+    read = ops.sum(loop.attention[0], axis=-1) + now
     return ops.reshape(ranking.coverage(read), ops.shape(loop.ended))

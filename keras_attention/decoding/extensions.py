@@ -10,17 +10,22 @@ from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import is_end, repeat_rows
 from keras_attention.types import Tensor
 
+HAD_ENDED = -1
+"""The token of an extension that adds nothing, because the hypothesis had already ended."""
+
 
 class Beams(NamedTuple):
     """Hypotheses to extend.
 
     Attributes:
+        rows: B.
         log_prob: (B, K) float32.
         ended: (B, K) boolean.
         lengths: (B, K) int32, including the next token unless the hypothesis has ended.
         coverage: (B, K) float32, likewise, added to scores; None for no coverage penalty.
     """
 
+    rows: int | Tensor
     log_prob: Tensor
     ended: Tensor
     lengths: Tensor
@@ -32,7 +37,7 @@ class Extensions(NamedTuple):
 
     Attributes:
         parents: (B, K) int32, index of the hypothesis that was extended.
-        tokens: (B, K) int32, the new token; -1 if the hypothesis had already ended.
+        tokens: (B, K) int32, the new token, or `HAD_ENDED`.
         log_prob: (B, K) float32.
     """
 
@@ -55,14 +60,14 @@ def best_of_groups(
     """
     if groups == 1:
         return best_extensions(beams, log_probs, ranking)
-    rows, width = ops.shape(beams.ended)
+    rows, width = beams.rows, ops.shape(beams.ended)[1]
     size, vocabulary = width // groups, log_probs.shape[-1]
     log_probs = ops.reshape(log_probs, (rows, width, vocabulary))
     taken = ops.zeros((rows, vocabulary), dtype="float32")
     found = []
     for first in range(0, width, size):
         part = slice(first, first + size)
-        group = Beams(*(None if x is None else x[:, part] for x in beams))
+        group = Beams(rows, *(None if x is None else x[:, part] for x in beams[1:]))
         of_group = ops.reshape(log_probs[:, part], (rows * size, vocabulary))
         best = best_extensions(group, of_group, ranking, diversity * taken)
         taken += _counts(best, vocabulary)
@@ -88,45 +93,44 @@ def best_extensions(
     if beams.coverage is not None:
         ranked = ranked + ops.expand_dims(beams.coverage, 2)
     if cost is not None:
-        rows, vocabulary = ops.shape(beams.ended)[0], log_probs.shape[-1]
-        places = ops.reshape(ops.arange(rows), (rows, 1, 1)) * vocabulary + tokens
+        vocabulary = log_probs.shape[-1]
+        places = ops.reshape(ops.arange(beams.rows), (-1, 1, 1)) * vocabulary + tokens
         paid = ops.take(ops.reshape(cost, (-1,)), ops.maximum(places, 0), axis=0)
         extended = extended + ops.where(ended, 0.0, paid)
-    return _best(ranked, extended, tokens)
+    return _best(beams.rows, ranked, extended, tokens)
 
 
 def _candidates(beams: Beams, log_probs: Tensor, cost: Tensor | None) -> tuple[Tensor, Tensor]:
     """The best extensions of each hypothesis: at most K of them can be among the K best overall.
 
-    A finished hypothesis has one extension, the token -1 at no cost.
+    A finished hypothesis has one extension, the token `HAD_ENDED` at no cost.
 
     Returns:
         Log-probabilities of the extended hypotheses, `cost` subtracted, and their tokens, both
         (B, K, C) with C = min(K, V).
     """
-    rows, width = ops.shape(beams.ended)
-    vocabulary = log_probs.shape[-1]
+    width, vocabulary = ops.shape(beams.ended)[1], log_probs.shape[-1]
     count = ops.minimum(width, vocabulary) if ops.is_tensor(width) else min(width, vocabulary)
     if cost is not None:
         log_probs = log_probs - repeat_rows(cost, width)
     best, tokens = ops.top_k(log_probs, count)
-    best, tokens = (ops.reshape(x, (rows, width, count)) for x in (best, tokens))
+    best, tokens = (ops.reshape(x, (-1, width, count)) for x in (best, tokens))
     as_it_is = ops.where(ops.equal(ops.arange(count), 0), 0.0, -float("inf"))
     ended = ops.expand_dims(beams.ended, 2)
     extended = ops.expand_dims(beams.log_prob, 2) + ops.where(ended, as_it_is, best)
-    return extended, ops.where(ended, -1, ops.cast(tokens, "int32"))
+    return extended, ops.where(ended, HAD_ENDED, ops.cast(tokens, "int32"))
 
 
-def _best(ranked: Tensor, log_prob: Tensor, tokens: Tensor) -> Extensions:
+def _best(rows: int | Tensor, ranked: Tensor, log_prob: Tensor, tokens: Tensor) -> Extensions:
     """The K best of candidates (B, K, C)."""
-    rows, width, count = ops.shape(ranked)
+    _, width, count = ops.shape(ranked)
     size = width * count
-    _, chosen = ops.top_k(ops.reshape(ranked, (rows, size)), width)
+    _, chosen = ops.top_k(ops.reshape(ranked, (-1, size)), width)
     chosen = ops.cast(chosen, "int32")
-    flat = ops.reshape(ops.expand_dims(ops.arange(rows), 1) * size + chosen, (rows * width,))
+    flat = ops.expand_dims(ops.arange(rows), 1) * size + chosen
 
     def of_chosen(x: Tensor) -> Tensor:
-        return ops.reshape(ops.take(ops.reshape(x, (rows * size,)), flat), (rows, width))
+        return ops.take(ops.reshape(x, (-1,)), flat, axis=0)
 
     return Extensions(chosen // count, of_chosen(tokens), of_chosen(log_prob))
 

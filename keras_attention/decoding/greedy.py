@@ -118,7 +118,7 @@ def greedy_search(
 
     def likeliest(log_probs: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         best, chosen = ops.top_k(log_probs, 1)
-        return ops.cast(chosen[:, 0], "int32"), best[:, 0]
+        return ops.cast(ops.squeeze(chosen, 1), "int32"), ops.squeeze(best, 1)
 
     return follow(
         step,

@@ -60,6 +60,7 @@ class SearchMargin:
         step, state = checked_step(step, state)
         ranking = Ranking(self.length_penalty, 0.0, None, end_id, imitate_tfa_lengths=False)
         is_kept = ops.arange(self.width) < self.kept
+        rows = ops.shape(start_tokens)[0]
 
         def go_on(loop: BeamLoop, _: Tensor) -> Tensor:
             return ops.logical_not(ops.all(loop.ended[:, : self.kept]))
@@ -67,7 +68,7 @@ class SearchMargin:
         def body(loop: BeamLoop, margin: Tensor) -> tuple[BeamLoop, Tensor]:
             log_probs, _, state = step(loop.tokens, loop.state)
             lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
-            beams = Beams(loop.log_prob, loop.ended, lengths, None)
+            beams = Beams(rows, loop.log_prob, loop.ended, lengths, None)
             best = best_extensions(beams, log_probs, ranking)
             scores = ranking.score(
                 best.log_prob,
@@ -75,11 +76,11 @@ class SearchMargin:
                 is_end(best.tokens, end_id),
             )
             alive = best._replace(log_prob=ops.where(is_kept, best.log_prob, -float("inf")))
-            after = extend(loop, log_probs, None, state, ranking, lambda *_: alive)
+            after = extend(loop, log_probs, None, state, ranking, lambda *_: alive, rows)
             return after, ops.minimum(margin, _gaps(scores)[:, -1])
 
         start = first_beams(state, start_tokens, self.width, 1, max_length, None)
-        none = ops.full((ops.shape(start_tokens)[0],), float("inf"), dtype="float32")
+        none = ops.full((rows,), float("inf"), dtype="float32")
         end, margin = ops.while_loop(go_on, body, (start, none), maximum_iterations=max_length)
         scores = ranking.score(end.log_prob, end.lengths, end.ended)
         return ops.minimum(margin, ops.min(_gaps(scores), axis=1))

@@ -92,11 +92,14 @@ def follow(
         )
 
     end = until_all_ended(one_step, start, max_length)
+    attention = None
+    if end.attention:
+        attention = ops.expand_dims(ops.swapaxes(end.attention[0], 1, 2), 1)
     return without_dead(
         Hypotheses(
             ids=ops.expand_dims(end.ids, 1),
             lengths=ops.expand_dims(end.lengths, 1),
             scores=ops.expand_dims(end.log_prob, 1),
-            attention=ops.expand_dims(end.attention[0], 1) if end.attention else None,
+            attention=attention,
         )
     )
