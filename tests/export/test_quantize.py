@@ -19,7 +19,9 @@ from export.verify.__main__ import main as verify
 from export.verify.compare import Comparison
 from export.verify.report import problems
 from export.verify.verification import Row
+from keras_attention.export.formats import OPSET
 from keras_attention.export.onnx.passes import op_types
+from keras_attention.export.onnx.quantize import int8_onnx
 from keras_attention.export.quantize import copy_with_int8_embeddings, with_shared_buffers
 from keras_attention.export.serving import ServingModule
 from keras_attention.export.tflite import export_tflite
@@ -165,6 +167,32 @@ def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
         kinds = {x.data_type for x in large(onnx.load(files[0]))}
         assert kinds == {STORED[precision]}
     assert_coarser(found, sizes)
+
+
+def test_each_column_of_a_matrix_has_a_scale_but_its_product_only_one() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, (3, 19)).astype("float32")
+    matrix = (rng.uniform(-1, 1, (19, 5)) * [1.0, 1e-3, 30.0, 1e-5, 0.0]).astype("float32")
+    shapes = {"x": [None, 19], "y": [None, 5]}
+    given, result = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    )
+    product = onnx.helper.make_node("MatMul", ["x", "matrix"], ["y"])
+    stored = onnx.numpy_helper.from_array(matrix, "matrix")
+    graph = onnx.helper.make_graph([product], "product", [given], [result], [stored])
+    version = onnx.helper.make_opsetid("", OPSET)
+    made = int8_onnx(onnx.helper.make_model(graph, opset_imports=[version], ir_version=8))
+    sizes = {tensor.name: list(tensor.dims) for tensor in made.graph.initializer}
+    factors = [
+        sizes[y] for n in made.graph.node if n.op_type == "Mul" for y in n.input if y in sizes
+    ]
+    assert factors == [[], [5]]
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    (found,) = session.run(["y"], {"x": x})
+    errors = np.abs(found - x @ matrix).max(axis=0)
+    assert (errors <= 0.1 * np.abs(matrix).max(axis=0)).all()
+    assert (errors[:-1] > 0).all()
 
 
 def large(model: onnx.ModelProto) -> list[onnx.TensorProto]:

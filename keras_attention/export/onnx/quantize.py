@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.onnx.canonical import to_canonical_form
 from keras_attention.export.onnx.passes import matrices_into_loops
+from keras_attention.export.onnx.scopes import Scope, scopes
 
 _LARGE = 16
 """The minimum number of rows of a matrix to quantize."""
@@ -116,6 +117,41 @@ def int8_onnx(model: ModelProto) -> ModelProto:
         )
         quantized = onnx.load(file)
     del quantized.metadata_props[:]
+    scale_by_matrix_first(quantized.graph)
     # The quantizer sorts nodes without regard to the outer values that the body of the loop reads.
     to_canonical_form(quantized.graph)
     return _stored_as(quantized, _in_8_bits)
+
+
+def scale_by_matrix_first(graph: GraphProto) -> None:
+    """Multiply 8-bit products by the median of the columns' scales, then by their ratios to it.
+
+    ONNX Runtime multiplies by one scale while it computes a product. It would combine the scales of
+    columns with that of the other factor first, which takes ten times as long as a product by a
+    vector. (A scale of 1, which the quantizer gives to a column of zeros, it would remove, and not
+    recognize the rest.) The zero points of columns are left out: the quantizer chose zeros.
+
+    Args:
+        graph: The quantized graph, whose nodes need not be in order; modified in place.
+    """
+    for scope in scopes(graph):
+        for node in list(scope.graph.node):
+            if node.op_type == "Mul":
+                _scale_by_matrix_first(node, scope)
+
+
+def _scale_by_matrix_first(node: NodeProto, scope: Scope) -> None:
+    cast, scales = scope.made_by("Cast", node.input[0]), scope.made_by("Mul", node.input[1])
+    product = None if cast is None else scope.made_by("MatMulInteger", cast.input[0])
+    by_column = None if scales is None else scope.array(scales.input[1])
+    if product is None or scales is None or by_column is None or by_column.size == 1:
+        return
+    del product.input[3:]
+    names = [f"{node.output[0]}/{part}" for part in ("median", "ratios", "scale", "scaled")]
+    median, ratios, scale, scaled = names
+    middle = np.median(by_column).astype("float32")
+    stored = {median: middle, ratios: by_column / middle}
+    scope.graph.initializer.extend(numpy_helper.from_array(x, name) for name, x in stored.items())
+    scope.graph.node.add().CopyFrom(helper.make_node("Mul", [scales.input[0], median], [scale]))
+    scope.graph.node.add().CopyFrom(helper.make_node("Mul", [node.input[0], scale], [scaled]))
+    node.input[:] = [scaled, ratios]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto
 
-from keras_attention.export.onnx.passes import subgraphs
+from keras_attention.export.onnx.scopes import Scope, scopes
 
 _SELECTED = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT32, TensorProto.INT64)
 """The types of which every runtime has `Where`."""
@@ -22,7 +21,7 @@ def rewrite(graph: GraphProto) -> None:
     Args:
         graph: The outermost graph; modified in place.
     """
-    for scope in _scopes(graph):
+    for scope in scopes(graph):
         for node in scope.graph.node:
             if node.op_type == "Add":
                 _select_by_where(node, scope)
@@ -31,44 +30,7 @@ def rewrite(graph: GraphProto) -> None:
                 _count_from_the_end(node, scope)
 
 
-class _Scope(NamedTuple):
-    """A graph, and what its nodes can read.
-
-    Attributes:
-        graph: The graph.
-        makers: The node that makes each value, here or in an outer graph.
-        stored: The stored tensors, here and in outer graphs.
-    """
-
-    graph: GraphProto
-    makers: Mapping[str, NodeProto]
-    stored: Mapping[str, TensorProto]
-
-    def made_by(self, op_type: str, name: str) -> NodeProto | None:
-        """The node that makes a value, if it is of this type."""
-        node = self.makers.get(name)
-        return node if node is not None and node.op_type == op_type else None
-
-    def number(self, name: str) -> float | None:
-        """The only element of a stored tensor."""
-        array = numpy_helper.to_array(self.stored[name]) if name in self.stored else None
-        return array.item() if array is not None and array.size == 1 else None
-
-
-def _scopes(graph: GraphProto, outer: _Scope | None = None) -> Iterator[_Scope]:
-    """The scopes of a graph and its subgraphs, outer ones first."""
-    makers = {name: node for node in graph.node for name in node.output}
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    if outer is not None:
-        makers, stored = {**outer.makers, **makers}, {**outer.stored, **stored}
-    scope = _Scope(graph, makers, stored)
-    yield scope
-    for node in graph.node:
-        for body in subgraphs(node):
-            yield from _scopes(body, scope)
-
-
-def _select_by_where(node: NodeProto, scope: _Scope) -> None:
+def _select_by_where(node: NodeProto, scope: Scope) -> None:
     """Replace `c x + (not c) y` by `Where(c, x, y)`; tf2onnx writes most selections as six nodes.
 
     It also gives an infinite or undefined x no part in what is selected from y.
@@ -84,7 +46,7 @@ def _select_by_where(node: NodeProto, scope: _Scope) -> None:
                 return
 
 
-def _factors(name: str, scope: _Scope) -> Iterator[tuple[str, str]]:
+def _factors(name: str, scope: Scope) -> Iterator[tuple[str, str]]:
     """Yield each factor of a product that is cast, before the cast, with the other factor."""
     product = scope.made_by("Mul", name)
     if product is None:
@@ -95,7 +57,7 @@ def _factors(name: str, scope: _Scope) -> Iterator[tuple[str, str]]:
             yield cast.input[0], other
 
 
-def _count_from_the_end(node: NodeProto, scope: _Scope) -> None:
+def _count_from_the_end(node: NodeProto, scope: Scope) -> None:
     """Replace `Gather(x, Where(i < 0, i + size, i))` by `Gather(x, i)`.
 
     Keras counts negative indices from the end, because TensorFlow refuses them; ONNX does not.
@@ -116,7 +78,7 @@ def _count_from_the_end(node: NodeProto, scope: _Scope) -> None:
         node.input[1] = index
 
 
-def _is_size(name: str, x: str, axis: int, scope: _Scope) -> bool:
+def _is_size(name: str, x: str, axis: int, scope: Scope) -> bool:
     """Whether a value is the size of x along an axis, stored or read from its shape."""
     if x in scope.stored:
         return scope.number(name) == scope.stored[x].dims[axis]
