@@ -15,14 +15,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, cast
 
-from benchmarks.environments import AUTO, COMPILED, OURS, PEERS, PRODUCTS
+from benchmarks.environments import AUTO, COMPILED, OURS, PEERS, PRODUCTS, Peer
 from benchmarks.machine import description, is_idle
 from benchmarks.workloads import Case
 
@@ -49,45 +49,51 @@ class Timing(NamedTuple):
         runs: The seconds of every run.
         peak: The peak memory in MB above that after the imports.
         versions: The names and versions of the packages measured.
+        load: The seconds from the end of the imports until the side is ready to run.
     """
 
     turns: list[float]
     runs: list[float]
     peak: float
     versions: str
+    load: float
+
+
+def command(peer: Peer, case: Case, *arguments: str) -> list[str]:
+    """Return the command that runs a worker on a case."""
+    module = f"benchmarks.workers.{peer.module}"
+    given = json.dumps(dataclasses.asdict(case))
+    return [str(peer.interpreter), "-m", module, given, *peer.options, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment variables of a worker."""
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path.cwd())}
 
 
 class Side:
     """A worker process that is ready to run.
 
     Args:
-        name: The name of the side.
+        peer: The side.
         case: The case to run.
 
     Raises:
         RuntimeError: If the side does not support the case.
     """
 
-    def __init__(self, name: str, case: Case) -> None:
-        peer = PEERS[name]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path.cwd())}
-        module = f"benchmarks.workers.{peer.module}"
+    def __init__(self, peer: Peer, case: Case) -> None:
         self.errors = TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         self.process = subprocess.Popen(
-            [
-                str(peer.interpreter),
-                "-m",
-                module,
-                json.dumps(dataclasses.asdict(case)),
-                *peer.options,
-            ],
+            command(peer, case),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env=environment,
+            env=environment(),
         )
-        self.versions = self._answer()["versions"]
+        ready = self._answer()
+        self.versions, self.load = ready["versions"], ready["load"]
 
     def run(self, count: int) -> dict[str, Any]:
         """Run `count` times, and return the seconds of each run and the peak memory."""
@@ -112,16 +118,26 @@ class Side:
         self.errors.close()
 
 
-def measure(case: Case, names: Sequence[str], turns: int) -> dict[str, Timing]:
-    """Run a case on all sides in turns; a side that does not support it is reported and skipped."""
+def measure(
+    case: Case, peers: Mapping[str, Peer], turns: int, seconds: float = _TURN, least: int = 3
+) -> dict[str, Timing]:
+    """Run a case on all sides in turns; a side that does not support it is reported and skipped.
+
+    Args:
+        case: The case.
+        peers: The sides by their names.
+        turns: The number of turns of each side.
+        seconds: The length of a turn.
+        least: The least number of runs in a turn.
+    """
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
-        for name in names:
+        for name, peer in peers.items():
             try:
-                sides[name] = stack.enter_context(Side(name, case))
+                sides[name] = stack.enter_context(Side(peer, case))
             except RuntimeError as error:
                 print(f"{case.name}: without {name}: {error}", file=sys.stderr)
-        counts = {name: max(3, int(_TURN / _seconds(side))) for name, side in sides.items()}
+        counts = {name: max(least, int(seconds / _seconds(side))) for name, side in sides.items()}
         answers: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
         for _ in range(turns):
             for name, side in sides.items():
@@ -132,6 +148,7 @@ def measure(case: Case, names: Sequence[str], turns: int) -> dict[str, Timing]:
                 [seconds for answer in answers[name] for seconds in answer["seconds"]],
                 answers[name][-1]["peak"],
                 side.versions,
+                side.load,
             )
             for name, side in sides.items()
         }
@@ -198,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case = dataclasses.replace(case, threads=options.threads)
         is_training = case.task == "train"
         sides = [x for x in options.sides if is_training or x not in (PRODUCTS, COMPILED, AUTO)]
-        timings = measure(case, sides, options.turns)
+        timings = measure(case, {name: PEERS[name] for name in sides}, options.turns)
         versions |= {name: timing.versions for name, timing in timings.items()}
         rows = lines(case, timings)
         print("\n".join(rows), flush=True)

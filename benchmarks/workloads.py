@@ -10,10 +10,13 @@ from typing import Literal, NamedTuple
 
 VOCABULARY, EMBEDDING, ENCODER, DECODER = 8000, 256, 256, 512  # ENCODER: per direction
 DECODED_STEPS, BEAM = 30, 5
+LAYERS, HEADS, WIDTH, FEED_FORWARD = 3, 4, 256, 1024  # of a Transformer's encoder and decoder
 START, END = 1, 2
+READ = 512 * 2**20  # bytes, to measure how fast the machine reads memory
 
 Model = Literal["W1", "W2"]
 Task = Literal["train", "greedy", "beam"]
+SEARCHES: tuple[Task, ...] = ("greedy", "beam")
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
@@ -30,12 +33,13 @@ class Case:
 
     Args:
         model: `"W1"` or `"W2"`.
-        task: `"train"`, or a search of exactly 30 steps: `"greedy"` or `"beam"`.
+        task: `"train"`, or a search: `"greedy"` or `"beam"`.
         length: The number of tokens per source, and per target in training.
         batch: The number of sentences.
         precision: `"float32"`, or `"bfloat16"` for matrix products in bfloat16.
         vocabulary: The number of tokens on each side.
         threads: The number of threads; 0 for all.
+        steps: The number of target tokens per source that a search writes, neither fewer nor more.
     """
 
     model: Model
@@ -45,6 +49,7 @@ class Case:
     precision: Precision = "float32"
     vocabulary: int = VOCABULARY
     threads: int = 0
+    steps: int = DECODED_STEPS
 
     @property
     def name(self) -> str:
@@ -60,7 +65,7 @@ class Case:
     @property
     def tokens(self) -> int:
         """The number of target tokens per run."""
-        return self.batch * (self.length if self.task == "train" else DECODED_STEPS)
+        return self.batch * (self.length if self.task == "train" else self.steps)
 
 
 class Product(NamedTuple):

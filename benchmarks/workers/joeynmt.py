@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.worker import Run, serve
 from benchmarks.workers.torch_training import set_up, training_step
-from benchmarks.workloads import BEAM, DECODED_STEPS, DECODER, EMBEDDING, ENCODER, Case
+from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, Case
 
 _SPECIALS = {"unk": 0, "pad": 1, "bos": 2, "eos": 3}
 _LENGTH_PENALTY = 1.0
@@ -73,7 +73,7 @@ def prepare(case: Case) -> Run:
         encoded, hidden, *_ = model(
             return_type="encode", src=source, src_length=lengths, src_mask=mask
         )
-        options = {"min_output_length": DECODED_STEPS, "max_output_length": DECODED_STEPS}
+        options = {"min_output_length": case.steps, "max_output_length": case.steps}
         given = {"encoder_output": encoded, "encoder_hidden": hidden, "src_mask": mask}
         if case.task == "greedy":
             return greedy(model=model, **given, **options)

@@ -11,7 +11,7 @@ import keras_attention as ka
 from benchmarks.own_model import model_of, search_of
 from benchmarks.worker import Run, serve
 from benchmarks.workers.tensorflow_training import set_threads, token_ids, training_step
-from benchmarks.workloads import DECODED_STEPS, DECODER, Case
+from benchmarks.workloads import DECODER, Case
 from training.fitting.optimizer import Adam
 
 STEPS = 10_000
@@ -24,7 +24,7 @@ def prepare(case: Case) -> Run:
     source, target, labels = token_ids(case)
     if case.task != "train":
         search = search_of(case)
-        return lambda: model.generate(source, search, max_length=DECODED_STEPS)
+        return lambda: model.generate(source, search, max_length=case.steps)
     compiles = is_advised(case, model) if "--auto" in sys.argv else "--jit-compile" in sys.argv
     model.compile(Adam(1e-3), loss=ka.losses.MaskedCrossEntropy(), jit_compile=compiles)
     return training_step(model, {"source": source, "target": target}, labels)

@@ -10,7 +10,7 @@ import tensorflow_addons as tfa
 
 from benchmarks.worker import Run, serve
 from benchmarks.workers.tensorflow_training import set_threads, token_ids
-from benchmarks.workloads import BEAM, DECODED_STEPS, DECODER, EMBEDDING, ENCODER, END, START, Case
+from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, START, Case
 
 Tensors = list[tf.Tensor]
 
@@ -70,11 +70,11 @@ class Model(tf.keras.Model):
         zeros = self.wrapped.get_initial_state(batch_size=batch, dtype=tf.float32)
         return zeros.clone(cell_state=states)
 
-    def search(self, source: tf.Tensor, beam: bool) -> tf.Tensor:
+    def search(self, source: tf.Tensor, beam: bool, steps: int) -> tf.Tensor:
         """Return the tokens found in a fixed number of steps."""
         encoded, states = self.encode(source)
         batch = tf.shape(source)[0]
-        starts, options = tf.fill([batch], START), {"maximum_iterations": DECODED_STEPS}
+        starts, options = tf.fill([batch], START), {"maximum_iterations": steps}
         if not beam:
             self.attention.setup_memory(encoded)
             greedy = tfa.seq2seq.BasicDecoder(
@@ -122,7 +122,7 @@ def prepare(case: Case) -> Run:
     bias = np.zeros(case.vocabulary, "float32")
     bias[END] = -1e9  # no hypothesis ends
     model.logits.bias.assign(bias)
-    search = tf.function(lambda source: model.search(source, case.task == "beam"))
+    search = tf.function(lambda source: model.search(source, case.task == "beam", case.steps))
     return lambda: search(source).numpy()
 
 
