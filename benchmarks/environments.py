@@ -79,6 +79,7 @@ PEERS = {
     ),
     "opennmt": Peer("opennmt", ("OpenNMT-py==3.5.1", "numpy<2"), PYTHON),
 }
+CTRANSLATE2 = Peer("ctranslate2", ("ctranslate2==4.8.5", "numpy"), PYTHON)
 SERVER = Peer(
     "serving_clients",
     (
