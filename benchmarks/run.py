@@ -92,7 +92,11 @@ class Side:
             text=True,
             env=environment(),
         )
-        ready = self._answer()
+        try:
+            ready = self._answer()
+        except RuntimeError:
+            self.__exit__()
+            raise
         self.versions, self.load = ready["versions"], ready["load"]
 
     def run(self, count: int) -> dict[str, Any]:

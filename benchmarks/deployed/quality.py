@@ -40,7 +40,7 @@ def score(run: RunDirectory, peers: Mapping[str, Peer]) -> list[str]:
 def translations(peer: Peer, search: Task, sources: Sentences) -> Sentences:
     """Return what a side makes of sources, as ids."""
     done = subprocess.run(
-        command(peer, Case("W1", search, batch=_BATCH), "--translate"),
+        command(peer, Case("W1", search, batch=_BATCH, threads=1), "--translate"),
         input=json.dumps(sources),
         stdout=subprocess.PIPE,
         text=True,
