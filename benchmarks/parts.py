@@ -77,6 +77,14 @@ def _loop() -> Run:
     return _trained(results)
 
 
+def _encoder() -> Run:
+    """Run the encoder, with its gradient."""
+    layer = ka.BiLSTMEncoder(ENCODER, return_state=False)
+    inputs = tf.random.normal((_BATCH, _LENGTH, EMBEDDING))
+    layer.build(inputs.shape)
+    return _trained(lambda: (layer(inputs, training=True), layer.trainable_variables))
+
+
 def _loss() -> Run:
     """Compute the cross-entropy of given logits, with label smoothing."""
     logits = tf.Variable(tf.random.normal((_BATCH, _LENGTH, VOCABULARY)))
@@ -101,7 +109,12 @@ def _optimizer() -> Run:
     return _compiled(lambda: optimizer.apply(gradients, weights))
 
 
-PARTS = {"the decoder's loop": _loop, "the loss": _loss, "the optimizer": _optimizer}
+PARTS = {
+    "the decoder's loop": _loop,
+    "the encoder": _encoder,
+    "the loss": _loss,
+    "the optimizer": _optimizer,
+}
 
 
 @contextmanager
@@ -109,7 +122,7 @@ def _plain() -> Iterator[None]:
     """Use the formulations of Keras and TensorFlow instead of ours."""
     with (
         patch.dict(globals(), Adam=keras.optimizers.Adam),
-        patch("keras_attention.backend.has_own_gradient", lambda: False),
+        ka.recurrent.plain_gradients(),
     ):
         yield
 

@@ -96,6 +96,15 @@ def has_own_gradient() -> bool:
     return bool(keras.backend.backend() == "tensorflow") and not _IS_PLAIN.get()
 
 
+def has_fused_lstm() -> bool:
+    """Whether Keras's LSTM and GRU layers are one kernel each way: that of cuDNN, on a GPU."""
+    if keras.backend.backend() == "tensorflow":
+        from keras_attention.backend import tensorflow
+
+        return tensorflow.has_gpu()
+    return False
+
+
 @contextmanager
 def plain_gradients() -> Iterator[None]:
     """Differentiate with TensorFlow's own gradients, not with those of this package.

@@ -13,6 +13,7 @@ from keras import ops
 from keras_attention.backend.linear import linear
 from keras_attention.backend.stateless import constants_of, dropout_masks, dropped_by, given
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
+from keras_attention.cells.padding_aware import PaddingAwareLSTMCell
 from keras_attention.cells.protocol import training_option
 from keras_attention.cells.residual import ResidualCell
 from keras_attention.cells.stack import CellStep
@@ -105,7 +106,8 @@ class _GatedCell(LoopedCell):
     def __init__(self, cell: Any, known: int) -> None:
         super().__init__(cell, (), None)
         self.known = known
-        kernel, self.recurrent, *self.bias = constants_of(cell, cell.compute_dtype)
+        weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
+        kernel, self.recurrent, *self.bias = _cast(weights, cell.compute_dtype)
         self.kernel, self.unknown = ops.split(kernel, [known], axis=0)
         self.mask = self.masks["_dropout_mask"]
 
@@ -151,7 +153,7 @@ class LoopedLSTMCell(_GatedCell):
         h, c = states[0], at_least_float32(states[1])
         kernel, *bias = constants
         projected, others = self._parted(inputs)
-        gates = _linear(ops.concatenate([*others, h], axis=-1), kernel)
+        gates = _linear(_joined([*others, h]), kernel)
         gates = _plus(gates, [*projected, *bias])
         i, f, g, o = ops.split(gates, 4, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
@@ -249,14 +251,20 @@ def _step(
     return cell.step(_cast(inputs, dtype), _cast(states, dtype), constants)
 
 
+def is_gated(cell: Any) -> bool:
+    """Whether all gates of a Keras cell are computed in one product."""
+    if getattr(cell, "implementation", 1) != 2:
+        return False
+    is_lstm = type(cell) in (keras.layers.LSTMCell, PaddingAwareLSTMCell)
+    return is_lstm or (type(cell) is keras.layers.GRUCell and cell.reset_after)
+
+
 def _looped(cell: Any, known: int, pure: bool, training: bool | None) -> LoopedCell:
     if isinstance(cell, ResidualCell):
         return LoopedResidualCell(cell, _looped(cell.cell, 0, pure, training))
-    if getattr(cell, "implementation", 1) == 2:
-        if type(cell) is keras.layers.LSTMCell:
-            return LoopedLSTMCell(cell, known)
-        if type(cell) is keras.layers.GRUCell and cell.reset_after:
-            return LoopedGRUCell(cell, known)
+    if is_gated(cell):
+        is_lstm = isinstance(cell, keras.layers.LSTMCell)
+        return LoopedLSTMCell(cell, known) if is_lstm else LoopedGRUCell(cell, known)
     dtype = cell.compute_dtype if type(cell) is LayerNormLSTMCell else None
     return LoopedCell(cell, constants_of(cell, dtype) if pure else [], training)
 
@@ -289,6 +297,10 @@ def _unregularized(layer: Any) -> Iterator[None]:
         yield
     finally:
         layer.activity_regularizer = regularizer
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:

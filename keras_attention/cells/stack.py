@@ -1,9 +1,9 @@
-"""Stacks of Keras RNN cells, listed bottom to top, for one step or a whole sequence."""
+"""Stacks of Keras RNN cells, listed bottom to top."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
@@ -110,28 +110,21 @@ def _step(
     return output, list(after) if isinstance(after, list | tuple) else [after]
 
 
-def sequence_steps(
-    cells: Sequence[Cell],
-    layers: Sequence[keras.layers.RNN],
-    mask: Tensor | None,
-    training: bool | None,
-) -> list[CellStep]:
-    """Return one function per cell that runs all steps in a Keras layer, fused if possible."""
-    pairs = zip(cells, layers, strict=True)
-    return [partial(_over_sequence, *pair, mask=mask, training=training) for pair in pairs]
+def next_states(
+    before: Sequence[Tensor], after: Iterable[Tensor], mask: Tensor | None = None
+) -> list[Tensor]:
+    """The states after a step of a loop, in the dtypes of those before it, as a loop requires.
 
-
-def _over_sequence(
-    cell: Cell,
-    layer: keras.layers.RNN,
-    inputs: Sequence[Tensor],
-    states: list[Tensor],
-    mask: Tensor | None,
-    training: bool | None,
-) -> tuple[Tensor, list[Tensor]]:
-    x = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=-1)
-    outputs, *after = layer(x, initial_state=states, mask=mask, training=training)
-    return cell.add(x, outputs) if isinstance(cell, ResidualCell) else outputs, after
+    Args:
+        before: The states before the step, (B, .) each.
+        after: The states after it.
+        mask: (B,), 0 where the states stay as they are; None if there are no such rows.
+    """
+    new = [ops.cast(y, x.dtype) for x, y in zip(before, after, strict=True)]
+    if mask is None:
+        return new
+    valid = ops.expand_dims(mask, 1) > 0.0
+    return [ops.where(valid, y, x) for x, y in zip(before, new, strict=True)]
 
 
 @contextmanager
@@ -167,31 +160,6 @@ def _innermost(cell: Cell) -> Cell:
     while isinstance(cell, ResidualCell):
         cell = cell.cell
     return cell
-
-
-def sequence_layer(
-    cell: Cell, kind: type[keras.layers.RNN] | None = None, **kwargs: Any
-) -> keras.layers.RNN:
-    """Return a Keras recurrent layer that runs this cell, or the inner one of a `ResidualCell`.
-
-    Args:
-        cell: The cell.
-        kind: The layer's class. None means the fused one for exactly Keras's own cells, and `RNN`
-            for any other, because a fused layer would ignore the cell's `call`.
-        kwargs: Arguments of the layer.
-    """
-    cell = cell.cell if isinstance(cell, ResidualCell) else cell
-    kwargs = {"return_sequences": True, "return_state": True, **kwargs}
-    fused = {keras.layers.LSTMCell: keras.layers.LSTM, keras.layers.GRUCell: keras.layers.GRU}
-    kind = kind or fused.get(type(cell))
-    if kind is None:
-        return keras.layers.RNN(cell, **kwargs)
-    layer = kind(cell.units, **kwargs)
-    # The cell that the constructor made stays a part of the layer, because runs resume with the
-    # random states of all parts. Keras quantizes only what is built.
-    layer.cell.built = True
-    layer.cell = cell
-    return layer
 
 
 @contextmanager

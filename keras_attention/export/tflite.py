@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 
+from keras_attention.cells.padding_aware import held_by_selection
 from keras_attention.checks import check_one_of, check_positive
 from keras_attention.export.extras import TFLITE, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
@@ -27,7 +28,6 @@ from keras_attention.export.saved_model import check_size, save
 from keras_attention.export.serving import ID_SIGNATURES, ServingModule
 from keras_attention.export.tracing import ModelFunctions
 from keras_attention.files import write
-from keras_attention.recurrent.padding import held_by_selection
 from keras_attention.types import Nest, Tensor
 
 _BYTES = {FLOAT32: 4, FLOAT16: 2, INT8: 1}

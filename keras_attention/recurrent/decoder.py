@@ -12,13 +12,13 @@ from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.attention.base import context_size, memory_length, state_spec
 from keras_attention.attention.report import report
 from keras_attention.cells.protocol import output_size, state_sizes
+from keras_attention.cells.sequence import sequence_layer
 from keras_attention.cells.stack import (
     as_stack,
     build_stack,
     cell_steps,
     dropout_drawn_before,
     dropout_in_training_only,
-    sequence_layer,
 )
 from keras_attention.checks import check_one_of, check_part, check_sequence, checked_mask
 from keras_attention.masking import unmasked

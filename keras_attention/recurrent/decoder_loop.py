@@ -13,7 +13,8 @@ from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.backend import has_own_gradient, scan, trained_scan
 from keras_attention.backend.stateless import added_losses, constants_of, given
 from keras_attention.cells.looped import LoopedStack
-from keras_attention.cells.stack import sequence_steps
+from keras_attention.cells.sequence import sequence_steps
+from keras_attention.cells.stack import next_states
 from keras_attention.recurrent.decoder_step import DecoderStep
 from keras_attention.types import Nest, Tensor
 
@@ -109,9 +110,8 @@ def run_loop(
             new = [*new, output]
         if "mask" in x:
             valid = ops.expand_dims(x["mask"], 1) > 0.0
-            new = [ops.where(valid, after, old) for after, old in zip(new, carry, strict=True)]
             output, weights = (ops.where(valid, y, 0.0) for y in (output, weights))
-        return new, (output, weights, losses)
+        return next_states(carry, new, x.get("mask")), (output, weights, losses)
 
     xs["inputs"] = stack.project(xs["inputs"])
     if is_trained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_attention.attention import AttentionLayer, Memory
 from keras_attention.cells.looped import dense
-from keras_attention.cells.stack import CellStep, run_stack
+from keras_attention.cells.stack import CellStep, next_states, run_stack
 from keras_attention.recurrent.decoder_arguments import StateLayout
 from keras_attention.recurrent.query_times import Attended, QueryTime
 from keras_attention.types import Tensor
@@ -68,7 +68,7 @@ class DecoderStep(NamedTuple):
         states, fed_back, alignment = self.layout.split(state)
         if self.attention is None or memory is None:
             output, states = run_stack(steps, [inputs], states)
-            return self._combine(output), None, _typed_like(state, chain(*states))
+            return self._combine(output), None, next_states(state, chain(*states))
         ask = self.attention.attend if at_once else self.attention.step
 
         def attend(query: Tensor) -> Attended:
@@ -78,15 +78,10 @@ class DecoderStep(NamedTuple):
         output = self._combine(output, attended.context)  # o_t = f([s_t; c_t])
         vector = attended.context if self.attention_layer is None else output
         after = [*chain(*states), *([vector] * self.layout.feeds_back), *attended.state]
-        return output, attended.weights, _typed_like(state, after)
+        return output, attended.weights, next_states(state, after)
 
     def _combine(self, *parts: Tensor) -> Tensor:
         combined = ops.concatenate(parts, axis=-1)
         if self.attention_layer is not None:
             combined = dense(self.attention_layer, combined)
         return ops.cast(combined, self.layout.dtype)
-
-
-def _typed_like(before: Sequence[Tensor], after: Iterable[Tensor]) -> list[Tensor]:
-    """Return the next state in the dtypes of the previous one, as a loop requires."""
-    return [ops.cast(new, old.dtype) for old, new in zip(before, after, strict=True)]

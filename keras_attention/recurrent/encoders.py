@@ -10,7 +10,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.cells.stack import dropout_in_training_only, sequence_layer
+from keras_attention.cells.padding_aware import PaddingAwareLSTMCell
+from keras_attention.cells.protocol import zero_states
+from keras_attention.cells.sequence import run_layer, sequence_layer
+from keras_attention.cells.stack import dropout_in_training_only
 from keras_attention.checks import (
     check_fraction,
     check_masked_sequence,
@@ -19,12 +22,7 @@ from keras_attention.checks import (
 )
 from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
-from keras_attention.recurrent.padding import (
-    PaddingAwareLSTMCell,
-    close_holes,
-    open_holes,
-    real_positions,
-)
+from keras_attention.recurrent.padding import close_holes, open_holes, real_positions
 from keras_attention.types import Shape, Tensor
 
 
@@ -283,7 +281,8 @@ def _run(
     kernel_made = lstm.cell.kernel_made_before(knows_padding=valid is not None)
     with kernel_made, dropout_in_training_only([lstm.cell], training):
         ordered = ops.flip(features, axis=1) if backward else features
-        outputs, h, c = lstm(ordered, training=training)
+        states = zero_states([lstm.cell], ops.shape(inputs)[0], lstm.compute_dtype)
+        outputs, (h, c) = run_layer(lstm, ordered, states, None, training)
     outputs = ops.flip(outputs, axis=1) if backward else outputs
     if valid is None:
         return outputs, (h, c)
