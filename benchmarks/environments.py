@@ -63,12 +63,14 @@ class Peer:
         stamp.write_text(wanted)
 
 
-PRODUCTS, OURS, COMPILED, AUTO = "products", "ours", "ours, XLA", "ours, auto"
+PRODUCTS, OURS, COMPILED = "products", "ours", "ours, XLA"
+AUTO, OPEN = "ours, auto", "ours, auto in any precision"
 PEERS = {
     PRODUCTS: Peer("products"),
     OURS: Peer("ours"),
     COMPILED: Peer("ours", options=("--jit-compile",)),
     AUTO: Peer("ours", options=("--auto",)),
+    OPEN: Peer("ours", options=("--auto", "--any-precision")),
     "keras": Peer("keras_layers"),
     "tfa": Peer("tfa", ("tensorflow-cpu==2.15.1", "tensorflow-addons==0.23.0"), PYTHON),
     "pytorch": Peer("pytorch", ("torch>=2.13", "numpy")),

@@ -5,9 +5,17 @@ from __future__ import annotations
 import keras_attention as ka
 from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, Case
 
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+"""Keras's name of each precision."""
 
-def model_of(case: Case) -> ka.Seq2Seq:
-    """Return the model with initial weights; in a search, no hypothesis ends."""
+
+def model_of(case: Case, policy: str | None = None) -> ka.Seq2Seq:
+    """Return the model with initial weights; in a search, no hypothesis ends.
+
+    Args:
+        case: The case.
+        policy: The dtype policy, if it is not that of the case's precision.
+    """
     model = ka.Seq2Seq(
         ka.Seq2SeqConfig(
             source_vocabulary=case.vocabulary,
@@ -21,7 +29,7 @@ def model_of(case: Case) -> ka.Seq2Seq:
             input_feeding=case.model == "W1",
             attention_layer_units=DECODER,
         ),
-        dtype={"float32": "float32", "bfloat16": "mixed_bfloat16"}[case.precision],
+        dtype=policy or POLICIES[case.precision],
     )
     if case.task != "train":
         bias = model.logits.bias.numpy()

@@ -4,7 +4,8 @@ Every side of a case runs in its own process and environment, which is installed
 (several gigabytes in total). The sides work in turns, so that other load on the machine affects all
 of them alike. The table has the median time of a run, its spread (the middle half), and ratios to
 this project, computed turn by turn: 1.5x means that this project is 1.5 times as fast as the peer.
-"ours, auto" compiles with XLA if `keras_attention.advice` advises it for 10,000 steps.
+"ours, auto" compiles with XLA if `keras_attention.advice` advises it for 10,000 steps; "in any
+precision", it also trains in bfloat16 if that is advised, as the training programs do by default.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from statistics import median, quantiles
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, cast
 
-from benchmarks.environments import AUTO, COMPILED, OURS, PEERS, PRODUCTS, Peer
+from benchmarks.environments import AUTO, COMPILED, OPEN, OURS, PEERS, PRODUCTS, Peer
 from benchmarks.machine import description, is_idle
 from benchmarks.workloads import Case
 
@@ -179,6 +180,13 @@ def lines(case: Case, timings: dict[str, Timing]) -> list[str]:
     return rows
 
 
+def _takes_part(name: str, case: Case) -> bool:
+    """Whether a side differs from "ours" in this case."""
+    if name == OPEN and case.precision != "float32":
+        return False
+    return case.task == "train" or name not in (PRODUCTS, COMPILED, AUTO, OPEN)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(
@@ -217,9 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     versions: dict[str, str] = {}
     for case in chosen:
         case = dataclasses.replace(case, threads=options.threads)
-        is_training = case.task == "train"
-        sides = [x for x in options.sides if is_training or x not in (PRODUCTS, COMPILED, AUTO)]
-        timings = measure(case, {name: PEERS[name] for name in sides}, options.turns)
+        sides = {name: PEERS[name] for name in options.sides if _takes_part(name, case)}
+        timings = measure(case, sides, options.turns)
         versions |= {name: timing.versions for name, timing in timings.items()}
         rows = lines(case, timings)
         print("\n".join(rows), flush=True)
