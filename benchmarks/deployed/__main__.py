@@ -57,12 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from benchmarks.deployed.quality import score
-    from benchmarks.deployed.sides import ONNX, exported, sides
+    from benchmarks.deployed.sides import ONNX, claim, exported, sides
     from benchmarks.deployed.speed import compare
     from benchmarks.deployed.transformer import transformer
     from keras_attention import RunDirectory
 
     run = RunDirectory(options.run).require_complete()
+    claim(options.work, run)
     theirs = transformer(run, options.data, options.work / "opennmt")
     if not is_idle():
         print("note: this machine is not idle.", file=sys.stderr)

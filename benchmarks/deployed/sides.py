@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.environments import Peer
+from export.files import checksum
 from export.layout import with_precision
 from export.pipeline import export_run
 from keras_attention import RunDirectory, Seq2Seq
@@ -17,6 +18,19 @@ PRECISIONS = ("float32", "float16", "int8")
 _NEVER = -1e9
 ONNX, TFLITE = "ONNX Runtime", "LiteRT"
 _FILES = {ONNX: "onnx/{}.onnx", TFLITE: "tflite/model.tflite"}
+
+
+def claim(work: Path, run: RunDirectory) -> None:
+    """Note which model a folder is made from, as what it holds is not made again.
+
+    Raises:
+        ValueError: If the folder is made from another one.
+    """
+    note, model = work / "model.sha256", checksum(run.model_file) or ""
+    if note.exists() and note.read_text(encoding="utf-8") != model:
+        raise ValueError(f"{work} was made from another model. Choose a different --work.")
+    work.mkdir(parents=True, exist_ok=True)
+    note.write_text(model, encoding="utf-8")
 
 
 def exported(run: Path, out: Path) -> Path:

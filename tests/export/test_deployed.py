@@ -9,7 +9,7 @@ import pytest
 
 import keras_attention as ka
 from benchmarks.deployed.quality import table, translations
-from benchmarks.deployed.sides import never_end, read_each_step, sides
+from benchmarks.deployed.sides import claim, never_end, read_each_step, sides
 from benchmarks.deployed.speed import JOEYNMT, MEMORY, cases, name, read_by_peers, rival, rows
 from benchmarks.deployed.transformer import write_text
 from benchmarks.environments import Peer
@@ -40,6 +40,15 @@ def test_weights_that_never_end(changes: dict[str, object]) -> None:
     else:
         found = model.generate(np.array([[5, 7, 2], [9, 2, 0]]), ka.BeamSearch(3), max_length=13)
         assert (np.array(found.lengths) == 13).all()
+
+
+def test_a_folder_is_of_one_model(run: RunDirectory, tmp_path: Path) -> None:
+    work, other = tmp_path / "work", RunDirectory(tmp_path)
+    claim(work, run)
+    claim(work, run)
+    other.model_file.write_bytes(b"another")
+    with pytest.raises(ValueError, match="was made from another model"):
+        claim(work, other)
 
 
 def test_what_a_step_reads() -> None:
