@@ -13,86 +13,38 @@ from keras_attention.types import Nest
 _MOVES = ("Cast", "ExpandDims", "Identity", "Pack", "Reshape", "Squeeze", "Transpose")
 
 
-class Steps:
-    """One tensor per step of a loop.
-
-    Args:
-        array: The tensors.
-        shape: What is known of the shape of each.
-    """
-
-    def __init__(self, array: tf.TensorArray, shape: tf.TensorShape) -> None:
-        self.array, self.shape = array, shape
-
-    @classmethod
-    def of(cls, x: tf.Tensor) -> Steps:
-        """The slices of a tensor along its first axis."""
-        return cls(_array(x.dtype, length_of(x), x.shape[1:]).unstack(x), x.shape[1:])
-
-    def read(self, place: int | tf.Tensor) -> tf.Tensor:
-        """The tensor of one step."""
-        x = self.array.read(place)
-        x.set_shape(self.shape)
-        return x
-
-    def stack(self) -> tf.Tensor:
-        """The tensors along a new first axis."""
-        x = self.array.stack()
-        x.set_shape((None, *self.shape))
-        return x
-
-
 def scan(
-    step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest
+    step: Callable[[Nest, Nest], tuple[Nest, Nest]], carry: Nest, xs: Nest, reverse: bool = False
 ) -> tuple[Nest, Nest]:
-    """`keras_attention.backend.scan` as a `tf.while_loop`."""
-    carry, xs = tf.nest.map_structure(tf.convert_to_tensor, (carry, xs))
-    length = length_of(tf.nest.flatten(xs)[0])
-    if isinstance(length, int) and not length:
-        first = tf.nest.map_structure(lambda x: tf.zeros(tf.shape(x)[1:], x.dtype), xs)
-        _, example = step(carry, first)
-        return carry, tf.nest.map_structure(lambda y: y[None][:0], example)
-    carry, ys = loop(step, carry, tf.nest.map_structure(Steps.of, xs), length)
-    return carry, tf.nest.map_structure(Steps.stack, ys)
-
-
-def loop(
-    step: Callable[[Nest, Nest], tuple[Nest, Nest]],
-    carry: Nest,
-    xs: Nest,
-    length: int | tf.Tensor,
-    reverse: bool = False,
-) -> tuple[Nest, Nest]:
-    """`scan` from `Steps` to `Steps`: one loop reads what another wrote, without a copy of it all.
+    """`keras_attention.backend.scan` as a `tf.while_loop`; `reverse` starts at the last step.
 
     The number of iterations is bounded, because XLA requires that of a loop with a gradient. The
     first step is traced once in advance to learn the structure of the results; that trace is unused
     and pruned from graphs. A result that is an input of its step, or another of its results, is not
-    written again.
-
-    Args:
-        step: `carry, y = step(carry, x)`.
-        carry: Nest of tensors.
-        xs: Nest of `Steps`.
-        length: The number of steps, at least one.
-        reverse: Whether to start at the last step.
-
-    Returns:
-        The last carry, and a nest of `Steps`.
+    stored again.
     """
-    sources = tf.nest.flatten(xs)
-    first = [source.read(0) for source in sources]
+    flat_xs = [tf.convert_to_tensor(x) for x in tf.nest.flatten(xs)]
+    length = flat_xs[0].shape[0]
+    if length is None:
+        length = tf.shape(flat_xs[0])[0]
+    carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
+    is_empty = flat_xs[0].shape[0] == 0
+    first = [tf.zeros(tf.shape(x)[1:], x.dtype) if is_empty else x[0] for x in flat_xs]
     _, example = step(carry, tf.nest.pack_sequence_as(xs, first))
+    if is_empty:
+        return carry, tf.nest.map_structure(lambda y: y[None][:0], example)
+
     results = tf.nest.flatten(example)
-    known = {id(x): source for x, source in zip(first, sources, strict=True)}
-    written = {id(y): i for i, y in reversed([*enumerate(results)]) if id(y) not in known}
-    targets = [_array_like(results[i], length) for i in written.values()]
+    known = {id(x): whole for x, whole in zip(first, flat_xs, strict=True)}
+    stored = {id(y): i for i, y in enumerate(results) if id(y) not in known}
+    sources = [_array(x.dtype, length, x.shape[1:]).unstack(x) for x in flat_xs]
+    targets = [_array_of(results[i], length) for i in stored.values()]
 
     def body(time: tf.Tensor, carry: Nest, targets: list[tf.TensorArray]) -> tuple[Any, ...]:
         place = length - 1 - time if reverse else time
         carry, y = step(carry, tf.nest.pack_sequence_as(xs, [s.read(place) for s in sources]))
         flat_y = tf.nest.flatten(y)
-        pairs = zip(targets, written.values(), strict=True)
+        pairs = zip(targets, stored.values(), strict=True)
         return time + 1, carry, [target.write(place, flat_y[i]) for target, i in pairs]
 
     _, carry, targets = tf.while_loop(
@@ -101,14 +53,11 @@ def loop(
         (tf.constant(0), carry, targets),
         maximum_iterations=length,
     )
-    pairs = zip(written.items(), targets, strict=True)
-    known |= {key: Steps(target, results[i].shape) for (key, i), target in pairs}
-    return carry, tf.nest.pack_sequence_as(example, [known[id(y)] for y in results])
-
-
-def length_of(x: tf.Tensor) -> int | tf.Tensor:
-    """The size of the first axis: a number if it is known."""
-    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+    known |= {key: target.stack() for key, target in zip(stored, targets, strict=True)}
+    ys = [known[id(y)] for y in results]
+    for y, one in zip(ys, results, strict=True):
+        y.set_shape((None, *one.shape))
+    return carry, tf.nest.pack_sequence_as(example, ys)
 
 
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
@@ -244,10 +193,10 @@ def _of_any_size(x: Any) -> tf.TensorSpec:
 
 
 def _array(dtype: tf.DType, size: Any, shape: tf.TensorShape) -> tf.TensorArray:
-    return tf.TensorArray(dtype, size=size, element_shape=shape, clear_after_read=False)
+    return tf.TensorArray(dtype, size=size, element_shape=shape)
 
 
-def _array_like(example: tf.Tensor, size: Any) -> tf.TensorArray:
+def _array_of(example: tf.Tensor, size: Any) -> tf.TensorArray:
     """Return an empty array for tensors with the shape of an example.
 
     LiteRT needs the shape when it makes the array, and has a static batch size. If another axis is

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_attention.backend.linear import LinearMap, watched
-from keras_attention.backend.tensorflow import Steps, differentiable, length_of, loop, scan
+from keras_attention.backend.tensorflow import differentiable, scan
 from keras_attention.types import Nest
 
 Step = Callable[[Nest, Nest, Nest], tuple[Nest, Nest]]
@@ -41,9 +41,6 @@ def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Ne
     Derivatives of that gradient are those of the plain loop.
     """
     given = tf.nest.map_structure(tf.convert_to_tensor, (carry, xs, constants))
-    length = length_of(tf.nest.flatten(given[1])[0])
-    if isinstance(length, int) and not length:
-        return scan(lambda carry, x: step(carry, x, constants), carry, xs)
     results: Nest = None
 
     def plain(*flat: tf.Tensor) -> list[tf.Tensor]:
@@ -62,13 +59,12 @@ def trained_scan(step: Step, carry: Nest, xs: Nest, constants: Nest) -> tuple[Ne
             maps[:] = found
             return after, (y, _Kept(carry, [m.y for m in found]))
 
-        xs = tf.nest.map_structure(Steps.of, xs)
-        last, (ys, kept) = loop(keeping, carry, xs, length)
-        results = last, tf.nest.map_structure(Steps.stack, ys)
+        last, (ys, steps) = scan(keeping, carry, xs)
+        results = last, ys
 
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor | None]:
             d_last, d_ys = tf.nest.pack_sequence_as(results, upstream)
-            found = _backward(step, constants, (kept, xs), maps, d_last, d_ys, length)
+            found = _backward(step, constants, (steps, xs), maps, d_last, d_ys)
             return differentiable(found, plain, flat, upstream)
 
         return tf.nest.flatten(results), gradient
@@ -84,7 +80,6 @@ def _backward(
     maps: Sequence[LinearMap],
     d_last: Nest,
     d_ys: Nest,
-    length: int | tf.Tensor,
 ) -> list[tf.Tensor | None]:
     """Gradients of the initial carry, the inputs of all steps, and the constants."""
     flat = tf.nest.flatten(constants)
@@ -96,13 +91,11 @@ def _backward(
         totals = {i: total + tf.cast(d.constants[i], total.dtype) for i, total in totals.items()}
         return (d.carry, totals), (d.x, d.products, d.mapped)
 
-    read = steps, tf.nest.map_structure(Steps.of, d_ys)
-    (kept, x), d_y = tf.nest.map_structure(lambda x: x.read(0), read)
+    (kept, x), d_y = tf.nest.map_structure(lambda x: x[0], (steps, d_ys))
     example = _differentiated(step, constants, kept, x, (d_last, d_y))
     used = [i for i, d in enumerate(example.constants) if d is not None]
     carry = d_last, {i: tf.zeros_like(flat[i], _summed(flat[i].dtype)) for i in used}
-    (d_carry, totals), found = loop(back, carry, read, length, reverse=True)
-    d_xs, d_products, mapped = tf.nest.map_structure(Steps.stack, found)
+    (d_carry, totals), (d_xs, d_products, mapped) = scan(back, carry, (steps, d_ys), reverse=True)
     for linear, x, dy in zip(maps, mapped, d_products, strict=True):
         d = _kernel_gradient(x, dy, linear.transposed, rank=len(flat[linear.constant].shape))
         d = tf.cast(d, _summed(d.dtype))
