@@ -24,11 +24,10 @@ from keras import ops
 
 import keras_attention as ka
 from benchmarks.own_model import model_of, search_of
-from benchmarks.workloads import DECODED_STEPS, PRECISIONS, Case, Model, Task, products
+from benchmarks.workloads import DECODED_STEPS, PRECISIONS, SEARCHES, Case, Model, products
 
 _CHAIN, _REPEATS = 10, 5
 _MODELS: tuple[Model, ...] = ("W1", "W2")
-_SEARCHES: tuple[Task, ...] = ("greedy", "beam")
 _LENGTHS = (15, 30)
 
 
@@ -141,7 +140,7 @@ def main() -> None:
         work = 3 * sum(2 * p.rows * p.inner * p.columns * p.times for p in products(case))
         share = f"{work / needed / pace[precision]:.0%} of the product's pace"
         print(f"| {case.name} | {1e3 * needed:.2f} | {case.tokens / needed:,.0f} | {share} |")
-    for task, batch, precision in product(_SEARCHES, (1, options.batch), PRECISIONS):
+    for task, batch, precision in product(SEARCHES, (1, options.batch), PRECISIONS):
         case = Case("W1", task, batch=batch, precision=precision)
         needed, size = search_seconds(case)
         share = f"{size / needed / bytes_a_second:.0%} of the array's pace"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras_attention as ka
-from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, Case
+from benchmarks.workloads import BEAM, DECODER, EMBEDDING, ENCODER, END, START, Case
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 """Keras's name of each precision."""
@@ -32,10 +32,24 @@ def model_of(case: Case, policy: str | None = None) -> ka.Seq2Seq:
         dtype=policy or POLICIES[case.precision],
     )
     if case.task != "train":
+        never_end(model)
+    return model
+
+
+def never_end(model: ka.Seq2Seq) -> None:
+    """Make the end token very unlikely, or as unlikely as the start token where there is no bias.
+
+    The start token is never a target, so a trained model has learned not to write it.
+    """
+    if model.logits is not None:
         bias = model.logits.bias.numpy()
         bias[END] = -1e9
         model.logits.bias.assign(bias)
-    return model
+        return
+    table = model.target_embedding.embeddings
+    rows = table.numpy()
+    rows[END] = rows[START]
+    table.assign(rows)
 
 
 def search_of(case: Case) -> ka.GreedySearch | ka.BeamSearch:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 VOCABULARY, EMBEDDING, ENCODER, DECODER = 8000, 256, 256, 512  # ENCODER: per direction
 DECODED_STEPS, BEAM = 30, 5
 LAYERS, HEADS, WIDTH, FEED_FORWARD = 3, 4, 256, 1024  # of a Transformer's encoder and decoder
+CONVERTED = ("float32", "int8")  # the precisions of its files
 START, END = 1, 2
 READ = 512 * 2**20  # bytes, to measure how fast the machine reads memory
 

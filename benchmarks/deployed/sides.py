@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.environments import Peer
+from benchmarks.own_model import never_end
 from export.files import checksum
 from export.layout import with_precision
 from export.pipeline import export_run
 from keras_attention import RunDirectory, Seq2Seq
-from keras_attention.ids import END_ID, START_ID
 
 PRECISIONS = ("float32", "float16", "int8")
-_NEVER = -1e9
 ONNX, TFLITE = "ONNX Runtime", "LiteRT"
 _FILES = {ONNX: "onnx/{}.onnx", TFLITE: "tflite/model.tflite"}
 
@@ -74,22 +73,6 @@ def exported_endless(run: RunDirectory, work: Path) -> Path:
     never_end(model)
     model.save(RunDirectory(folder).model_file)
     return exported(folder, out)
-
-
-def never_end(model: Seq2Seq) -> None:
-    """Make the end token very unlikely, or as unlikely as the start token where there is no bias.
-
-    The start token is never a target, so a trained model has learned not to write it.
-    """
-    if model.logits is not None:
-        bias = model.logits.bias.numpy()
-        bias[END_ID] = _NEVER
-        model.logits.bias.assign(bias)
-        return
-    table = model.target_embedding.embeddings
-    rows = table.numpy()
-    rows[END_ID] = rows[START_ID]
-    table.assign(rows)
 
 
 def read_each_step(model: Seq2Seq) -> int:

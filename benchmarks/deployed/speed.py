@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.deployed.sides import ONNX, TFLITE, exported_endless, read_each_step, sides
-from benchmarks.deployed.transformer import PRECISIONS
 from benchmarks.environments import PEERS, Peer
 from benchmarks.run import Timing, measure
 from benchmarks.workloads import (
+    CONVERTED,
     DECODER,
     EMBEDDING,
     ENCODER,
@@ -135,7 +135,7 @@ def rival(side: str, timings: Mapping[str, Timing]) -> str | None:
     if side.startswith(CTRANSLATE2):
         return None
     precision = side.split()[-1]
-    found = f"{CTRANSLATE2} {precision if precision in PRECISIONS else PRECISIONS[0]}"
+    found = f"{CTRANSLATE2} {precision if precision in CONVERTED else CONVERTED[0]}"
     return found if found in timings else None
 
 

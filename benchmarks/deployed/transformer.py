@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmarks.environments import CTRANSLATE2, PEERS, Peer
 from benchmarks.run import environment
+from benchmarks.workloads import CONVERTED
 from keras_attention import RunDirectory, SentencePieceTokenizer
 from keras_attention.ids import UNKNOWN_ID
 
-PRECISIONS = ("float32", "int8")
 _TRAINED_BY = "opennmt"
 
 
@@ -26,7 +26,7 @@ def transformer(run: RunDirectory, data: Path, folder: Path) -> dict[str, Peer]:
         folder: The folder of the training and of the converted models.
     """
     CTRANSLATE2.install()
-    if not all((folder / precision / "model.bin").exists() for precision in PRECISIONS):
+    if not all((folder / precision / "model.bin").exists() for precision in CONVERTED):
         trainer = PEERS[_TRAINED_BY]
         trainer.install()
         write_text(run, data / "multi30k", folder)
@@ -34,7 +34,7 @@ def transformer(run: RunDirectory, data: Path, folder: Path) -> dict[str, Peer]:
         command = [str(trainer.interpreter), "-m", module, str(folder)]
         print(f"Training a Transformer in {folder} ...", flush=True)
         subprocess.run(command, check=True, env=environment())
-    return {f"CTranslate2 {precision}": _side(folder / precision) for precision in PRECISIONS}
+    return {f"CTranslate2 {precision}": _side(folder / precision) for precision in CONVERTED}
 
 
 def _side(folder: Path) -> Peer:

@@ -25,10 +25,9 @@ from ctranslate2.converters import OpenNMTPyConverter
 from onmt.bin.average_models import average_models
 from onmt.bin.train import _get_parser, train
 
-from benchmarks.workloads import FEED_FORWARD, HEADS, LAYERS, WIDTH
+from benchmarks.workloads import CONVERTED, FEED_FORWARD, HEADS, LAYERS, WIDTH
 
 _STEPS, _AVERAGED, _EVERY = 8000, 5, 500
-PRECISIONS = ("float32", "int8")
 
 
 def settings(folder: Path, steps: int, resumed: Path | None) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def main() -> None:
     last = list(checkpoints(folder).values())[-_AVERAGED:]
     torch.save(average_models([str(file) for file in last]), folder / "model.pt")
     converter = OpenNMTPyConverter(str(folder / "model.pt"), unsafe_deserialization=True)
-    for precision in PRECISIONS:
+    for precision in CONVERTED:
         converter.convert(str(folder / precision), quantization=precision, force=True)
 
 

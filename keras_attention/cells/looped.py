@@ -16,7 +16,7 @@ from keras_attention.cells.layer_norm import LayerNormLSTMCell
 from keras_attention.cells.padding_aware import PaddingAwareLSTMCell
 from keras_attention.cells.protocol import training_option
 from keras_attention.cells.residual import ResidualCell
-from keras_attention.cells.stack import CellStep
+from keras_attention.cells.stack import CellStep, joined
 from keras_attention.dtypes import at_least_float32
 from keras_attention.types import Nest, Tensor
 
@@ -153,7 +153,7 @@ class LoopedLSTMCell(_GatedCell):
         h, c = states[0], at_least_float32(states[1])
         kernel, *bias = constants
         projected, others = self._parted(inputs)
-        gates = _linear(_joined([*others, h]), kernel)
+        gates = _linear(joined([*others, h]), kernel)
         gates = _plus(gates, [*projected, *bias])
         i, f, g, o = ops.split(gates, 4, axis=-1)
         gate, squash = self.cell.recurrent_activation, self.cell.activation
@@ -297,10 +297,6 @@ def _unregularized(layer: Any) -> Iterator[None]:
         yield
     finally:
         layer.activity_regularizer = regularizer
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 def _cast(tensors: Sequence[Tensor], dtype: str) -> list[Tensor]:

@@ -13,7 +13,7 @@ from keras_attention.backend import has_fused_lstm, has_own_gradient, trained_sc
 from keras_attention.cells.looped import LoopedStack, is_gated
 from keras_attention.cells.protocol import Cell
 from keras_attention.cells.residual import ResidualCell
-from keras_attention.cells.stack import CellStep, dropout_drawn_before, next_states
+from keras_attention.cells.stack import CellStep, dropout_drawn_before, joined, next_states
 from keras_attention.types import Nest, Tensor
 
 
@@ -48,7 +48,7 @@ def sequence_steps(
     mask: Tensor | None,
     training: bool | None,
 ) -> list[CellStep]:
-    """Return one function per cell that runs all steps in a Keras layer, fused if possible."""
+    """Return one function per cell that runs all steps; see `run_layer`."""
     pairs = zip(cells, layers, strict=True)
     return [partial(_over_sequence, *pair, mask=mask, training=training) for pair in pairs]
 
@@ -61,7 +61,7 @@ def _over_sequence(
     mask: Tensor | None,
     training: bool | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    x = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=-1)
+    x = joined(inputs)
     outputs, after = run_layer(layer, x, states, mask, training)
     return cell.add(x, outputs) if isinstance(cell, ResidualCell) else outputs, after
 

@@ -110,6 +110,11 @@ def _step(
     return output, list(after) if isinstance(after, list | tuple) else [after]
 
 
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate along the last axis, without a copy if there is nothing to concatenate."""
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+
 def next_states(
     before: Sequence[Tensor], after: Iterable[Tensor], mask: Tensor | None = None
 ) -> list[Tensor]:

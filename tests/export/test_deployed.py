@@ -9,10 +9,11 @@ import pytest
 
 import keras_attention as ka
 from benchmarks.deployed.quality import table, translations
-from benchmarks.deployed.sides import claim, never_end, read_each_step, sides
+from benchmarks.deployed.sides import claim, read_each_step, sides
 from benchmarks.deployed.speed import JOEYNMT, MEMORY, cases, name, read_by_peers, rival, rows
 from benchmarks.deployed.transformer import write_text
 from benchmarks.environments import Peer
+from benchmarks.own_model import never_end
 from benchmarks.run import Timing, measure
 from benchmarks.workloads import READ, Case
 from keras_attention.text.runs import RunDirectory
