@@ -128,22 +128,29 @@ def plain_gradients() -> Iterator[None]:
         _IS_PLAIN.reset(token)
 
 
-def compiled(function: Callable[..., Any], shapes: Nest = None) -> Callable[..., Any]:
-    """Compile a function of arrays if the backend has a graph compiler for unknown shapes.
+def compiled(
+    function: Callable[..., Any], weights: Sequence[Any], shapes: Nest = None
+) -> Callable[..., Any]:
+    """Compile a function of arrays if the backend has a graph compiler.
 
     Args:
-        function: The function.
+        function: The function; changes no variable.
+        weights: The variables that it reads.
         shapes: Shapes of the tensors in its first argument, a list in their flat order, None for
             the sizes that vary between calls. By default, and in further arguments, all sizes vary.
 
     Returns:
-        A `tf.function` that is traced once for all sizes that vary on TensorFlow, and the function
-        itself elsewhere.
+        A `tf.function` that is traced once for all sizes that vary on TensorFlow, a function that
+        XLA compiles for each size on JAX, and the function itself on PyTorch.
     """
     if keras.backend.backend() == "tensorflow":
         from keras_attention.backend import tensorflow
 
         return tensorflow.compiled(function, shapes)
+    if keras.backend.backend() == "jax":
+        from keras_attention.backend import jax
+
+        return jax.compiled(function, weights)
     return function
 
 

@@ -43,7 +43,7 @@ class CompiledFunctions:
         with self._changing:
             if kinds != self._weights:
                 self.by_key, self._weights = {}, kinds
-            found = self.by_key.pop(key, None) or compiled(function, shapes)
+            found = self.by_key.pop(key, None) or compiled(function, weights, shapes)
             self.by_key[key] = found  # a dictionary is in order, so the last one used is at its end
             if len(self.by_key) > MOST:
                 del self.by_key[next(iter(self.by_key))]

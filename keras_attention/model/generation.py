@@ -252,8 +252,8 @@ class StepModel:
     ) -> Hypotheses:
         """Search for the best targets of a batch of sources.
 
-        On TensorFlow, a search is compiled once for all batch sizes and lengths; on JAX, every call
-        recompiles the loop.
+        On TensorFlow, a search is compiled once for all batch sizes and lengths; on JAX, once for
+        each.
 
         Args:
             source: What `source_specs` describes. Ids (B, S) are padded with 0 on the right, or are

@@ -70,7 +70,11 @@ def models() -> dict[str, Any]:
 @functools.cache
 def forward(model: Any) -> Callable[..., Any]:
     """The model as in training, traced once, because a reference search calls it often."""
-    return compiled(lambda source, target: model({"source": source, "target": target}))
+
+    def call(source: Any, target: Any) -> Any:
+        return model({"source": source, "target": target})
+
+    return compiled(call, model.variables)
 
 
 def teacher_forced(model: Any, source: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
