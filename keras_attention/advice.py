@@ -107,7 +107,8 @@ def advise(
     if len(compilers) > 1:
         compiler, why_compiler = _compiler(seconds, policy, steps, shapes)
     elif jit_compile is None:
-        why_compiler = f"there are {devices} devices" if devices > 1 else "there is no choice"
+        is_forbidden = devices > 1 and not compiler
+        why_compiler = f"there are {devices} devices" if is_forbidden else "there is no choice"
     return Advice(policy, compiler, (why_policy, why_compiler))
 
 
