@@ -23,6 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 INSTALLED := $(VENV)/.installed
 BACKENDS := $(VENV)/.installed-backends
+HOSTS := $(VENV)/.installed-hosts
 DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
@@ -41,7 +42,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
+.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-hosts test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -52,23 +53,28 @@ demo: $(VERIFIED) $(OUT)/attention.png ## train, export, verify, draw the dates 
 env: $(INSTALLED) ## only .venv, with all that the programs need
 
 test: $(INSTALLED) ## the core suite
-	$(PYTEST) --ignore tests/browser --ignore tests/oldest --ignore tests/servers
+	$(PYTEST) --ignore tests/browser --ignore tests/hosts --ignore tests/oldest --ignore tests/servers
 
 test-all: test ## the core suite, what it leaves to this, the conformance tests on the other backends, the oldest versions
 	@$(MAKE) --no-print-directory test-thorough
 	@$(MAKE) --no-print-directory test-backends
+	@$(MAKE) --no-print-directory test-hosts
 	@$(MAKE) --no-print-directory OLDEST_MARKS='thorough or not thorough' test-oldest
 
 test-thorough: $(INSTALLED) ## the rest: further variants of what the core suite has; SHARE=K/N for a part
-	$(PYTEST) -m thorough --share $(SHARE) tests
+	$(PYTEST) --ignore tests/hosts -m thorough --share $(SHARE) tests
 
-test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX
+test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX, training in several processes
 	@if $(PY) -c 'import torch' 2>/dev/null; then \
 		KERAS_BACKEND=torch $(PYTEST) tests/conformance; \
 	else \
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
 	KERAS_BACKEND=jax $(PYTEST) tests/conformance
+	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore tests/hosts/test_on_ray.py
+
+test-hosts: $(HOSTS) ## training in several processes that Ray starts again
+	$(PY) -m pytest tests/hosts/test_on_ray.py
 
 test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium (Debian: apt-get install chromium npm)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
@@ -167,6 +173,10 @@ $(INSTALLED): requirements.txt locks/requirements.txt
 	@touch $@
 
 $(BACKENDS): requirements-backends.txt locks/requirements-backends.txt $(INSTALLED)
+	$(PY) -m locks install $<
+	@touch $@
+
+$(HOSTS): requirements-hosts.txt locks/requirements-hosts.txt $(BACKENDS)
 	$(PY) -m locks install $<
 	@touch $@
 

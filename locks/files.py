@@ -13,6 +13,7 @@ SCOPE = f"CPython {PYTHONS[0]} to {PYTHONS[-1]} on Linux ({', '.join(MACHINES)})
 REQUIREMENTS = (
     "requirements.txt",
     "requirements-backends.txt",
+    "requirements-hosts.txt",
     "requirements-docs.txt",
     "tests/oldest/requirements.txt",
     "tests/servers/requirements.txt",

@@ -150,7 +150,7 @@ def test_wheel_needs_keras_and_numpy_only(metadata: Message) -> None:
         "numpy>=1.26; python_version < '3.13'",
         "numpy>=2.1; python_version >= '3.13'",
     ]
-    extras = "gpu jax onnx saved-model tensorflow test text tflite torch training"
+    extras = "gpu hosts jax onnx saved-model tensorflow test text tflite torch training"
     assert sorted(metadata.get_all("Provides-Extra") or []) == extras.split()
 
 

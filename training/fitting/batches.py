@@ -41,6 +41,33 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Share:
+    """The rows of each batch that one of several processes reads.
+
+    All processes read equally many, so that the last ones may read rows of padding alone.
+
+    Attributes:
+        index: The number of the process, from 0.
+        processes: The number of processes.
+        devices: The number of devices that share the rows of a process evenly.
+    """
+
+    index: int = 0
+    processes: int = 1
+    devices: int = 1
+
+    def of(self, batch: Batch) -> Batch:
+        """Return the part of a batch that this process reads."""
+        rows = -(-batch.shape.rows // (self.processes * self.devices)) * self.devices
+        begin = self.index * rows
+        return Batch(batch.pairs[begin : begin + rows], batch.shape._replace(rows=rows))
+
+
+WHOLE = Share()
+"""All rows, read by one process with one device."""
+
+
+@dataclass(frozen=True)
 class Budget:
     """The maximum size of a batch, in pairs, in tokens or both.
 
@@ -136,10 +163,7 @@ def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Bat
 
 
 def planned(
-    pass_lengths: Callable[[int], Sequence[Lengths]],
-    budget: Budget,
-    seed: int,
-    shard: tuple[int, int] = (0, 1),
+    pass_lengths: Callable[[int], Sequence[Lengths]], budget: Budget, seed: int
 ) -> Iterator[tuple[int, Batch]]:
     """Yield batches endlessly, each with the number of its pass.
 
@@ -147,19 +171,9 @@ def planned(
         pass_lengths: A function from the number of a pass to the lengths of its pairs.
         budget: The maximum size of a batch.
         seed: The seed for the order.
-        shard: The index of this process and the number of processes. Every process gets the same
-            number of batches from each pass; no batch goes to two processes.
-
-    Raises:
-        ValueError: If a pass has fewer batches than there are processes.
     """
-    index, count = shard
     for number in itertools.count():
-        batches = plan_pass(pass_lengths(number), budget, f"{seed}:{number}")
-        usable = len(batches) - len(batches) % count
-        if not usable:
-            raise ValueError(f"{len(batches)} batches in a pass are too few for {count} processes")
-        for batch in batches[index:usable:count]:
+        for batch in plan_pass(pass_lengths(number), budget, f"{seed}:{number}"):
             yield number, batch
 
 

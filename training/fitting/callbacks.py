@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attention import Translator
-from keras_attention.backend import compiled
 from keras_attention.losses.tokens import cross_entropy, token_weights
 from training.corpora.pairs import Pair
 from training.evaluation.translation import references_by_source
 from training.fitting.optimizer import averaged_weights
 from training.fitting.tasks import Task
+from training.hosts.cost import Step, report
 from training.pictures.heat_maps import plot
 from training.program import RunError
 
@@ -113,6 +113,29 @@ def _roughly(minutes: float) -> str:
     return f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute"
 
 
+class TellCost(keras.callbacks.Callback):
+    """Print after the first validation what further hosts would bring.
+
+    A step takes the median of the times between the ends of two steps; those that compile are few.
+    """
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Start to measure."""
+        self.ends: list[float] | None = []
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Note the time."""
+        if self.ends is not None:
+            self.ends.append(time.perf_counter())
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Print once."""
+        if self.ends is not None and len(self.ends) > 1:
+            weights = sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
+            print(*report(Step(weights, float(np.median(np.diff(self.ends))))), sep="\n")
+        self.ends = None
+
+
 class Bar(keras.callbacks.ProgbarLogger):
     """Keras's progress bar, with target tokens per second and the minutes left in total.
 
@@ -166,7 +189,6 @@ class Validate(keras.callbacks.Callback):
         sources, targets = zip(*pairs, strict=True)
         written = translator.target_tokenizer.normalize(targets)
         self.references = references_by_source(list(zip(sources, written, strict=True)))
-        self._summed = compiled(self._summed_losses)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compute and log the loss and the score."""
@@ -184,7 +206,9 @@ class Validate(keras.callbacks.Callback):
             logs[f"val_{self.task.metric}"] = score
 
     def _loss(self) -> float:
-        sums = [[float(x) for x in self._summed(*batch)] for batch in self.batches]
+        summed = self.model.compiled_function("validation", self._summed_losses)
+        arrays = (keras.tree.map_structure(np.asarray, batch) for batch in self.batches)
+        sums = [[float(x) for x in summed(*batch)] for batch in arrays]
         return sum(loss for loss, _ in sums) / max(sum(tokens for _, tokens in sums), 1.0)
 
     def _summed_losses(self, inputs: Any, targets: Any) -> tuple[Any, Any]:

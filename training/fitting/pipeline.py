@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_attention.ids import END_ID
 from training.corpora.pairs import Pair
-from training.fitting.batches import Batch, Budget, Lengths, plan_pass, planned
+from training.fitting.batches import WHOLE, Batch, Budget, Lengths, Share, plan_pass, planned
 from training.fitting.text import Tokenizers, token_lengths
 from training.recipes.config import OptimizationConfig
 
@@ -71,8 +71,7 @@ def training_batches(
     budget: Budget,
     seed: int,
     first_step: int = 0,
-    copies: int = 1,
-    shard: tuple[int, int] = (0, 1),
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Return an endless dataset of batches `({"source", "target"}, labels)`, pass after pass.
 
@@ -85,16 +84,15 @@ def training_batches(
         budget: The size of a batch.
         seed: The seed for the order.
         first_step: The step to start with.
-        copies: The number of copies of the model that share a batch; see `encoder`.
-        shard: The index of this process and the number of processes; see `planned`.
+        share: The rows of a batch that this process reads.
     """
 
     def texts() -> Iterator[Texts]:
-        plan = planned(passes.lengths, budget, seed, shard)
+        plan = planned(passes.lengths, budget, seed)
         for number, batch in itertools.islice(plan, first_step, None):
-            yield _texts(passes.pairs(number), batch)
+            yield _texts(passes.pairs(number), share.of(batch))
 
-    return _encoded(texts, encoder(passes.tokenizers, start_id, copies))
+    return _encoded(texts, encoder(passes.tokenizers, start_id))
 
 
 def validation_batches(
@@ -114,9 +112,9 @@ def validation_batches(
 
 
 def _texts(pairs: Sequence[Pair], batch: Batch) -> Texts:
-    sources, targets = zip(*(pairs[i] for i in batch.pairs), strict=True)
+    sources, targets = ([pairs[i][side] for i in batch.pairs] for side in (0, 1))
     rows, widths = batch.shape
-    return list(sources), list(targets), (rows, *widths)
+    return sources, targets, (rows, *widths)
 
 
 def _encoded(texts: Callable[[], Iterator[Texts]], encode: Encode) -> tf.data.Dataset:
@@ -125,20 +123,20 @@ def _encoded(texts: Callable[[], Iterator[Texts]], encode: Encode) -> tf.data.Da
     return dataset.map(encode, num_parallel_calls=2, deterministic=True).prefetch(8)
 
 
-def encoder(tokenizers: Tokenizers, start_id: int, copies: int = 1) -> Encode:
+def encoder(tokenizers: Tokenizers, start_id: int) -> Encode:
     """Return a graph function from texts (N,), (N,) and a shape (B, S, T) to a batch padded with 0.
 
     A batch is `({"source", "target"}, labels)`. The source ends with the end token; the target
     starts with the start token, and the labels end with the end token. A text with more tokens than
-    its width is an error. If there are fewer texts than rows, or `copies` copies of the model
-    cannot share these evenly, rows of padding follow, which affect neither loss nor metrics.
+    its width is an error. If there are fewer texts than rows, rows of padding follow, which affect
+    neither loss nor metrics.
     """
     source_tokenizer, target_tokenizer = (tokenizer.graph() for tokenizer in tokenizers)
 
     def padded(ids: tf.RaggedTensor, rows: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         dense = ids.to_tensor()
         texts, columns = tf.unstack(tf.shape(dense))
-        return tf.pad(dense, [[0, rows + -rows % copies - texts], [0, width - columns]])
+        return tf.pad(dense, [[0, rows - texts], [0, width - columns]])
 
     def encode(
         sources: tf.Tensor, targets: tf.Tensor, shape: tf.Tensor

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import platform
 import subprocess
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +22,7 @@ from training.corpora.pairs import Pair
 from training.corpora.report import first_few
 from training.fitting.batches import Budget, statistics
 from training.fitting.choices import kept, with_batches_chosen, with_speed_chosen
-from training.fitting.devices import strategy_of
+from training.fitting.devices import Devices, devices_of
 from training.fitting.pipeline import Passes, budget_of
 from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
@@ -54,7 +56,7 @@ class Setup(NamedTuple):
 
     Attributes:
         config: The configuration, including the vocabulary sizes.
-        strategy: The devices to train on.
+        devices: The devices to train on.
         task: The task; its training pairs fit the model.
         tokenizers: The source and target tokenizers.
         validation: The validation pairs that fit the model.
@@ -63,7 +65,7 @@ class Setup(NamedTuple):
     """
 
     config: TrainConfig
-    strategy: Any
+    devices: Devices
     task: Task
     tokenizers: Tokenizers
     validation: list[Pair]
@@ -101,7 +103,7 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     Raises:
         ConfigError: If the configuration does not fit the data or the devices.
     """
-    strategy, task = strategy_of(config.training), task_of(config.data)
+    devices, task = devices_of(config.training), task_of(config.data)
     data = fingerprint(task)
     tokenizers = learned_tokenizers(config.text, task)
     validation = _with_fitting_pairs(task, config, tokenizers)
@@ -116,7 +118,7 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     if task.dropped:
         write(run.dropped_file, "".join(f"{line}\n" for line in task.dropped))
         print(f"All dropped lines are listed in {run.dropped_file}.")
-    setup = _setup(config, strategy, task, tokenizers, validation)
+    setup = _setup(config, devices, task, tokenizers, validation)
     write(run.environment_file, json.dumps(_environment(setup.config, data), indent=2) + "\n")
     write(run.config_file, setup.config.to_yaml())
     return setup
@@ -129,19 +131,41 @@ def prepared(run: RunDirectory, config: TrainConfig) -> Setup:
         RunError: If the data have changed, or a tokenizer cannot be read.
         ConfigError: If the configuration does not fit the devices.
     """
-    strategy, task = strategy_of(config.training), task_of(config.data)
+    devices, task = devices_of(config.training), task_of(config.data)
     check_data(run, fingerprint(task))
     try:
         tokenizers = run.tokenizers()
     except (OSError, ValueError) as error:
         raise RunError(f"{error}. Choose a different --out.") from error
     validation = _with_fitting_pairs(task, config, tokenizers)
-    return _setup(config, strategy, task, tokenizers, validation)
+    return _setup(config, devices, task, tokenizers, validation)
+
+
+def followed(config: TrainConfig, tokenizers: Tokenizers, data: str) -> Setup:
+    """Set up a run that another process writes, without a word.
+
+    Args:
+        config: The configuration that it has chosen.
+        tokenizers: Its tokenizers.
+        data: The fingerprint of its data.
+
+    Raises:
+        RunError: If this process reads other data.
+    """
+    with redirect_stdout(io.StringIO()):
+        devices, task = devices_of(config.training), task_of(config.data)
+        if fingerprint(task) != data:
+            raise RunError(
+                "The data differ from those of the first process. Every process reads the same "
+                "files: copy them to each host, or put them where all hosts can read them."
+            )
+        validation = _with_fitting_pairs(task, config, tokenizers)
+        return _setup(config, devices, task, tokenizers, validation)
 
 
 def _setup(
     config: TrainConfig,
-    strategy: Any,
+    devices: Devices,
     task: Task,
     tokenizers: Tokenizers,
     validation: list[Pair],
@@ -150,13 +174,13 @@ def _setup(
     training, passes = with_batches_chosen(config.training), Passes(task.training_pairs, tokenizers)
     budget = budget_of(training, passes.lengths(0))
     a_pass = statistics(passes.lengths(0), budget, training.seed)
-    units, devices = config.model.decoder_units, strategy.num_replicas_in_sync
     print(f"A pass: {a_pass}.")
-    training, reasons = with_speed_chosen(training, units, a_pass, devices)
+    units = config.model.decoder_units
+    training, reasons = with_speed_chosen(training, units, a_pass, devices.total)
     for reason in reasons:
         print(reason)
     config = dataclasses.replace(config, training=training)
-    return Setup(config, strategy, task, tokenizers, validation, passes, budget)
+    return Setup(config, devices, task, tokenizers, validation, passes, budget)
 
 
 def _with_fitting_pairs(task: Task, config: TrainConfig, tokenizers: Tokenizers) -> list[Pair]:
@@ -195,15 +219,25 @@ def _begun_config(run: RunDirectory, config: TrainConfig) -> TrainConfig:
         begun = config_from(run.config())
     except ValueError as error:
         raise RunError(f"{run.path} is not a run directory of this package: {error}") from error
+    differences = differences_from(begun, config)
+    if differences:
+        raise RunError(
+            f"{run.path} contains a run with a different configuration: "
+            f"{differences}. Choose a different --out, or delete the directory."
+        )
+    return begun
+
+
+def differences_from(begun: TrainConfig, config: TrainConfig) -> str:
+    """Say how a requested configuration differs from that of a run, apart from what it chose."""
     sizes = begun.model.source_vocabulary, begun.model.target_vocabulary
     asked = with_sizes(config, *sizes)
     asked = dataclasses.replace(asked, training=kept(asked.training, begun.training))
-    if asked != begun:
-        raise RunError(
-            f"{run.path} contains a run with a different configuration: "
-            f"{_differences(begun, asked)}. Choose a different --out, or delete the directory."
-        )
-    return begun
+    there, here = (dict(_flat(dataclasses.asdict(config))) for config in (begun, asked))
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    return ", ".join(
+        f"{key} is {there.get(key)!r} in the run, {here.get(key)!r} requested" for key in keys
+    )
 
 
 def fingerprint(task: Task) -> str:
@@ -225,14 +259,6 @@ def check_data(run: RunDirectory, data: str) -> None:
             f"The data have changed since {run.path} was started: pairs that it held out may now "
             "be among its training pairs. Choose a different --out, or restore the old files."
         )
-
-
-def _differences(begun: TrainConfig, asked: TrainConfig) -> str:
-    there, here = (dict(_flat(dataclasses.asdict(config))) for config in (begun, asked))
-    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return ", ".join(
-        f"{key} is {there.get(key)!r} in the run, {here.get(key)!r} requested" for key in keys
-    )
 
 
 def _flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,17 @@ from itertools import islice
 
 import pytest
 
-from training.fitting.batches import Budget, Lengths, Shape, plan_pass, planned, statistics
+from training.fitting.batches import (
+    WHOLE,
+    Batch,
+    Budget,
+    Lengths,
+    Shape,
+    Share,
+    plan_pass,
+    planned,
+    statistics,
+)
 
 
 def lengths_of(count: int, seed: int = 0) -> list[Lengths]:
@@ -147,23 +157,9 @@ def test_batches_follow_without_end_and_can_be_entered_anywhere() -> None:
     assert list(islice(planned(lengths, Budget(pairs=16), seed=3), 9, 20)) == whole[9:]
 
 
-def test_processes_share_a_pass_evenly_and_no_batch() -> None:
-    def lengths(number: int) -> list[Lengths]:
-        return lengths_of(103)
-
-    plan = plan_pass(lengths(0), Budget(pairs=8), "5:0")
-    assert len(plan) == 13
-    shares = [
-        [batch for number, batch in islice(planned(lengths, Budget(pairs=8), 5, (i, 3)), 8)]
-        for i in range(3)
-    ]
-    first = [tuple(batch.pairs) for share in shares for batch in share[:4]]
-    assert len(set(first)) == 12
-    assert set(first) <= {tuple(batch.pairs) for batch in plan}
-    again = plan_pass(lengths(1), Budget(pairs=8), "5:1")
-    assert all(share[4] in again for share in shares)
-
-
-def test_more_processes_than_batches_is_an_error() -> None:
-    with pytest.raises(ValueError, match="2 batches in a pass are too few for 3 processes"):
-        next(planned(lambda _: lengths_of(16), Budget(pairs=8), 0, (0, 3)))
+def test_a_share_of_a_batch() -> None:
+    batch = Batch([7, 3, 5, 1, 2], Shape(6, (9, 8)))
+    assert [Share(i, 2).of(batch).pairs for i in (0, 1)] == [[7, 3, 5], [1, 2]]
+    assert [Share(i, 4).of(batch).pairs for i in range(4)] == [[7, 3], [5, 1], [2], []]
+    assert Share(1, 2, devices=2).of(batch) == Batch([2], Shape(4, (9, 8)))
+    assert WHOLE.of(batch) == batch

@@ -11,9 +11,10 @@ import pytest
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.training.conftest import TOY, Train
-from training.fitting.batches import Budget
-from training.fitting.devices import strategy_of
+from training.fitting.batches import Budget, Share
+from training.fitting.devices import devices_of
 from training.fitting.pipeline import Passes, training_batches
+from training.hosts.processes import Processes
 from training.recipes.reading import load_config
 
 # Before TensorFlow starts, make the CPU look like two devices.
@@ -70,17 +71,42 @@ def test_float16_on_several_devices_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_one_device_needs_no_strategy() -> None:
-    assert strategy_of(load_config("dates").training).num_replicas_in_sync == 1
+def test_one_device_is_the_default() -> None:
+    devices = devices_of(load_config("dates").training)
+    assert (devices.count, devices.total, devices.processes) == (1, 1, Processes())
 
 
 def test_a_batch_that_cannot_be_shared_evenly_gets_rows_that_count_nowhere() -> None:
     tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
     passes = Passes(lambda _: [("a", "b"), ("b", "c"), ("c", "a")], (tokenizer, tokenizer))
-    batches = training_batches(passes, START_ID, Budget(pairs=3), seed=1, copies=2)
+    share = Share(devices=2)
+    batches = training_batches(passes, START_ID, Budget(pairs=3), seed=1, share=share)
     inputs, labels = next(iter(batches.as_numpy_iterator()))
     assert inputs["source"].shape == inputs["target"].shape == labels.shape == (4, 4)
     assert np.count_nonzero(labels == END_ID) == 3
     assert not inputs["source"][3].any()
     assert not inputs["target"][3].any()
     assert not labels[3].any()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+def test_processes_read_the_rows_of_a_batch_in_order(processes: int) -> None:
+    """With more processes than rows, the last ones read padding."""
+    tokenizer = SentencePieceTokenizer.train(["abcde"], 16, "char")
+    pairs = [(letter, letter * 2) for letter in "abcd"]
+    passes = Passes(lambda _: pairs, (tokenizer, tokenizer))
+    budget = Budget(pairs=4)
+
+    def batch(share: Share) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        dataset = training_batches(passes, START_ID, budget, seed=1, share=share)
+        return next(iter(dataset.as_numpy_iterator()))
+
+    whole, labels = batch(Share())
+    shares = [batch(Share(index, processes)) for index in range(processes)]
+    sizes = {len(own) for _, own in shares}
+    assert sizes == {-(-4 // processes)}
+    assert np.array_equal(np.concatenate([own for _, own in shares])[:4], labels)
+    for name, expected in whole.items():
+        joined = np.concatenate([inputs[name] for inputs, _ in shares])
+        assert np.array_equal(joined[:4], expected)
+        assert not joined[4:].any()
