@@ -132,8 +132,8 @@ def _first_failed(started: Sequence[_Process]) -> _Process | None:
         time.sleep(_PAUSE)
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens on this machine."""
+def free_port(host: str = "localhost") -> int:
+    """Return a port on which nothing listens on this machine; an empty host is all addresses."""
     with socket.socket() as listening:
-        listening.bind(("localhost", 0))
+        listening.bind((host, 0))
         return int(listening.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedErr
 from ray.train.collective import broadcast_from_rank_zero
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from training.hosts.local import environment
+from training.hosts.local import environment, free_port
 from training.program import RunError
 
 _VARIABLES = {"RAY_TRAIN_ENABLE_PRINT_PATCH": "0", "TF_CPP_MIN_LOG_LEVEL": "2"}  # each line once
@@ -66,14 +65,9 @@ def _work(given: dict[str, Any]) -> int:
     """Train in one of the processes; what `training.train` reports as an error is not repeated."""
     context = train.get_context()
     index, count = context.get_world_rank(), context.get_world_size()
-    address = broadcast_from_rank_zero(_address() if index == 0 else None)
+    here = f"{ray.util.get_node_ip_address()}:{free_port('')}"
+    address = broadcast_from_rank_zero(here if index == 0 else None)
     os.environ.update(environment(index, count, address))
     os.chdir(given["folder"])
     program: Program = given["program"]
     return program(given["arguments"])
-
-
-def _address() -> str:
-    with socket.socket() as listening:
-        listening.bind(("", 0))
-        return f"{ray.util.get_node_ip_address()}:{listening.getsockname()[1]}"
