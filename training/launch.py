@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from training.program import ConfigError, RunError, guarded
+from training.program import RESUME, ConfigError, RunError, guarded
 from training.train import main as train
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ConfigError,
         OSError,
         RunError,
-        interrupted="Interrupted. Run the same command to resume after the last finished epoch.",
+        interrupted=f"Interrupted. {RESUME}",
     )
 
 

@@ -9,6 +9,8 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+RESUME = "Run the same command to resume after the last finished epoch."
+
 
 class ConfigError(ValueError):
     """A recipe, an override or data that cannot be used for training."""

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from training.program import ConfigError, RunError, guarded
+from training.program import RESUME, ConfigError, RunError, guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         OSError,
         RunError,
         runs=[options.out],
-        interrupted="Interrupted. Run the same command to resume after the last finished epoch.",
+        interrupted=f"Interrupted. {RESUME}",
     )
 
 

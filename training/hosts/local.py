@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import IO
 
+from training.program import RESUME
+
 _GRACE = 30.0  # seconds for the others to notice that one has failed
 _PAUSE = 0.1
 _COMMAND = (sys.executable, "-m", "training.train")
@@ -114,8 +116,7 @@ class _Process:
         code = self.running.wait()
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
         print(
-            f"Process {self.index} has ended with {how}, and so the others, too. "
-            "Run the same command to resume after the last finished epoch.",
+            f"Process {self.index} has ended with {how}, and so the others, too. {RESUME}",
             file=sys.stderr,
         )
 
