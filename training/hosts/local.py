@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from training.program import RESUME
 
-_GRACE = 30.0  # seconds for the others to notice that one has failed
+_GRACE = 30.0  # seconds for processes to end by themselves when another has failed
 _PAUSE = 0.1
 _COMMAND = (sys.executable, "-m", "training.train")
 
@@ -24,7 +24,8 @@ def run(count: int, arguments: Sequence[str]) -> int:
     """Run `training.train` in several processes, and return the exit status.
 
     The first process writes to this program's output; of another one, errors are shown if it is the
-    first to fail. Each gets its share of the cores. If one fails, the others end, too.
+    first to fail. Each gets its share of the cores. If one fails, the others end, too, and all end
+    with this program, be it interrupted or terminated.
 
     Args:
         count: The number of processes.
@@ -32,6 +33,7 @@ def run(count: int, arguments: Sequence[str]) -> int:
     """
     address = f"localhost:{free_port()}"
     with ExitStack() as ended:
+        ended.enter_context(_exit_at_sigterm())
         started = []
         for index in range(count):
             errors = ended.enter_context(TemporaryFile()) if index else None
@@ -39,13 +41,13 @@ def run(count: int, arguments: Sequence[str]) -> int:
             started.append(ended.enter_context(process))
         try:
             failed = _first_failed(started)
-        except KeyboardInterrupt:  # the terminal has interrupted them all
-            return max(process.running.wait() for process in started)
+        except KeyboardInterrupt:
+            if _have_ended(started):  # interrupted by the terminal, too; the first has said so
+                return 128 + signal.SIGINT
+            raise
         if failed is None:
             return 0
-        deadline = time.monotonic() + _GRACE
-        while any(process.is_running for process in started) and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
+        _have_ended(started)
         if not started[0].has_said_why:
             failed.tell()
         return failed.status
@@ -72,8 +74,6 @@ class _Process:
         arguments: Sequence[str],
         errors: IO[bytes] | None,
     ) -> None:
-        cores = sorted(os.sched_getaffinity(0))
-        own = cores[index::count] or cores
         places = {**environment(index, count, address), "JAX_LOCAL_DEVICE_IDS": str(index)}
         self.index = index
         self.errors = errors
@@ -83,7 +83,7 @@ class _Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if index else None,
             stderr=errors,
-            preexec_fn=lambda: os.sched_setaffinity(0, own),
+            preexec_fn=lambda: _take_cores(index, count),
         )
 
     def __enter__(self) -> _Process:
@@ -119,6 +119,37 @@ class _Process:
             f"Process {self.index} has ended with {how}, and so the others, too. {RESUME}",
             file=sys.stderr,
         )
+
+
+def _take_cores(index: int, count: int) -> None:
+    """Keep this process to its share of the cores, where the operating system can."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[index::count] or cores)
+
+
+@contextmanager
+def _exit_at_sigterm() -> Iterator[None]:
+    """Raise `SystemExit` at SIGTERM, which would end this process without its contexts."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _have_ended(started: Sequence[_Process]) -> bool:
+    """Give the processes time to end by themselves, and return whether all have."""
+    deadline = time.monotonic() + _GRACE
+    while any(process.is_running for process in started):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
 
 
 def _first_failed(started: Sequence[_Process]) -> _Process | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -85,44 +86,45 @@ def to_own_device(model: keras.Model) -> None:
 
 
 def _step(model: Any, mesh: Mesh, state: State, batch: Any) -> tuple[dict[str, Any], State]:
-    trained, others, of_optimizer, of_metrics = state
     inputs, targets = batch[:2]
-
-    def on_device(state: State, inputs: Any, targets: Any) -> tuple[Any, ...]:
-        trained, others, of_optimizer, of_metrics = state
-        tokens = token_weights(targets).sum()
-        share = tokens / jax.lax.psum(tokens, _ROWS)
-
-        def loss_of(trained: list[Any]) -> tuple[Any, Any]:
-            loss, (unscaled, outputs, others_, _) = model.compute_loss_and_updates(
-                trained,
-                others,
-                of_metrics,
-                inputs,
-                targets,
-                None,
-                training=True,
-                optimizer_variables=of_optimizer,
-            )
-            return loss * share, (unscaled * share, outputs, others_)
-
-        rows = len(targets)
-        with by_row(jax.lax.axis_index(_ROWS) * rows, rows):
-            (_, (loss, outputs, others)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-                trained
-            )
-        gradients, loss = jax.lax.psum((gradients, loss), _ROWS)
-        return loss, outputs, others, gradients
-
-    loss, outputs, others, gradients = jax.shard_map(
-        on_device,
+    loss, gradients, outputs, others = jax.shard_map(
+        functools.partial(_summed_gradients, model),
         mesh=mesh,
         in_specs=(Spec(), Spec(_ROWS), Spec(_ROWS)),
-        out_specs=(Spec(), Spec(_ROWS), Spec(), Spec()),
+        out_specs=(Spec(), Spec(), Spec(_ROWS), Spec()),
         check_vma=False,
     )(state, inputs, targets)
+    trained, _, of_optimizer, of_metrics = state
     trained, of_optimizer = model.optimizer.stateless_apply(of_optimizer, gradients, trained)
     logs, of_metrics = model._update_metrics_variables(
         of_metrics, loss, inputs, targets, outputs, None
     )
     return logs, (trained, others, of_optimizer, of_metrics)
+
+
+def _summed_gradients(model: Any, state: State, inputs: Any, targets: Any) -> tuple[Any, ...]:
+    """On one device: loss and gradients over all rows, its own outputs, other variables."""
+    trained, others, of_optimizer, of_metrics = state
+    tokens = token_weights(targets).sum()
+    share = tokens / jax.lax.psum(tokens, _ROWS)
+
+    def own_part(trained: list[Any]) -> tuple[Any, Any]:
+        loss, (unscaled, outputs, others_, _) = model.compute_loss_and_updates(
+            trained,
+            others,
+            of_metrics,
+            inputs,
+            targets,
+            None,
+            training=True,
+            optimizer_variables=of_optimizer,
+        )
+        return loss * share, (unscaled * share, outputs, others_)
+
+    rows = len(targets)
+    with by_row(jax.lax.axis_index(_ROWS) * rows, rows):
+        (_, (loss, outputs, others)), gradients = jax.value_and_grad(own_part, has_aux=True)(
+            trained
+        )
+    loss, gradients = jax.lax.psum((loss, gradients), _ROWS)
+    return loss, gradients, outputs, others
