@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.reading import stored
+from programs.library import stored
 
 FORMATS = ("saved_model", "tflite", "onnx")
 QUANTIZED = ("tflite", "onnx")  # formats that are also written in other precisions

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from export.reading import stored
+from programs.library import stored
 
 INTERRUPTED = 130
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from export.files import checksum, size
 from export.program import guarded
-from export.reading import stored
+from programs.library import stored
 
 _SHOWN = 8
 _FILES = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
+
+from programs.library import stored
 
 RESUME = "Run the same command to resume after the last finished epoch."
 
@@ -63,19 +62,3 @@ def _check(runs: Iterable[str]) -> None:
         except ValueError as error:
             what = f"{run} is not a run directory of this package"
             raise RunError(f"{what}: {error}") from error
-
-
-def stored() -> ModuleType:
-    """Return `keras_attention.stored`, loaded by its path: importing the package imports Keras."""
-    name = "keras_attention_stored"  # another module than the library's, with its own classes
-    if name not in sys.modules:
-        package = find_spec("keras_attention")
-        if package is None or not package.submodule_search_locations:
-            raise ModuleNotFoundError("No module named 'keras_attention'")
-        path = Path(package.submodule_search_locations[0]) / "stored" / "__init__.py"
-        spec = spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
