@@ -63,21 +63,22 @@ def _model_and_batches(options: argparse.Namespace) -> tuple[Any, Any]:
     from training.fitting.batches import statistics
     from training.fitting.choices import with_batches_chosen
     from training.fitting.optimizer import compiled_model
-    from training.fitting.pipeline import Passes, budget_of, training_batches
+    from training.fitting.pipeline import budget_of, training_batches
     from training.fitting.tasks import task_of
-    from training.fitting.text import fitting_pairs, learned_tokenizers, with_sizes
+    from training.fitting.text import fitting_pairs, with_sizes
     from training.recipes.reading import load_config
+    from training.shards.parts import counts
 
     plain = ["training.dtype=float32", "training.jit_compile=false"]
     config = load_config(options.recipe, [*plain, *options.overrides])
     task = task_of(config.data)
-    tokenizers = learned_tokenizers(config.text, task)
+    tokenizers = task.tokenizers(config.text)
     task.keep_training_pairs(lambda pairs: fitting_pairs("train", pairs, config, tokenizers, task))
     config = with_sizes(config, *(tokenizer.vocabulary_size for tokenizer in tokenizers))
-    passes = Passes(task.training_pairs, tokenizers)
     training = with_batches_chosen(config.training)
-    budget = budget_of(training, passes.lengths(0))
-    print(f"A pass: {statistics(passes.lengths(0), budget, training.seed)}.")
+    passes = task.passes(tokenizers, training.seed)
+    budget = budget_of(training, counts(passes.parts(0)))
+    print(f"A pass: {statistics(passes, budget, training.seed)}.")
     batches = training_batches(passes, config.model.start_id, budget, training.seed)
     return compiled_model(config), batches
 

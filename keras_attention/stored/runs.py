@@ -90,6 +90,7 @@ class Files:
     tsv: Names = ()
     swap: bool = False
     columns: tuple[Count, Count] | None = None
+    shards: Name | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from training import evaluate, explain, train, translate
 from training.explanation.steps import Explanation, Head, Look, Mechanism, Step, Word, readable
 from training.explanation.steps import explain as explained
 from training.explanation.text import as_text
-from training.fitting.tasks import task_of
+from training.fitting.tasks import Texts, task_of
 from training.recipes.reading import load_config
 
 TEXT = "abc 12 é"
@@ -364,6 +364,7 @@ def test_errors_of_use(
 
 def test_pairs_in_a_recipe_are_all_that_there_is() -> None:
     task = task_of(load_config("lecture", ['data.pairs=[[to go, ir], ["let\'s go", vamos]]']).data)
+    assert isinstance(task, Texts)
     pairs = [("to go", "ir"), ("let's go", "vamos")]
     for some in (task.training_pairs(3), task.validation_pairs(), task.held_out_pairs()):
         assert list(some) == pairs

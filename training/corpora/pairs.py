@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
@@ -36,7 +37,7 @@ Names = Annotated[Sequence[str], BeforeValidator(_as_list)]
 
 @dataclass(frozen=True)
 class CorpusFiles(Files):
-    """The files of a corpus: `source` and `target`, or `tsv`.
+    """The files of a corpus: `source` and `target`, `tsv`, or `shards`.
 
     A name is a path or a glob (`**` matches folders, too); the matches of a glob are sorted. Names
     that end in `.gz` are decompressed. Several files are concatenated. A relative name is looked up
@@ -58,31 +59,33 @@ class CorpusFiles(Files):
         columns: The source and target columns of `tsv`, from 0; other columns are ignored. If None,
             there must be exactly two columns, apart from the attribution in the third column of
             manythings.org/anki, which is ignored.
+        shards: A folder that `training.prepare` has made of other files.
 
     Raises:
-        ValueError: If neither `source` with `target` nor `tsv` is given, or both are; if `swap` or
-            `columns` is given without `tsv`; or if `columns` are not two different columns.
+        ValueError: If not exactly one of `source` with `target`, `tsv` and `shards` is given; if
+            `swap` or `columns` is given without `tsv`; or if `columns` are not two different ones.
     """
 
     source: Names = ()
     target: Names = ()
     tsv: Names = ()
+    shards: str | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments and convert lists to tuples."""
         for name in ("source", "target", "tsv"):
             value = _as_list(getattr(self, name))
             object.__setattr__(self, name, tuple(str(item) for item in value))
-        aligned = bool(self.source), bool(self.target)
-        if aligned != (not self.tsv,) * 2:
+        others = bool(self.tsv) + (self.shards is not None)
+        if (bool(self.source), bool(self.target)) != (not others,) * 2 or others > 1:
             null = (
                 "; use null to unset the files of a recipe (data.train.source=null "
                 "data.train.target=null, or data.train.tsv=null)"
             )
             raise ValueError(
-                "Either `source` and `target` or `tsv` must be given, not both"
-                f"{null if self.tsv else ''}. "
-                f"Received: source={self.source}, target={self.target}, tsv={self.tsv}"
+                "Either `source` and `target`, or `tsv`, or `shards` must be given, not several"
+                f"{null if others else ''}. Received: source={self.source}, target={self.target}, "
+                f"tsv={self.tsv}, shards={self.shards}"
             )
         for name, given in (("swap", self.swap), ("columns", self.columns is not None)):
             if given and not self.tsv:
@@ -96,6 +99,11 @@ class CorpusFiles(Files):
                     "Argument `columns` must be two different numbers from 0. "
                     f"Received: columns={self.columns}"
                 )
+
+    @property
+    def sides(self) -> Pair:
+        """The file of the sources and that of the targets; the first ones, if there are more."""
+        return (self.tsv or self.source)[0], (self.tsv or self.target)[0]
 
 
 @dataclass(frozen=True)
@@ -140,19 +148,14 @@ def read_corpus(
     problems: list[Problem] = []
     names: list[str] = []
     count = 0
-    read: set[Pair] = set()
-    for sides, rows in _opened(files):
-        if sides in read:
-            raise CorpusError(f"A file must be named only once. Received: {sides[0]} twice")
-        read.add(sides)
-        names += dict.fromkeys(sides)
-        for line, row in enumerate(rows, start=1):
+    for part in parts_of(files):
+        names += dict.fromkeys(part.sides)
+        for entry in entries(part):
             count += 1
-            pair = _pair(row)
-            if pair is None:
-                problems += _problems(row, sides, line)
+            if entry.pair is None:
+                problems += entry.problems
             else:
-                pairs.append(pair)
+                pairs.append(entry.pair)
     report = CorpusReport(tuple(names), count, len(pairs), tuple(problems))
     hints = []
     if report.of("columns") and files.columns is None:
@@ -181,6 +184,54 @@ def _check_size(files: CorpusFiles) -> None:
         raise CorpusError(str(error)) from error
 
 
+class Entry(NamedTuple):
+    """A line of a corpus.
+
+    Attributes:
+        line: Its number, from 1.
+        pair: Its source and target; None if it cannot be used.
+        problems: Why it cannot be used.
+    """
+
+    line: int
+    pair: Pair | None
+    problems: tuple[Problem, ...] = ()
+
+
+def parts_of(files: CorpusFiles) -> list[CorpusFiles]:
+    """Return each TSV file, or pair of aligned files, by itself.
+
+    Raises:
+        CorpusError: If a file is missing or named twice, or aligned files differ in their number.
+    """
+    sources, targets = found_files("source", files.source), found_files("target", files.target)
+    if len(sources) != len(targets):
+        raise CorpusError(
+            "The numbers of source and target files must be equal. Received: "
+            f"{len(sources)} source files {sources}, {len(targets)} target files {targets}"
+        )
+    aligned = zip(sources, targets, strict=True)
+    parts = [replace(files, source=(source,), target=(target,)) for source, target in aligned]
+    parts += [replace(files, tsv=(file,)) for file in found_files("tsv", files.tsv)]
+    for sides, count in Counter(part.sides for part in parts).items():
+        if count > 1:
+            raise CorpusError(f"A file must be named only once. Received: {sides[0]} twice")
+    return parts
+
+
+def entries(part: CorpusFiles) -> Iterator[Entry]:
+    """Yield the lines of one part, one by one.
+
+    Raises:
+        CorpusError: If a file cannot be read or is UTF-16, or aligned files differ in length.
+    """
+    sides = part.sides
+    rows = _columns(sides[0], part.columns, part.swap) if part.tsv else _aligned(*sides)
+    for line, row in enumerate(rows, start=1):
+        pair = _pair(row)
+        yield Entry(line, pair, () if pair else tuple(_problems(row, sides, line)))
+
+
 def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
     """Find the places of pairs in files.
 
@@ -194,12 +245,11 @@ def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[
     """
     wanted = set(pairs)
     found: dict[Pair, list[Pair]] = {}
-    for sides, rows in [] if files is None else _opened(files):
-        for line, row in enumerate(rows, start=1):
-            pair = _pair(row)
+    for part in [] if files is None else parts_of(files):
+        source, target = part.sides
+        for line, pair, _ in entries(part):
             if pair is not None and pair in wanted:
-                here = f"{sides[0]}:{line}", f"{sides[1]}:{line}"
-                found.setdefault(pair, []).append(here)
+                found.setdefault(pair, []).append((f"{source}:{line}", f"{target}:{line}"))
     return found
 
 
@@ -228,22 +278,6 @@ def _problems(row: _Row, files: Pair, line: int) -> Iterator[Problem]:
             continue
         if not text.strip():
             yield Problem("empty", file, line, side)
-
-
-def _opened(files: CorpusFiles) -> Iterator[tuple[Pair, Iterator[_Row]]]:
-    """Yield the source and target file and their rows, for each TSV file or pair of files."""
-    if files.tsv:
-        for file in found_files("tsv", files.tsv):
-            yield (file, file), _columns(file, files.columns, files.swap)
-        return
-    sources, targets = found_files("source", files.source), found_files("target", files.target)
-    if len(sources) != len(targets):
-        raise CorpusError(
-            "The numbers of source and target files must be equal. Received: "
-            f"{len(sources)} source files {sources}, {len(targets)} target files {targets}"
-        )
-    for source, target in zip(sources, targets, strict=True):
-        yield (source, target), _aligned(source, target)
 
 
 def _aligned(source: str, target: str) -> Iterator[_Row]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
-Kind = Literal["encoding", "nul", "columns", "empty"]
+Kind = Literal["encoding", "nul", "columns", "empty", "length", "equal", "ratio", "repeated"]
 KINDS: dict[Kind, str] = {
     "encoding": "not UTF-8",
     "nul": "NUL characters, as in UTF-16",
     "columns": "wrong number of columns",
     "empty": "empty",
+    "length": "no token or too many",
+    "equal": "equal sides",
+    "ratio": "sides of very different lengths",
+    "repeated": "repeated pairs",
 }
 _SHOWN = 5
 
@@ -23,7 +27,7 @@ class Problem(NamedTuple):
         kind: A key of `KINDS`.
         file: The file name.
         line: The line number, from 1.
-        detail: The side, or the number of columns.
+        detail: The side, the number of columns, or what else is wrong.
     """
 
     kind: Kind
@@ -33,6 +37,49 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} ({self.detail})"
+
+
+@dataclass
+class Tally:
+    """Problems, counted by kind; `lines` says how many there are, and where the first few are.
+
+    Attributes:
+        counts: The number of problems of each kind.
+        first: The first few of each kind, as text.
+    """
+
+    counts: dict[Kind, int] = field(default_factory=dict)
+    first: dict[Kind, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> Tally:
+        """Return the tally that `dataclasses.asdict` has made plain values of."""
+        return cls(dict(tree["counts"]), dict(tree["first"]))
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Count further problems."""
+        for problem in problems:
+            self._count(problem.kind, 1, [problem])
+
+    def update(self, other: Tally) -> None:
+        """Count further problems that were counted elsewhere."""
+        for kind, count in other.counts.items():
+            self._count(kind, count, other.first[kind])
+
+    def _count(self, kind: Kind, count: int, problems: Iterable[object]) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + count
+        shown = self.first.setdefault(kind, [])
+        if len(shown) < _SHOWN:
+            shown += map(str, problems)
+            del shown[_SHOWN:]
+
+    def lines(self) -> list[str]:
+        """Return a line for each kind."""
+        return [
+            f"  {name} ({self.counts[kind]:,}): {first_few(self.first[kind], self.counts[kind])}"
+            for kind, name in KINDS.items()
+            if kind in self.counts
+        ]
 
 
 @dataclass(frozen=True)
@@ -62,15 +109,23 @@ class CorpusReport:
         return [problem for problem in self.problems if problem.kind == kind]
 
     def __str__(self) -> str:
-        rows = [f"{self.lines:,} lines read, {self.kept:,} usable, {self.dropped:,} not"]
-        for kind, name in KINDS.items():
-            found = self.of(kind)
-            if found:
-                rows.append(f"  {name} ({len(found):,}): {first_few(found)}")
-        return "\n".join(rows)
+        tally = Tally()
+        tally.add(self.problems)
+        return "\n".join([lines_read(self.lines, self.kept), *tally.lines()])
 
 
-def first_few(problems: Sequence[object]) -> str:
-    """Return the first few items as text, and the number of the others."""
-    more = f" and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
+def lines_read(lines: int, kept: int) -> str:
+    """Return the first line of a report."""
+    return f"{lines:,} lines read, {kept:,} usable, {lines - kept:,} not"
+
+
+def first_few(problems: Sequence[object], count: int | None = None) -> str:
+    """Return the first few items as text, and the number of the others.
+
+    Args:
+        problems: The items, or the first few of them.
+        count: The number of all; defaults to that of `problems`.
+    """
+    others = (len(problems) if count is None else count) - _SHOWN
+    more = f" and {others:,} more" if others > 0 else ""
     return ", ".join(str(problem) for problem in problems[:_SHOWN]) + more

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from keras_attention.checks import check_not_negative
 from training.corpora.pairs import Pair
 from training.program import CorpusError
+
+TRAIN, DEV, TEST = 0, 1, 2  # places in a split
 
 
 class Split(NamedTuple):
@@ -54,11 +56,33 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
     """
     check_not_negative("dev", dev)
     check_not_negative("test", test)
-    keys = [_source_key(source, str(seed).encode()) for source, _ in pairs]
-    sizes = Counter(keys)
+    keys = [source_key(source, seed) for source, _ in pairs]
+    part = parts_of_keys(Counter(keys), dev, test, len(keys))
+    split = Split([], [], [])
+    for key, pair in zip(keys, pairs, strict=True):
+        split[part.get(key, TRAIN)].append(pair)
+    return split
+
+
+def parts_of_keys(sizes: Mapping[bytes, int], dev: int, test: int, pairs: int) -> dict[bytes, int]:
+    """Choose the keys of sources to hold out: the smallest ones.
+
+    Args:
+        sizes: How many pairs have which key; all keys, or at least `dev + test + 1` of the smallest
+            ones.
+        dev: The minimum number of dev pairs.
+        test: The minimum number of test pairs.
+        pairs: The number of all pairs, for the error message.
+
+    Returns:
+        `DEV` or `TEST` for the keys of the sources to hold out.
+
+    Raises:
+        CorpusError: If there are too few.
+    """
     order = iter(sorted(sizes))
     part: dict[bytes, int] = {}
-    for index, least in ((2, test), (1, dev), (0, 1)):
+    for index, least in ((TEST, test), (DEV, dev), (TRAIN, 1)):
         size = 0
         while size < least:
             key = next(order, None)
@@ -66,18 +90,16 @@ def split_held_out(pairs: Sequence[Pair], dev: int, test: int, seed: int) -> Spl
                 raise CorpusError(
                     f"The corpus is too small to hold out {dev} pairs for validation "
                     f"(data.dev_pairs) and {test} for testing (data.held_out_pairs), each with all "
-                    f"pairs of its source. Received: {len(keys)} pairs with {len(sizes)} distinct "
+                    f"pairs of its source. Received: {pairs} pairs with {len(sizes)} distinct "
                     "sources"
                 )
             part[key] = index
             size += sizes[key]
-    split = Split([], [], [])
-    for key, pair in zip(keys, pairs, strict=True):
-        split[part.get(key, 0)].append(pair)
-    return split
+    return {key: index for key, index in part.items() if index != TRAIN}
 
 
-def _source_key(source: str, seed: bytes) -> bytes:
+def source_key(source: str, seed: int) -> bytes:
+    """Return a hash of a source, keyed with the seed, in which no spelling matters."""
     text = unicodedata.normalize("NFKC", source).casefold()
     text = " ".join(unicodedata.normalize("NFKC", text).split())
-    return hashlib.blake2b(text.encode(), digest_size=16, key=seed).digest()
+    return hashlib.blake2b(text.encode(), digest_size=16, key=str(seed).encode()).digest()

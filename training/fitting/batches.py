@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
-
-Lengths = tuple[int, int]
-"""The number of source tokens and target tokens, including the end token."""
-
-
-class Shape(NamedTuple):
-    """The shape of a batch.
-
-    Attributes:
-        rows: The number of rows.
-        widths: The lengths that sources and targets are padded to.
-    """
-
-    rows: int
-    widths: Lengths
+from training.fitting.budget import Budget, Shape
+from training.shards.parts import Lengths, Part, Passes
 
 
 class Batch(NamedTuple):
@@ -67,81 +53,6 @@ WHOLE = Share()
 """All rows, read by one process with one device."""
 
 
-@dataclass(frozen=True)
-class Budget:
-    """The maximum size of a batch, in pairs, in tokens or both.
-
-    Attributes:
-        pairs: The maximum number of pairs, or None.
-        tokens: The maximum number of tokens on the longer side, including padding, or None. A pair
-            that exceeds it gets a batch of its own.
-        multiple: Widths are rounded up to a multiple of this. A larger value gives fewer shapes
-            and more padding.
-        shapes: The shapes of all batches, from small to large; see `with_shapes`. If empty, a
-            batch has the shape that its pairs need.
-    """
-
-    pairs: int | None = None
-    tokens: int | None = None
-    multiple: int = 4
-    shapes: tuple[Shape, ...] = ()
-
-    def holds(self, pairs: int, widths: Lengths) -> bool:
-        """Return whether a batch of `pairs` pairs, padded to `widths`, fits the budget."""
-        if self.tokens is not None and pairs * max(widths) > self.tokens:
-            return pairs <= 1
-        return self.pairs is None or pairs <= self.pairs
-
-    def width(self, length: int) -> int:
-        """Return the minimum padded length of a text with `length` tokens."""
-        return -(-length // self.multiple) * self.multiple
-
-    def rows(self, widths: Lengths, most: int) -> int:
-        """Return the number of pairs, at most `most`, that fill a batch of these widths."""
-        limits = [most]
-        if self.pairs is not None:
-            limits.append(self.pairs)
-        if self.tokens is not None:
-            limits.append(max(1, self.tokens // max(widths)))
-        return min(limits)
-
-    def with_shapes(self, lengths: Sequence[Lengths], count: int) -> Budget:
-        """Return the same budget with at most `count` shapes, chosen for these lengths.
-
-        Their widths are those that need the fewest positions, found greedily: beginning with the
-        widest alone, those that save most are added one by one; then each is exchanged for others
-        as long as that saves something.
-        """
-        rounded = np.array([[self.width(length) for length in pair] for pair in lengths])
-        sides = [_candidates(rounded[:, side]) for side in (0, 1)]
-        choices = np.array(list(itertools.product(*sides)))
-        places = [np.searchsorted(side, rounded[:, i]) for i, side in enumerate(sides)]
-        cells, pairs = np.unique(places[0] * len(sides[1]) + places[1], return_counts=True)
-        fits = (choices[cells, None] <= choices).all(axis=2)
-        positions = np.where(fits, choices.sum(axis=1), np.inf)
-
-        def needed(chosen: list[int]) -> float:
-            return float(pairs @ positions[:, chosen].min(axis=1))
-
-        def with_the_best(chosen: list[int]) -> list[int]:
-            now = positions[:, chosen].min(axis=1, keepdims=True)
-            return [*chosen, int((pairs @ np.maximum(now - positions, 0.0)).argmax())]
-
-        chosen = [len(choices) - 1]
-        while len(chosen) < count and needed(more := with_the_best(chosen)) < needed(chosen):
-            chosen = more
-        is_better = True
-        while is_better:
-            is_better = False
-            for one in chosen[1:]:
-                others = with_the_best([other for other in chosen if other != one])
-                if needed(others) < needed(chosen):
-                    chosen, is_better = others, True
-        found = sorted((tuple(choices[i].tolist()) for i in chosen), key=lambda w: (sum(w), w))
-        shapes = tuple(Shape(self.rows(widths, len(lengths)), widths) for widths in found)
-        return dataclasses.replace(self, shapes=shapes)
-
-
 def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Batch]:
     """Return batches that contain every pair exactly once.
 
@@ -163,18 +74,30 @@ def plan_pass(lengths: Sequence[Lengths], budget: Budget, seed: str) -> list[Bat
 
 
 def planned(
-    pass_lengths: Callable[[int], Sequence[Lengths]], budget: Budget, seed: int
-) -> Iterator[tuple[int, Batch]]:
-    """Yield batches endlessly, each with the number of its pass.
+    passes: Passes, budget: Budget, seed: int, first: int = 0
+) -> Iterator[tuple[Part, Batch]]:
+    """Yield batches endlessly, each with the part of a pass that it belongs to.
 
     Args:
-        pass_lengths: A function from the number of a pass to the lengths of its pairs.
+        passes: The parts of each pass.
         budget: The maximum size of a batch.
         seed: The seed for the order.
+        first: The number of batches to leave out.
     """
+    sizes: WeakKeyDictionary[Part, int] = WeakKeyDictionary()  # whatever the order of the pairs
     for number in itertools.count():
-        for batch in plan_pass(pass_lengths(number), budget, f"{seed}:{number}"):
-            yield number, batch
+        for place, part in enumerate(passes.parts(number)):
+            size = sizes.get(part)
+            if size is None or first < size:
+                plan = plan_pass(part.lengths(), budget, _seed(seed, number, place))
+                size = sizes[part] = len(plan)
+                for batch in plan[first:]:
+                    yield part, batch
+            first = max(0, first - size)
+
+
+def _seed(seed: int, number: int, place: int) -> str:
+    return f"{seed}:{number}:{place}" if place else f"{seed}:{number}"
 
 
 @dataclass(frozen=True)
@@ -209,17 +132,22 @@ class PassStatistics:
         )
 
 
-def statistics(lengths: Sequence[Lengths], budget: Budget, seed: int = 0) -> PassStatistics:
+def statistics(passes: Passes, budget: Budget, seed: int = 0) -> PassStatistics:
     """Return the statistics of the first pass."""
-    batches = plan_pass(lengths, budget, f"{seed}:0")
-    source, target = (sum(pair[side] for pair in lengths) for side in (0, 1))
+    lengths: Counter[Lengths] = Counter()
+    shapes: Counter[Shape] = Counter()
+    for place, part in enumerate(passes.parts(0)):
+        of_part = part.lengths()
+        lengths.update(of_part)
+        shapes.update(batch.shape for batch in plan_pass(of_part, budget, _seed(seed, 0, place)))
+    source, target = (sum(n * pair[side] for pair, n in lengths.items()) for side in (0, 1))
     return PassStatistics(
-        pairs=len(lengths),
+        pairs=lengths.total(),
         source_tokens=source,
         target_tokens=target,
-        batches=len(batches),
-        shapes=len({batch.shape for batch in batches}),
-        positions=sum(batch.shape.rows * sum(batch.shape.widths) for batch in batches),
+        batches=shapes.total(),
+        shapes=len(shapes),
+        positions=sum(n * shape.rows * sum(shape.widths) for shape, n in shapes.items()),
     )
 
 
@@ -255,8 +183,12 @@ def _deal(chosen: Sequence[int], lengths: Sequence[Lengths], budget: Budget) -> 
     shapes = budget.shapes
     waiting: dict[Shape, list[int]] = {shape: [] for shape in shapes}
     longer: list[int] = []
+    smallest = {
+        pair: next((shape for shape in shapes if _fits(pair, shape.widths)), None)
+        for pair in set(lengths)
+    }
     for i in chosen:
-        shape = next((shape for shape in shapes if _fits(lengths[i], shape.widths)), None)
+        shape = smallest[lengths[i]]
         (longer if shape is None else waiting[shape]).append(i)
     for place, shape in enumerate(shapes):
         pairs = waiting[shape]
@@ -281,13 +213,3 @@ def _fits(lengths: Lengths, widths: Lengths) -> bool:
 
 def _covering(one: Lengths, other: Lengths) -> Lengths:
     return max(one[0], other[0]), max(one[1], other[1])
-
-
-_MOST_WIDTHS = 48  # to choose from, on each side
-
-
-def _candidates(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the different lengths; of many, some that are evenly spread, with the largest."""
-    different = np.unique(lengths)
-    count = min(len(different), _MOST_WIDTHS)
-    return different[np.linspace(len(different) - 1, 0, count).round().astype(int)[::-1]]

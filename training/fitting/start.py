@@ -20,16 +20,18 @@ from keras_attention.stored import Environment, read_stored
 from keras_attention.text.runs import RunDirectory
 from training.corpora.pairs import Pair
 from training.corpora.report import first_few
-from training.fitting.batches import Budget, statistics
+from training.fitting.batches import statistics
+from training.fitting.budget import Budget
 from training.fitting.choices import kept, with_batches_chosen, with_speed_chosen
 from training.fitting.devices import Devices, devices_of
-from training.fitting.pipeline import Passes, budget_of
+from training.fitting.pipeline import budget_of
 from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
-from training.fitting.text import Tokenizers, fitting_pairs, learned_tokenizers, with_sizes
+from training.fitting.text import fitting_pairs, with_sizes
 from training.program import RunError
 from training.recipes.config import TrainConfig
 from training.recipes.reading import config_from
+from training.shards.parts import Passes, Tokenizers, counts
 
 _COPIES = 4  # of the weights: themselves, gradients, Adam's two moments
 Status = Literal["new", "prepared", "resumed", "complete"]
@@ -105,7 +107,7 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     """
     devices, task = devices_of(config.training), task_of(config.data)
     data = fingerprint(task)
-    tokenizers = learned_tokenizers(config.text, task)
+    tokenizers = task.tokenizers(config.text)
     validation = _with_fitting_pairs(task, config, tokenizers)
     source, target = tokenizers
     config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
@@ -171,9 +173,10 @@ def _setup(
     validation: list[Pair],
 ) -> Setup:
     """Plan the batches, and choose what the configuration leaves open."""
-    training, passes = with_batches_chosen(config.training), Passes(task.training_pairs, tokenizers)
-    budget = budget_of(training, passes.lengths(0))
-    a_pass = statistics(passes.lengths(0), budget, training.seed)
+    training = with_batches_chosen(config.training)
+    passes = task.passes(tokenizers, training.seed)
+    budget = budget_of(training, counts(passes.parts(0)))
+    a_pass = statistics(passes, budget, training.seed)
     print(f"A pass: {a_pass}.")
     units = config.model.decoder_units
     training, reasons = with_speed_chosen(training, units, a_pass, devices.total)
@@ -243,8 +246,8 @@ def differences_from(begun: TrainConfig, config: TrainConfig) -> str:
 def fingerprint(task: Task) -> str:
     """Return a hash of the task's pairs, which a resumed training compares."""
     digest = hashlib.sha256()
-    for pairs in (task.training_pairs(0), task.validation_pairs(), task.held_out_pairs()):
-        digest.update(json.dumps(pairs).encode())
+    for data in (task.training_data(), task.validation_pairs(), task.held_out_pairs()):
+        digest.update(json.dumps(data).encode())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -13,8 +14,19 @@ from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
 from training.corpora.splits import split_held_out
 from training.evaluation.translation import bleu, columns
+from training.fitting.tokenizers import learned_tokenizers
 from training.program import ConfigError
-from training.recipes.config import CorpusConfig, DataConfig, DatesConfig, PairsConfig, Part
+from training.recipes.config import (
+    CorpusConfig,
+    DataConfig,
+    DatesConfig,
+    PairsConfig,
+    Part,
+    TextConfig,
+)
+from training.shards.folder import ShardFolder, ShardPasses
+from training.shards.manifest import differences
+from training.shards.parts import Passes, TextPasses, Tokenizers
 
 _DATES_IN_A_PASS = 16384
 _BYTES_OF_A_PAIR = 200  # a tuple and two short strings
@@ -31,14 +43,17 @@ class Task(Protocol):
     metric: str
     dropped: list[str]
 
-    def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
-        """Return the source and target text to train the tokenizers on."""
-
-    def training_pairs(self, number: int) -> Sequence[Pair]:
-        """Return the pairs of a pass, given its number from 0; deterministic."""
+    def tokenizers(self, text: TextConfig) -> Tokenizers:
+        """Train the tokenizers, or read existing ones."""
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
-        """Keep only the training pairs that `fitting` returns, if their number is finite."""
+        """Keep only the training pairs that `fitting` returns, if that is not known of all."""
+
+    def training_data(self) -> Any:
+        """Return what tells these training pairs from others, as JSON has it."""
+
+    def passes(self, tokenizers: Tokenizers, seed: int) -> Passes:
+        """Return the training pairs, pass after pass, in an order drawn from a seed."""
 
     def validation_pairs(self) -> list[Pair]:
         """Return the validation pairs."""
@@ -50,7 +65,31 @@ class Task(Protocol):
         """Score outputs against their references; higher is better."""
 
 
-class Dates:
+class Texts(ABC):
+    """A task whose pairs are texts in memory."""
+
+    @abstractmethod
+    def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
+        """Return the source and target text to train the tokenizers on."""
+
+    @abstractmethod
+    def training_pairs(self, number: int) -> Sequence[Pair]:
+        """Return the pairs of a pass, given its number from 0; deterministic."""
+
+    def tokenizers(self, text: TextConfig) -> Tokenizers:
+        """Train the tokenizers, or read existing ones."""
+        return learned_tokenizers(text, *self.tokenizer_text())
+
+    def training_data(self) -> Any:
+        """Return the pairs of the first pass."""
+        return self.training_pairs(0)
+
+    def passes(self, tokenizers: Tokenizers, seed: int) -> TextPasses:
+        """Return the pairs; `training.fitting.batches` brings them into their order."""
+        return TextPasses(self.training_pairs, tokenizers)
+
+
+class Dates(Texts):
     """Dates as people write them; see `training.dates`."""
 
     metric = "exact_match"
@@ -97,7 +136,7 @@ class Dates:
         return list(examples)
 
 
-class Pairs:
+class Pairs(Texts):
     """Pairs given in the recipe itself; see `PairsConfig`."""
 
     metric = "exact_match"
@@ -132,7 +171,7 @@ class Pairs:
         return _exact_match(outputs, references)
 
 
-class Corpus:
+class Corpus(Texts):
     """Pairs from files; see `training.corpora.pairs`."""
 
     metric = "bleu"
@@ -198,6 +237,59 @@ class Corpus:
         return bleu(outputs, *columns(references)).score
 
 
+class Shards:
+    """Pairs from shards that `training.prepare` has made; see `training.shards.folder`.
+
+    Raises:
+        ConfigError: If the shards were made with other data.
+    """
+
+    metric = "bleu"
+
+    def __init__(self, config: CorpusConfig) -> None:
+        assert config.train is not None
+        assert config.train.shards is not None
+        self.folder = ShardFolder(config.train.shards)
+        self.dropped: list[str] = []
+        made = self.folder.manifest.settings.data
+        self._check("data", differences(made, config, but="train"))
+
+    def _check(self, section: str, differences: str) -> None:
+        if differences:
+            raise ConfigError(
+                f"The shards {self.folder.path} were made with another section `{section}` than "
+                f"requested: {differences}. Leave it to the shards, or make others."
+            )
+
+    def tokenizers(self, text: TextConfig) -> Tokenizers:
+        """Read the tokenizers that the ids are of."""
+        self._check("text", differences(self.folder.manifest.settings.text, text))
+        return self.folder.tokenizers
+
+    def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
+        """Do nothing: shards hold only pairs that fit."""
+
+    def training_data(self) -> Any:
+        """Return the hashes of all shards."""
+        return [shard.sha256 for shard in self.folder.manifest.shards]
+
+    def passes(self, tokenizers: Tokenizers, seed: int) -> ShardPasses:
+        """Return the shards, in another order for each pass."""
+        return ShardPasses(self.folder, seed)
+
+    def validation_pairs(self) -> list[Pair]:
+        """Return the pairs held out for validation."""
+        return self.folder.dev()
+
+    def held_out_pairs(self) -> list[Pair]:
+        """Return the pairs for the final test."""
+        return self.folder.held_out()
+
+    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """Return BLEU."""
+        return bleu(outputs, *columns(references)).score
+
+
 def check_memory(check: Callable[..., None], *arguments: Any, **options: Any) -> None:
     """Call one of `keras_attention.memory`'s checks, whose error is one of the configuration."""
     try:
@@ -221,7 +313,8 @@ def task_of(config: DataConfig) -> Task:
         CorpusError: If the files of a corpus cannot be read as configured.
     """
     if isinstance(config, CorpusConfig):
-        return Corpus(config)
+        from_shards = config.train is not None and config.train.shards is not None
+        return Shards(config) if from_shards else Corpus(config)
     if isinstance(config, DatesConfig):
         return Dates(config)
     if isinstance(config, PairsConfig):

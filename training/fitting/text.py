@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from keras_attention.ids import UNKNOWN_ID
 from keras_attention.stored import printable
-from keras_attention.text.tokenizer import Normalization
-from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
-from training.corpora.files import found_files
 from training.corpora.pairs import Pair, places
 from training.corpora.report import first_few
-from training.fitting.batches import Lengths
 from training.fitting.tasks import Task
 from training.program import ConfigError
-from training.recipes.config import Part, TextConfig, TrainConfig
-
-Tokenizers = tuple[Tokenizer, Tokenizer]
-"""The source tokenizer and the target tokenizer."""
-
-
-def learned_tokenizers(text: TextConfig, task: Task) -> Tokenizers:
-    """Train tokenizers on the training pairs, or read existing ones; if shared, return one twice.
-
-    Raises:
-        ConfigError: If a tokenizer cannot be trained as configured, or an existing one not be used.
-    """
-
-    def learned(side: str, sentences: Iterable[str], rule: Normalization) -> Tokenizer:
-        existing = getattr(text, f"{side}_model")
-        if existing is not None:
-            return _converted(f"text.{side}_model", existing)
-        size = getattr(text, f"{side}_vocabulary")
-        try:
-            return Tokenizer.train(sentences, size, text.model_type, rule)
-        except ValueError as error:
-            raise ConfigError(f"Key `text.{side}_vocabulary`: {error}") from error
-
-    source, target = task.tokenizer_text()
-    if text.shared:
-        both = learned("target", itertools.chain(source, target), text.normalization)
-        return both, both
-    target_rule = text.target_normalization or text.normalization
-    return learned("source", source, text.normalization), learned("target", target, target_rule)
-
-
-def _converted(key: str, name: str) -> Tokenizer:
-    """Return an existing SentencePiece model with the ids of this package."""
-    (file, *others) = found_files(key, [name])
-    try:
-        if others:
-            raise ValueError(f"must name one file. Received: {first_few([file, *others])}")
-        return Tokenizer.from_sentencepiece(Path(file).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Key `{key}`: {error} ({name})") from error
+from training.recipes.config import Part, TrainConfig
+from training.shards.parts import Lengths, Tokenizers
 
 
 def with_sizes(config: TrainConfig, source: int, target: int) -> TrainConfig:

@@ -69,6 +69,12 @@ class CorpusConfig(stored.CorpusData, DataConfig):
                 "Key `data.train` must name files: source and target, or tsv, for example "
                 "data.train.tsv=pairs.tsv. Received: data.train=null"
             )
+        for part in (self.dev, self.held_out):
+            if part is not None and part.shards is not None:
+                raise ValueError(
+                    "Only `data.train` can be shards, which hold the other parts, too. "
+                    f"Received: shards={part.shards!r} in data.dev or data.held_out"
+                )
 
     def files_of(self, part: Part) -> CorpusFiles | None:
         """Return the files of a part, or those of `train` if the part is held out of them."""

@@ -20,6 +20,7 @@ from keras_attention.stored import (
 )
 from training.program import ConfigError
 from training.recipes.config import AUTO, TrainConfig
+from training.shards.folder import ShardFolder
 
 RECIPES = Path(__file__).parent
 _OR_AUTO = "literal['auto']"
@@ -32,16 +33,32 @@ def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
         recipe: A name in `training/recipes`, or a YAML file.
         overrides: Strings `section.key=value`, with values in YAML.
 
+    The sections `data` and `text` of a training from shards are those of the shards.
+
     Returns:
         The validated configuration.
 
     Raises:
-        ConfigError: If the recipe or a key is unknown, or a value is invalid.
+        ConfigError: If the recipe or a key is unknown, a value is invalid, or shards are missing.
     """
     tree = _read_recipe(recipe)
     for override in overrides:
         _apply(tree, override)
+    shards = _shards_of(tree)
+    if shards is not None:
+        made = ShardFolder(shards).manifest.settings
+        tree |= {"data": {**asdict(made.data), "train": {"shards": shards}}}
+        tree |= {"text": asdict(made.text)}
+        for override in overrides:  # what differs from the shards is an error later on
+            _apply(tree, override)
     return config_from(tree)
+
+
+def _shards_of(tree: Mapping[str, Any]) -> str | None:
+    """Return the shards to train on, if they are named."""
+    for name in ("data", "train", "shards"):
+        tree = tree.get(name, {}) if isinstance(tree, Mapping) else {}
+    return tree if isinstance(tree, str) else None
 
 
 def config_from(tree: Mapping[str, Any]) -> TrainConfig:

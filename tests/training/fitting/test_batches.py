@@ -6,17 +6,37 @@ from itertools import islice
 
 import pytest
 
-from training.fitting.batches import (
-    WHOLE,
-    Batch,
-    Budget,
-    Lengths,
-    Shape,
-    Share,
-    plan_pass,
-    planned,
-    statistics,
-)
+from training.fitting import batches as of_batches
+from training.fitting.batches import WHOLE, Batch, PassStatistics, Share, plan_pass, planned
+from training.fitting.budget import Budget, Shape
+from training.shards.parts import EncodedPairs, Lengths
+
+
+class Planned:
+    """A part of which only the lengths are asked for."""
+
+    def __init__(self, lengths: list[Lengths]) -> None:
+        self.known = lengths
+        self.asked = 0
+
+    def lengths(self) -> list[Lengths]:
+        self.asked += 1
+        return self.known
+
+    def pairs(self) -> EncodedPairs:
+        raise AssertionError
+
+
+class Passes:
+    def __init__(self, *passes: list[Planned]) -> None:
+        self.passes = passes
+
+    def parts(self, number: int) -> list[Planned]:
+        return self.passes[number % len(self.passes)]
+
+
+def statistics(lengths: list[Lengths], budget: Budget) -> PassStatistics:
+    return of_batches.statistics(Passes([Planned(lengths)]), budget)
 
 
 def lengths_of(count: int, seed: int = 0) -> list[Lengths]:
@@ -79,7 +99,7 @@ def test_larger_multiples_make_fewer_shapes_and_more_padding() -> None:
 def test_shapes_typed_out() -> None:
     """Short and long pairs, and one that needs the largest widths on both sides."""
     lengths = [(2, 3)] * 8 + [(9, 8)] * 2 + [(9, 12)]
-    budget = Budget(tokens=24, multiple=1).with_shapes(lengths, 3)
+    budget = Budget(tokens=24, multiple=1).with_shapes(Counter(lengths), 3)
     assert budget.shapes == (Shape(8, (2, 3)), Shape(2, (9, 8)), Shape(2, (9, 12)))
     batches = plan_pass(lengths, budget, "1")
     assert sorted((len(batch.pairs), *batch.shape) for batch in batches) == [
@@ -87,17 +107,19 @@ def test_shapes_typed_out() -> None:
         (2, 2, (9, 8)),
         (8, 8, (2, 3)),
     ]
-    two = Budget(tokens=24, multiple=1).with_shapes(lengths, 2)
+    two = Budget(tokens=24, multiple=1).with_shapes(Counter(lengths), 2)
     assert [shape.widths for shape in two.shapes] == [(2, 3), (9, 12)]
-    assert [shape.widths for shape in budget.with_shapes(lengths, 1).shapes] == [(9, 12)]
-    assert Budget(pairs=5, multiple=4).with_shapes(lengths, 1).shapes == (Shape(5, (12, 12)),)
+    assert [shape.widths for shape in budget.with_shapes(Counter(lengths), 1).shapes] == [(9, 12)]
+    assert Budget(pairs=5, multiple=4).with_shapes(Counter(lengths), 1).shapes == (
+        Shape(5, (12, 12)),
+    )
 
 
 @pytest.mark.parametrize("limit", [Budget(pairs=13), Budget(tokens=256), Budget(tokens=11)])
 @pytest.mark.parametrize("count", [1, 5, 12])
 def test_few_shapes_hold_every_pair(limit: Budget, count: int) -> None:
     lengths = lengths_of(997)
-    budget = limit.with_shapes(lengths, count)
+    budget = limit.with_shapes(Counter(lengths), count)
     batches = plan_pass(lengths, budget, "1")
     assert sorted(i for batch in batches for i in batch.pairs) == list(range(997))
     assert {batch.shape for batch in batches} <= set(budget.shapes)
@@ -114,21 +136,23 @@ def test_few_shapes_hold_every_pair(limit: Budget, count: int) -> None:
 def test_twelve_shapes_have_little_padding() -> None:
     lengths = lengths_of(7919)
     budget = Budget(tokens=1024, multiple=1)
-    padding = [statistics(lengths, budget.with_shapes(lengths, n)).padding for n in (1, 4, 12)]
+    padding = [
+        statistics(lengths, budget.with_shapes(Counter(lengths), n)).padding for n in (1, 4, 12)
+    ]
     assert padding == sorted(padding, reverse=True)
     assert padding[-1] < 0.14
-    assert statistics(lengths, budget.with_shapes(lengths, 12)).shapes == 12
+    assert statistics(lengths, budget.with_shapes(Counter(lengths), 12)).shapes == 12
 
 
 def test_few_pairs_make_one_batch_without_empty_rows() -> None:
     lengths = [(6, 4), (5, 4), (7, 2), (3, 4)]
-    budget = Budget(pairs=64, multiple=1).with_shapes(lengths, 12)
+    budget = Budget(pairs=64, multiple=1).with_shapes(Counter(lengths), 12)
     (batch,) = plan_pass(lengths, budget, "1")
     assert batch.shape == (4, (7, 4))
 
 
 def test_a_later_pass_may_have_longer_pairs() -> None:
-    budget = Budget(pairs=2).with_shapes([(4, 4)] * 3, 12)
+    budget = Budget(pairs=2).with_shapes(Counter({(4, 4): 3}), 12)
     batches = plan_pass([(3, 4), (9, 2), (2, 2), (4, 13)], budget, "1")
     assert sorted(i for batch in batches for i in batch.pairs) == [0, 1, 2, 3]
     shapes = {tuple(batch.pairs): batch.shape.widths for batch in batches}
@@ -148,13 +172,33 @@ def test_passes_differ_in_their_order_and_not_in_their_shapes() -> None:
 
 
 def test_batches_follow_without_end_and_can_be_entered_anywhere() -> None:
-    def lengths(number: int) -> list[Lengths]:
-        return lengths_of(101 + number, number)
+    one, other = Planned(lengths_of(101)), Planned(lengths_of(102, 1))
+    passes, budget = Passes([one], [other]), Budget(pairs=16)
+    whole = list(islice(planned(passes, budget, seed=3), 20))
+    assert [part for part, _ in whole] == [one] * 7 + [other] * 7 + [one] * 6
+    assert sorted(i for part, batch in whole for i in batch.pairs if part is other) == [*range(102)]
+    assert list(islice(planned(passes, budget, seed=3, first=9), 11)) == whole[9:]
 
-    whole = list(islice(planned(lengths, Budget(pairs=16), seed=3), 20))
-    assert [number for number, _ in whole] == [0] * 7 + [1] * 7 + [2] * 6
-    assert sorted(i for number, batch in whole for i in batch.pairs if number == 1) == [*range(102)]
-    assert list(islice(planned(lengths, Budget(pairs=16), seed=3), 9, 20)) == whole[9:]
+
+@pytest.mark.parametrize("limit", [Budget(pairs=16), Budget(tokens=99)])
+@pytest.mark.parametrize("shapes", [None, 5])
+def test_parts_of_a_pass(limit: Budget, shapes: int | None) -> None:
+    """Each is planned by itself, and once only for batches that are left out."""
+    parts = [Planned(lengths_of(50 + number, number)) for number in range(3)]
+    budget = limit if shapes is None else limit.with_shapes(Counter(lengths_of(333)), shapes)
+    passes = Passes(parts, parts[::-1])
+    whole = list(islice(planned(passes, budget, seed=3), 150))
+    of_a_pass = of_batches.statistics(passes, budget, seed=3).batches
+    for place, part in enumerate(parts):
+        seed = f"3:0:{place}" if place else "3:0"
+        planned_alone = plan_pass(part.known, budget, seed)
+        assert [batch for own, batch in whole[:of_a_pass] if own is part] == planned_alone
+    for part in parts:
+        part.asked = 0
+    first = 5 * of_a_pass + 1
+    rest = list(islice(planned(passes, budget, seed=3, first=first), 1))
+    assert sum(part.asked for part in parts) == 4
+    assert rest == list(islice(planned(passes, budget, seed=3), first, first + 1))
 
 
 def test_a_share_of_a_batch() -> None:

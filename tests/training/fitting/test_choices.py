@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_few_shapes_unless_something_else_is_asked_for(
 
 def test_batches_need_numbers() -> None:
     with pytest.raises(ValueError, match=r"must have numbers .* Received: pad_to_multiple='auto'"):
-        budget_of(OptimizationConfig(), [(3, 3)])
+        budget_of(OptimizationConfig(), Counter({(3, 3): 1}))
 
 
 def test_what_is_asked_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from training.corpora.pairs import CorpusFiles
 from training.evaluation.translation import bleu
 from training.fitting.callbacks import Validate
 from training.fitting.state import save_whole
-from training.fitting.tasks import task_of
+from training.fitting.tasks import Texts, task_of
 from training.recipes.config import CorpusConfig
 
 
@@ -47,6 +47,7 @@ def corpus(path: Path, **changes: object) -> CorpusConfig:
 
 def test_each_pass_has_all_pairs_but_those_held_out(tmp_path: Path) -> None:
     task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
+    assert isinstance(task, Texts)
     assert len(set(task.training_pairs(0))) == 83
     assert task.training_pairs(1) is task.training_pairs(0)
     others = {*task.validation_pairs(), *task.held_out_pairs()}
@@ -59,6 +60,7 @@ def test_each_pass_has_all_pairs_but_those_held_out(tmp_path: Path) -> None:
 def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
     files = [CorpusFiles(tsv=[str(write_pairs(tmp_path / f"{n}.tsv", n))]) for n in (53, 13, 17)]
     task = task_of(CorpusConfig(train=files[0], dev=files[1], held_out=files[2]))
+    assert isinstance(task, Texts)
     assert len(task.training_pairs(0)) == 53
     assert len(task.validation_pairs()) == 13
     assert len(task.held_out_pairs()) == 17

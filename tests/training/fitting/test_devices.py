@@ -11,11 +11,13 @@ import pytest
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from tests.training.conftest import TOY, Train
-from training.fitting.batches import Budget, Share
+from training.fitting.batches import Share
+from training.fitting.budget import Budget
 from training.fitting.devices import devices_of
-from training.fitting.pipeline import Passes, training_batches
+from training.fitting.pipeline import training_batches
 from training.hosts.processes import Processes
 from training.recipes.reading import load_config
+from training.shards.parts import TextPasses
 
 # Before TensorFlow starts, make the CPU look like two devices.
 TWO_DEVICES = """
@@ -78,7 +80,7 @@ def test_one_device_is_the_default() -> None:
 
 def test_a_batch_that_cannot_be_shared_evenly_gets_rows_that_count_nowhere() -> None:
     tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
-    passes = Passes(lambda _: [("a", "b"), ("b", "c"), ("c", "a")], (tokenizer, tokenizer))
+    passes = TextPasses(lambda _: [("a", "b"), ("b", "c"), ("c", "a")], (tokenizer, tokenizer))
     share = Share(devices=2)
     batches = training_batches(passes, START_ID, Budget(pairs=3), seed=1, share=share)
     inputs, labels = next(iter(batches.as_numpy_iterator()))
@@ -94,7 +96,7 @@ def test_processes_read_the_rows_of_a_batch_in_order(processes: int) -> None:
     """With more processes than rows, the last ones read padding."""
     tokenizer = SentencePieceTokenizer.train(["abcde"], 16, "char")
     pairs = [(letter, letter * 2) for letter in "abcd"]
-    passes = Passes(lambda _: pairs, (tokenizer, tokenizer))
+    passes = TextPasses(lambda _: pairs, (tokenizer, tokenizer))
     budget = Budget(pairs=4)
 
     def batch(share: Share) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -14,7 +14,6 @@ from tests.training.fitting.test_corpus_task import write_pairs
 from training import train
 from training.corpora.files import DATA_VARIABLE
 from training.fitting.tasks import task_of
-from training.fitting.text import learned_tokenizers
 from training.program import ConfigError
 from training.recipes.config import PairsConfig, TextConfig
 
@@ -56,10 +55,10 @@ def test_a_run_holds_the_converted_model(capsys: pytest.CaptureFixture[str]) -> 
 def test_sides_with_existing_models() -> None:
     task = task_of(PairsConfig(pairs=[("a cat", "the cat")]))
     bpe, word = write("bpe.model", existing_model("bpe")), write("w.model", existing_model("word"))
-    one, other = learned_tokenizers(TextConfig(source_model=bpe, target_model=word), task)
+    one, other = task.tokenizers(TextConfig(source_model=bpe, target_model=word))
     assert one.surfaces(["the cat"]) == [["▁", "th", "e", "▁", "cat"]]
     assert other.surfaces(["the cat"]) == [["▁the", "▁cat"]]
-    both = learned_tokenizers(TextConfig(target_model=bpe, shared=True), task)
+    both = task.tokenizers(TextConfig(target_model=bpe, shared=True))
     assert both[0] is both[1]
     assert both[0].model == one.model
 
@@ -77,4 +76,4 @@ def test_a_model_that_cannot_be_used_is_an_error(name: str, message: str) -> Non
         write(file, b'{"model": {}}')
     task = task_of(PairsConfig(pairs=[("a cat", "the cat")]))
     with pytest.raises(ConfigError, match=message):
-        learned_tokenizers(TextConfig(model_type="char", target_model=name), task)
+        task.tokenizers(TextConfig(model_type="char", target_model=name))

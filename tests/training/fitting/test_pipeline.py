@@ -6,22 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_attention.ids import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+from keras_attention.ids import END_ID, PADDING_ID, START_ID
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training.corpora.pairs import CorpusFiles, Pair, places
-from training.fitting.batches import Budget
-from training.fitting.pipeline import (
-    Passes,
-    encoder,
-    training_batches,
-    validation_batches,
-)
-from training.fitting.tasks import Dates, task_of
-from training.fitting.text import Tokenizers, checked_pairs
+from training.fitting.budget import Budget
+from training.fitting.pipeline import training_batches, validation_batches
+from training.fitting.tasks import Dates, Texts, task_of
+from training.fitting.text import checked_pairs
 from training.program import ConfigError
 from training.recipes.config import DatesConfig
+from training.shards import rows as rows_module
+from training.shards.parts import EncodedPairs, Lengths, TextPasses, Tokenizers
+from training.shards.rows import Rows
 
 TEXT = "abcdefghijklmnopqrstuvwxyz 0123456789-"
 
@@ -40,7 +37,7 @@ def pairs_of(number: int) -> list[Pair]:
 def first_batches(
     tokenizers: Tokenizers, number: int, budget: Budget, first: int = 0
 ) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
-    dataset = training_batches(Passes(pairs_of, tokenizers), START_ID, budget, 1, first)
+    dataset = training_batches(TextPasses(pairs_of, tokenizers), START_ID, budget, 1, first)
     return list(dataset.take(number).as_numpy_iterator())
 
 
@@ -54,28 +51,40 @@ def without_padding(row: np.ndarray) -> list[int]:
 def test_a_batch_typed_out(tokenizers: Tokenizers) -> None:
     source, target = tokenizers
     a, b, two = source.encode(["a"])[0][0], source.encode(["b"])[0][0], target.encode(["2"])[0][0]
-    inputs, labels = encoder(tokenizers, START_ID)(
-        tf.constant(["a", "bab"]), tf.constant(["22", ""]), tf.constant([3, 5, 4])
-    )
+    pairs = EncodedPairs.of([("x", "1"), ("a", "22"), ("bab", "")], tokenizers)
+    inputs, labels = pairs.batch([1, 2], 3, (5, 4), START_ID)
     rows = [[a, END_ID, 0, 0, 0], [b, a, b, END_ID, 0], [0, 0, 0, 0, 0]]
-    assert inputs["source"].numpy().tolist() == rows
+    assert inputs["source"].tolist() == rows
     rows = [[START_ID, two, two, 0], [START_ID, 0, 0, 0], [0, 0, 0, 0]]
-    assert inputs["target"].numpy().tolist() == rows
-    assert labels.numpy().tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0], [0, 0, 0, 0]]
+    assert inputs["target"].tolist() == rows
+    assert labels.tolist() == [[two, two, END_ID, 0], [END_ID, 0, 0, 0], [0, 0, 0, 0]]
+    assert pairs.lengths() == [(2, 2), (2, 3), (4, 1)]
 
 
-def test_a_text_longer_than_its_batch_is_an_error(tokenizers: Tokenizers) -> None:
-    texts = tf.constant(["aaaa"]), tf.constant(["1"])
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        encoder(tokenizers, START_ID)(*texts, tf.constant([1, 4, 4]))
+@pytest.mark.parametrize(("rows", "widths"), [(1, (4, 4)), (1, (5, 1)), (0, (5, 4))])
+def test_pairs_that_a_batch_cannot_hold(tokenizers: Tokenizers, rows: int, widths: Lengths) -> None:
+    pairs = EncodedPairs.of([("aaaa", "1")], tokenizers)
+    assert pairs.batch([0], 1, (5, 2), START_ID)[1].shape == (1, 2)
+    with pytest.raises(ValueError, match="cannot hold 1 rows of up to"):
+        pairs.batch([0], rows, widths, START_ID)
+
+
+def test_many_texts_are_encoded_in_parts(
+    tokenizers: Tokenizers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{n}" * (n % 5) for n in range(23)]
+    expected = tokenizers[0].encode(texts)
+    monkeypatch.setattr(rows_module, "_AT_ONCE", 5)
+    rows = Rows.encoded(texts, tokenizers[0])
+    assert len(rows) == 23
+    assert [part.tolist() for part in np.split(rows.ids, rows.begins[1:-1])] == expected
+    assert len(Rows.encoded([], tokenizers[0])) == 0
 
 
 def test_the_decoder_may_start_with_the_end_token(tokenizers: Tokenizers) -> None:
-    inputs, labels = encoder(tokenizers, END_ID)(
-        tf.constant(["a"]), tf.constant(["7"]), tf.constant([1, 4, 4])
-    )
-    assert inputs["target"].numpy()[0, 0] == END_ID
-    assert labels.numpy()[0, 0] == inputs["target"].numpy()[0, 1]
+    inputs, labels = EncodedPairs.of([("a", "7")], tokenizers).batch([0], 1, (4, 4), END_ID)
+    assert inputs["target"][0, 0] == END_ID
+    assert labels[0, 0] == inputs["target"][0, 1]
 
 
 def test_batches_of_the_pipeline(tokenizers: Tokenizers) -> None:
@@ -114,33 +123,21 @@ def test_validation_reads_every_pair_once(tokenizers: Tokenizers) -> None:
     assert sorted(texts) == sorted(source.strip() for source, _ in pairs_of(3))
 
 
-def test_a_pass_is_made_once_and_lengths_are_counted_once(tokenizers: Tokenizers) -> None:
+def test_a_pass_is_made_once_and_encoded_once(tokenizers: Tokenizers) -> None:
     made: list[int] = []
 
     def fresh(number: int) -> list[Pair]:
         made.append(number)
         return pairs_of(number)
 
-    list(training_batches(Passes(fresh, tokenizers), START_ID, Budget(pairs=7), 1).take(9))
+    list(training_batches(TextPasses(fresh, tokenizers), START_ID, Budget(pairs=7), 1).take(9))
     assert made[:2] == [0, 1], "five batches in a pass"
     assert len(made) <= 4
     same = pairs_of(0)
-    passes = Passes(lambda _: same, tokenizers)
-    assert passes.lengths(0) is passes.lengths(1)
-    assert passes.lengths(0)[:2] == [(6, 2), (14, 2)]
-
-
-def test_the_pipeline_and_the_translator_see_the_same_ids_of_every_date() -> None:
-    """Training reads through the graph, validation and translation through the host."""
-    task = Dates(DatesConfig())
-    source, _ = (
-        SentencePieceTokenizer.train(text, 256, "char", "nmt_nfkc_cf")
-        for text in task.tokenizer_text()
-    )
-    texts = [pair[0] for pair in islice(task.training_pairs(0), 997)]
-    on_host = source.encode(texts)
-    assert source.graph().tokenize(texts).to_list() == on_host
-    assert UNKNOWN_ID not in {i for row in on_host for i in row}
+    passes = TextPasses(lambda _: same, tokenizers)
+    (part,), (again,) = passes.parts(0), passes.parts(1)
+    assert part is again
+    assert part.lengths()[:2] == [(6, 2), (14, 2)]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +185,7 @@ def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
 def test_the_sets_of_the_dates_task_share_no_date() -> None:
     config = DatesConfig(seed=3, dev_pairs=211, held_out_pairs=223)
     task = task_of(config)
+    assert isinstance(task, Texts)
     training = {target for _, target in islice(task.training_pairs(0), 1999)}
     dev = {target for _, target in task.validation_pairs()}
     held_out = {target for _, target in task.held_out_pairs()}
