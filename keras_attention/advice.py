@@ -108,7 +108,8 @@ def advise(
         compiler, why_compiler = _compiler(seconds, policy, steps, shapes)
     elif jit_compile is None:
         is_forbidden = devices > 1 and not compiler
-        why_compiler = f"there are {devices} devices" if is_forbidden else "there is no choice"
+        only = f"Keras has nothing else on {keras.backend.backend()}"
+        why_compiler = f"there are {devices} devices" if is_forbidden else only
     return Advice(policy, compiler, (why_policy, why_compiler))
 
 

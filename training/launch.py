@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m training.launch",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s --processes N [--ray ADDRESS] [--failures N] -- --recipe ... --out RUN",
     )
     parser.add_argument("--processes", type=int, required=True, help="how many")
     parser.add_argument(
@@ -35,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=3,
         help="how often Ray starts the processes again (default: %(default)s; -1: always)",
     )
-    parser.add_argument("train", nargs="*", metavar="-- ...", help="arguments of training.train")
-    options = parser.parse_args(arguments)
+    parser.add_argument("train", nargs="*", help="after --: the arguments of training.train")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"{' '.join(unknown)}: put -- before the arguments of training.train")
 
     return guarded(
         lambda: _launch(options),

@@ -46,7 +46,7 @@ def test_a_documented_command(
     program: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert read_only(program, monkeypatch)(arguments) == 0
-    if program == "training.train":
+    if program == "training.train" and not any("shards=" in argument for argument in arguments):
         recipe = arguments[arguments.index("--recipe") + 1]
         load_config(recipe, [argument for argument in arguments if "=" in argument])
 

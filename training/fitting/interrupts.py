@@ -30,6 +30,10 @@ class StopOnInterrupt(keras.callbacks.Callback):
         """Raise `KeyboardInterrupt` if it was asked for."""
         self.check()
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raise it also here: others may have ended, for whom this process would wait."""
+        self.check()
+
     def check(self) -> None:
         """Raise `KeyboardInterrupt` if it was asked for."""
         if self.is_asked:

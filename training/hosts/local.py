@@ -33,7 +33,8 @@ def run(count: int, arguments: Sequence[str]) -> int:
     """
     address = f"localhost:{free_port()}"
     with ExitStack() as ended:
-        ended.enter_context(_exit_at_sigterm())
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            ended.enter_context(_exit_at(number))
         started = []
         for index in range(count):
             errors = ended.enter_context(TemporaryFile()) if index else None
@@ -42,8 +43,9 @@ def run(count: int, arguments: Sequence[str]) -> int:
         try:
             failed = _first_failed(started)
         except KeyboardInterrupt:
-            if _have_ended(started):  # interrupted by the terminal, too; the first has said so
-                return 128 + signal.SIGINT
+            interrupted = 128 + signal.SIGINT
+            if _have_ended(started) and started[0].status == interrupted:
+                return interrupted  # by the terminal, too; it has said so
             raise
         if failed is None:
             return 0
@@ -129,17 +131,20 @@ def _take_cores(index: int, count: int) -> None:
 
 
 @contextmanager
-def _exit_at_sigterm() -> Iterator[None]:
-    """Raise `SystemExit` at SIGTERM, which would end this process without its contexts."""
+def _exit_at(number: signal.Signals) -> Iterator[None]:
+    """Raise `SystemExit` at a signal that would end this process without its contexts."""
 
-    def leave(number: int, _: Any) -> None:
+    def leave(*_: Any) -> None:
+        print(f"\nEnded by {number.name}. {RESUME}", file=sys.stderr)
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = signal.getsignal(number)
+    if before == signal.SIG_DFL:  # and not ignored, as SIGHUP is under nohup
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 def _have_ended(started: Sequence[_Process]) -> bool:

@@ -37,6 +37,14 @@ def swallowed() -> None:
         pytest.fail("nothing was raised")
 
 
+def test_what_got_lost_at_the_end_of_an_epoch_is_found_before_others_are_waited_for() -> None:
+    callback = StopOnInterrupt()
+    with pytest.raises(KeyboardInterrupt, match="^$"), callback.listening():
+        swallowed()
+        callback.on_epoch_end(0)
+        pytest.fail("it goes on")
+
+
 def test_a_training_ends_after_the_batch_in_which_ctrl_c_got_lost(
     train_toy: Train,
     tmp_path: Path,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.toy import until
+from training.program import RESUME
 
 _CHILD = """
 import os, pathlib, sys, time
@@ -31,7 +32,12 @@ sys.exit(guarded(lambda: local.run(2, sys.argv[1:])))
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"), [(signal.SIGTERM, ""), (signal.SIGINT, "\nInterrupted.\n")]
+    ("sent", "said"),
+    [
+        (signal.SIGTERM, f"\nEnded by SIGTERM. {RESUME}\n"),
+        (signal.SIGHUP, f"\nEnded by SIGHUP. {RESUME}\n"),
+        (signal.SIGINT, "\nInterrupted.\n"),
+    ],
 )
 def test_a_signal_to_the_launcher_alone(sent: signal.Signals, said: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", _LAUNCHER, str(tmp_path)]
