@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from export.layout import label_of
+from export.mlserver.deployment import write_deployment
 from locks.__main__ import entries
 from tests.documents import ROOT
 
@@ -101,3 +102,10 @@ def test_the_image_has_what_is_tested(exported: Path) -> None:
 )
 def test_a_name_that_a_cluster_allows(name: str, label: str) -> None:
     assert label_of(name) == label
+
+
+def test_a_name_that_means_something_in_yaml(tmp_path: Path) -> None:
+    write_deployment(tmp_path, "no")
+    for file in (tmp_path / "deploy").glob("*.yaml"):
+        for found in yaml.safe_load_all(file.read_text("utf-8")):
+            assert found["metadata"]["name"] == "no"
