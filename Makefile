@@ -28,6 +28,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
 SERVERS_PYTHON ?= $(PYTHON)
+VALIDATORS := .validators/.installed
 UV := uv==0.13.9
 NPM := --ignore-scripts --no-audit --no-fund
 OLDEST := .oldest/.installed
@@ -81,7 +82,7 @@ test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium 
 		echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
 	$(PY) -m pytest tests/browser
 
-test-servers: $(INSTALLED) $(SERVERS) ## the exported server, asked by real clients; needs Python 3.11 or 3.12
+test-servers: $(INSTALLED) $(SERVERS) $(VALIDATORS) ## the exported server, asked by real clients, and its manifests; needs Python 3.11 or 3.12
 	$(PY) -m pytest tests/servers
 
 test-oldest: $(INSTALLED) ## the library on the oldest versions it allows, and files both ways; needs Python 3.11 or 3.12
@@ -192,11 +193,17 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 	cd $(@D) && npm ci $(NPM)
 	@touch $@
 
-$(SERVERS): tests/servers/requirements.txt locks/tests/servers/requirements.txt
+$(SERVERS): tests/servers/requirements.txt locks/tests/servers/requirements.txt \
+		export/mlserver/requirements.txt locks/export/mlserver/requirements.txt
 	@$(SERVERS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || { \
 		echo 'MLServer needs Python 3.11 or 3.12, and "$(SERVERS_PYTHON)" is newer. Name another:' >&2; \
 		echo '    make SERVERS_PYTHON=python3.12 test-servers' >&2; exit 1; }
 	$(SERVERS_PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m locks install $<
+	@touch $@
+
+$(VALIDATORS): tests/servers/requirements-validators.txt locks/tests/servers/requirements-validators.txt
+	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m locks install $<
 	@touch $@
 

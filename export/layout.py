@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from programs.library import stored
@@ -15,6 +16,7 @@ PROJECT = "keras-seq2seq-attention"
 UNFINISHED = ".unfinished"
 _VERIFIED = ".verified"  # make's stamp
 _OF_THE_EARLIER = ("config.json", "verification.json", _VERIFIED, "attention.png")
+_LABEL = 50  # of a cluster's 63 characters: KServe appends some
 _OTHERS = ("source.model", "target.model", "examples.json", "reference.npz", "README.md")
 
 
@@ -73,6 +75,13 @@ def parts_of(file: str) -> tuple[str, str]:
     """Split the name of a file into its first part and its precision."""
     name, *precision = Path(file).name.split(".")[:-1]
     return name, precision[0] if precision else _FLOAT32
+
+
+def label_of(name: str) -> str:
+    """Return the name of a model as a cluster allows it: letters, digits and hyphens."""
+    plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    plain = plain if plain[:1].isalpha() else f"model-{plain}"
+    return plain[:_LABEL].strip("-")
 
 
 def _is_export(folder: Path) -> bool:

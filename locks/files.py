@@ -16,7 +16,9 @@ REQUIREMENTS = (
     "requirements-hosts.txt",
     "requirements-docs.txt",
     "tests/oldest/requirements.txt",
+    "export/mlserver/requirements.txt",
     "tests/servers/requirements.txt",
+    "tests/servers/requirements-validators.txt",
 )
 """What has a lock, each after the one that it includes."""
 

@@ -65,7 +65,8 @@ def pinned(lock: Path, python: str) -> dict[str, Version]:
 
 def test_every_requirements_file_has_a_lock_and_every_lock_its_requirements() -> None:
     found = set(Path().glob("requirements*.txt"))
-    found |= set(Path("tests").rglob("requirements*.txt"))
+    for folder in ("export", "tests"):
+        found |= set(Path(folder).rglob("requirements*.txt"))
     assert found == {Path(name) for name in REQUIREMENTS}
     assert set(FOLDER.rglob("*.txt")) == {lock_of(path) for path in found}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from export.layout import QUANTIZED, parts_of
+from export.layout import QUANTIZED, label_of, parts_of
 from keras_attention.export.formats import FLOAT32, OPSET
 from keras_attention.export.litert_workspace import ROOM
 
@@ -34,6 +34,7 @@ def readme(config: Mapping[str, Any], text: str) -> str:
     quoted = json.dumps(text, ensure_ascii=False)
     return Template(_choose(_TEMPLATE.read_text(encoding="utf-8"), kept)).substitute(
         name=config["name"],
+        label=label_of(config["name"]),
         quantized=", ".join(quantized),
         start=config["decoder_start_id"],
         end=config["ids"]["end"],

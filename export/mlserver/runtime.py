@@ -7,6 +7,7 @@ request makes the whole batch fail. This runtime checks each text first and then
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ OUTPUTS = ("translation", "scores")
 _ERRORS_ONLY = 3
 _SHOWN = 60
 _COUNTED_AT_ONCE = 16
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class Runtime(MLModel):
@@ -48,7 +50,7 @@ class Runtime(MLModel):
 
     - `precision`: `"float32"`, or another precision of the export, such as `"int8"`;
     - `threads`: the number of batches to translate in parallel, on one thread each; 0 for the
-      number of processors.
+      number of processors, or fewer if the container has a limit of processor time.
     """
 
     async def load(self) -> bool:
@@ -312,8 +314,18 @@ def _text(number: int, element: Any) -> str:
         raise InferenceError(f"Text {number} is not UTF-8. Received: {error}") from error
 
 
-def processors() -> int:
-    """Return the number of processors that this process may use."""
+def processors(quota: Path = _QUOTA) -> int:
+    """Return the number of processors that this process may use.
+
+    Args:
+        quota: The file in which Linux says how many microseconds of how many a container may use.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    try:
+        used, period = map(int, quota.read_text("ascii").split())
+    except (OSError, ValueError):  # no Linux, the first version of cgroups, or "max"
+        return there
+    return min(there, math.ceil(used / period))

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     share_heaps()
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else ONNX Runtime writes and sends events
     asyncio.run(serve(folder, settings, limits))
     return 0
 

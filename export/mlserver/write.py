@@ -9,6 +9,7 @@ from typing import Any
 
 from export.assets.description import write_json
 from export.layout import MLSERVER
+from export.mlserver.deployment import write_deployment
 from keras_attention import stored
 from keras_attention.export import inspection
 from keras_attention.export.formats import FLOAT32
@@ -59,6 +60,7 @@ def write_mlserver(out: Path, config: Mapping[str, Any]) -> Path:
                 shutil.copyfile(source / name, folder / source.name / name)
         onnx.save(lengths_of((out / "source.model").read_bytes()), folder / "lengths.onnx")
         write_json(folder / "model-settings.json", _settings(config))
+        write_deployment(folder, config["name"])
     return out / MLSERVER
 
 

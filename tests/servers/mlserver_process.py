@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE.parents[1] / ".servers" / "bin"
+VALIDATORS = HERE.parents[1] / ".validators" / "bin"
 PROTOCOLS = ("grpc", "http")
 _PATIENCE = 60.0
 
@@ -75,15 +76,24 @@ def start_command(out: Path) -> list[str]:
 @contextmanager
 def serving(out: Path, log: Path, **limits: float) -> Iterator[Server]:
     """The server of an export with these limits, once it is ready."""
+    settings = {f"SERVE_{name.upper()}": str(value) for name, value in limits.items()}
+    with started(start_command(out), out, log, settings) as server:
+        yield server
+
+
+@contextmanager
+def started(
+    command: Sequence[str], folder: Path, log: Path, settings: dict[str, str]
+) -> Iterator[Server]:
+    """The server that a command starts in a folder, on free ports of this machine."""
     ports = free_ports("http", "grpc", "metrics")
-    settings = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    settings |= {f"SERVE_{name.upper()}": str(value) for name, value in limits.items()}
+    places = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
     with (
         log.open("w") as file,
         subprocess.Popen(
-            start_command(out),
-            cwd=out,
-            env=environment() | settings,
+            command,
+            cwd=folder,
+            env=environment() | settings | places | {"MLSERVER_HOST": "127.0.0.1"},
             stdout=file,
             stderr=subprocess.STDOUT,
         ) as process,

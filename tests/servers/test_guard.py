@@ -20,8 +20,6 @@ from typing import Any
 
 import pytest
 
-from export.pipeline import export_run
-from tests.export.toy import toy_run
 from tests.servers.mlserver_process import (
     PROGRAMS,
     PROTOCOLS,
@@ -33,7 +31,6 @@ from tests.servers.mlserver_process import (
     serving,
     start_command,
 )
-from tests.shared import made_once
 
 LIMITS = {"texts": 5, "text_bytes": 40, "request_bytes": 4000, "seconds": 4, "in_flight": 3}
 INFER = "/v2/models/toy/infer"
@@ -42,12 +39,6 @@ PATIENCE = 60.0
 pytestmark = pytest.mark.skipif(
     not PROGRAMS.is_dir(), reason="`make test-servers` installs what this needs"
 )
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    trained = made_once(tmp_path_factory, "runs/toy", toy_run)
-    return export_run(trained, tmp_path_factory.mktemp("out") / "toy", ["onnx"], [])
 
 
 @pytest.fixture(scope="module")

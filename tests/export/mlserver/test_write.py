@@ -17,10 +17,12 @@ BROUGHT_BY_MLSERVER = {"grpc", "h11", "orjson", "prometheus_client", "uvicorn"}
 def test_settings(exported: Path) -> None:
     folder = exported / "mlserver"
     assert {path.name for path in folder.iterdir()} == {
+        "deploy",
         "guard",
         "inspection",
         "lengths.onnx",
         "model-settings.json",
+        "requirements.txt",
         "runtime.py",
         "serve.py",
         "settings.json",
