@@ -72,10 +72,10 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
 	KERAS_BACKEND=jax $(PYTEST) tests/conformance
-	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore tests/hosts/test_on_ray.py
+	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore-glob 'tests/hosts/test_*on_ray.py'
 
-test-hosts: $(HOSTS) ## training in several processes that Ray starts again
-	$(PY) -m pytest tests/hosts/test_on_ray.py
+test-hosts: $(HOSTS) ## training and tasks in several processes that Ray starts again
+	$(PY) -m pytest tests/hosts/test_*on_ray.py
 
 test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium (Debian: apt-get install chromium npm)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

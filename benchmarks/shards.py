@@ -23,6 +23,7 @@ _FILES, _WORDS, _LONGEST = 20, 20_000, 12
 _TEXT = (
     "data.dev_pairs=100",
     "data.held_out_pairs=100",
+    "data.on_problem=drop",
     "text.source_vocabulary=2000",
     "text.target_vocabulary=2000",
 )
