@@ -15,6 +15,8 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 
+_HERE = Path(__file__).parents[1]  # from where processes import what they do
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -81,7 +83,8 @@ def _on_ray(work: Callable[[T], R], tasks: Sequence[T], address: str) -> Iterato
     from ray.exceptions import RayTaskError, WorkerCrashedError
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here reports nothing
-    ray.init(address, log_to_driver=False)
+    path = os.pathsep.join(filter(None, [str(_HERE), os.environ.get("PYTHONPATH")]))
+    ray.init(address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
     remote = ray.remote(max_retries=3)(_in_folder)
     waiting = [remote.remote(work, task, str(Path.cwd())) for task in tasks]
     try:
