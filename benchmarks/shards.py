@@ -19,13 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-_FILES, _WORDS, _LONGEST = 20, 20_000, 12
+_FILES, _WORDS, _LONGEST = 20, 150, 12
 _TEXT = (
     "data.dev_pairs=100",
     "data.held_out_pairs=100",
     "data.on_problem=drop",
-    "text.source_vocabulary=2000",
-    "text.target_vocabulary=2000",
+    "text.source_vocabulary=500",
+    "text.target_vocabulary=500",
 )
 _SMALL = (
     "model.embedding_size=16",
