@@ -76,7 +76,8 @@ class Search:
         """
         rows = [[*row, END_ID] if row else [] for row in ids]
         done = [[EMPTY] for _ in rows]
-        chosen = list(batches([len(row) for row in rows], self._settings.batch_tokens))
+        chosen = [*batches([len(row) for row in rows], self._settings.batch_tokens)]
+        chosen.reverse()  # the longest first, so that all threads end at about the same time
         with ThreadPoolExecutor(self._settings.threads) as pool:
             found = pool.map(self._batch, ([rows[i] for i in batch] for batch in chosen))
             for batch, results in zip(chosen, found, strict=True):
