@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 KERAS = "Keras"
 
@@ -49,14 +48,14 @@ def _opened(side: Side) -> Callable[[Sequence[str]], list[str]]:
 
 
 def _keras(side: Side) -> Callable[[Sequence[str]], list[str]]:
-    from keras_attention import Translator
-    from keras_attention.decoding import search_from
+    from keras_attention import BeamSearch, GreedySearch, Translator
     from keras_attention.stored import read_export
 
     beam = read_export(side.export).beam
-    chosen: dict[str, Any] = {"beam_width": 1} if side.search == "greedy" else vars(beam)
     translator = Translator.from_run(side.run)
-    translator.search = search_from(**{k: v for k, v in chosen.items() if v is not None})
+    translator.search = GreedySearch()
+    if side.search == "beam":
+        translator.search = BeamSearch(beam.beam_width, beam.length_penalty)
     return lambda texts: [result.text for result in translator(texts)]
 
 
