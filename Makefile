@@ -74,8 +74,8 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 	KERAS_BACKEND=jax $(PYTEST) tests/conformance
 	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore-glob 'tests/hosts/test_*on_ray.py'
 
-test-hosts: $(HOSTS) ## training and tasks in several processes that Ray starts again
-	$(PY) -m pytest tests/hosts/test_*on_ray.py
+test-hosts: $(HOSTS) ## what Ray starts again: training in several processes, preparing and translating many files
+	$(PY) -m pytest tests/hosts/test_*on_ray.py tests/export/bulk/test_on_ray.py
 
 test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium (Debian: apt-get install chromium npm)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

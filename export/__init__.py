@@ -1,4 +1,4 @@
-"""Programs that export a run directory to other runtimes, and verify the result."""
+"""Programs that export a run directory to other runtimes, verify it, and translate with it."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from programs.library import stored
+from programs.library import stored, without_keras
 
 FORMATS = ("saved_model", "tflite", "onnx")
 QUANTIZED = ("tflite", "onnx")  # formats that are also written in other precisions
-_FLOAT32 = "float32"  # as the library calls it, whose import `--help` must not wait for
+FLOAT32 = "float32"  # as the library calls it, whose import `--help` must not wait for
 PRECISIONS = ("float16", "int8")
 BROWSER, MLSERVER = "browser", "mlserver"  # a page and a server that use the ONNX files
 PROJECT = "keras-seq2seq-attention"
@@ -52,29 +52,28 @@ def make_room(out: Path) -> None:
     Args:
         out: A folder that has passed `check_places`.
     """
-    from keras_attention.files import remains, remove
-
+    files = without_keras("files")
     out.mkdir(parents=True, exist_ok=True)
     marker = out / UNFINISHED
     if marker.is_symlink():
         marker.unlink()
     marker.touch()
     for name in (*_OF_THE_EARLIER, *FORMATS, BROWSER, MLSERVER):
-        remove(out / name)
-    for path in remains(out, (*_OF_THE_EARLIER, *_OTHERS, BROWSER, MLSERVER)):
-        remove(path)
+        files.remove(out / name)
+    for path in files.remains(out, (*_OF_THE_EARLIER, *_OTHERS, BROWSER, MLSERVER)):
+        files.remove(path)
 
 
 def with_precision(file: str, precision: str) -> str:
     """Return the name of a file with weights of this precision, such as `model.int8.tflite`."""
     name, ending = file.rsplit(".", 1)
-    return file if precision == _FLOAT32 else f"{name}.{precision}.{ending}"
+    return file if precision == FLOAT32 else f"{name}.{precision}.{ending}"
 
 
 def parts_of(file: str) -> tuple[str, str]:
     """Split the name of a file into its first part and its precision."""
     name, *precision = Path(file).name.split(".")[:-1]
-    return name, precision[0] if precision else _FLOAT32
+    return name, precision[0] if precision else FLOAT32
 
 
 def label_of(name: str) -> str:

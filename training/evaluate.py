@@ -73,8 +73,8 @@ def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
 
 def _evaluate_pairs(options: argparse.Namespace) -> Any:
     """Evaluate BLEU and chrF on a test set."""
+    from programs.lines import one_line
     from training.evaluation.translation import references_by_source, report_translation
-    from training.translate import one_line
 
     every = test_pairs(options, options.run[0])
     pairs = every[: options.pairs]

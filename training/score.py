@@ -95,15 +95,15 @@ def _score(options: argparse.Namespace) -> int:
 def _align(
     translator: Translator, pairs: Sequence[Pair], scores: Sequence[ScoredPair], out: Path
 ) -> None:
-    from training.evaluation.word_alignments import (
+    from programs.word_alignments import (
         align_words,
         text_tokens,
         weights_of,
         write_alignments,
     )
 
-    sources = text_tokens(translator.source_tokenizer, [source for source, _ in pairs])
-    targets = text_tokens(translator.target_tokenizer, [target for _, target in pairs])
+    sources = text_tokens(translator.source_tokenizer.model, [source for source, _ in pairs])
+    targets = text_tokens(translator.target_tokenizer.model, [target for _, target in pairs])
     rows = zip(scores, targets, sources, strict=True)
     write_alignments(out, (align_words(weights_of(s.attention), t, x) for s, t, x in rows))
 

@@ -11,7 +11,8 @@ from keras_attention import BeamSearch, GreedySearch, Translator
 from keras_attention.decoding import MinLength, NoRepeatedNgram
 from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
-from training.translate import SOME_EMPTY, main, one_line
+from programs.lines import SOME_EMPTY, one_line
+from training.translate import main
 
 ROOT = Path(__file__).parent.parent.parent
 

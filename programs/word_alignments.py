@@ -1,4 +1,4 @@
-"""Turn attention over tokens into word alignments, in Pharaoh format."""
+"""Turn attention over tokens into word alignments, in Pharaoh format; needs NumPy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-
-from keras_attention import SentencePieceTokenizer
-from keras_attention.text import Translation
 
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
 
@@ -57,9 +54,17 @@ def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
     return " ".join(f"{source}-{target}" for source, target in alignment)
 
 
-def align_translation(result: Translation, source: Sequence[str]) -> list[tuple[int, int]]:
-    """Align a translation with the tokens of its source, as returned by `text_tokens`."""
-    return align_words(weights_of(result.attention), read_tokens(result.tokens), source)
+def align_translation(
+    attention: np.ndarray | None, tokens: Sequence[str], source: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Align a translation with its source.
+
+    Args:
+        attention: Its weights.
+        tokens: Its tokens, as the library's `Translation.tokens` has them.
+        source: The tokens of the source, as returned by `text_tokens`.
+    """
+    return align_words(weights_of(attention), read_tokens(tokens), source)
 
 
 def write_alignments(out: Path, alignments: Iterable[Sequence[tuple[int, int]]]) -> None:
@@ -76,14 +81,18 @@ def weights_of(attention: np.ndarray | None) -> np.ndarray:
     return attention
 
 
-def text_tokens(tokenizer: SentencePieceTokenizer, texts: Sequence[str]) -> list[list[str]]:
+def text_tokens(model: bytes, texts: Sequence[str]) -> list[list[str]]:
     """Return the tokens of texts as they appear in the normalized text, unknown ones unchanged.
 
     Joined, the tokens give the words of the text.
+
+    Args:
+        model: The serialized SentencePiece model.
+        texts: The texts.
     """
     import sentencepiece
 
-    processor = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     return [
         [token.replace("▁", " ") for token in row]
         for row in processor.encode(list(texts), out_type=str)
@@ -91,7 +100,7 @@ def text_tokens(tokenizer: SentencePieceTokenizer, texts: Sequence[str]) -> list
 
 
 def read_tokens(tokens: Sequence[str]) -> list[str]:
-    """Return the tokens of `Translation.tokens` as they appear in the text.
+    """Return the tokens of the library's `Translation.tokens` as they appear in the text.
 
     An unknown token is a word of its own, as in the decoded text, where it is " ⁇ ".
     """

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from keras_attention import SentencePieceTokenizer
-from keras_attention.text import Translation
-from training.evaluation.word_alignments import (
+from programs.word_alignments import (
     align_translation,
     align_words,
     pharaoh,
@@ -100,7 +99,7 @@ def test_a_word_that_looks_nowhere_has_no_partner() -> None:
 def test_words_are_those_of_the_text(kind: str, normalization: str) -> None:
     tokenizer = SentencePieceTokenizer.train(KNOWN, SIZES[kind], kind, normalization)
     ids = tokenizer.encode(HARD)
-    for text, row, tokens in zip(HARD, ids, text_tokens(tokenizer, HARD), strict=True):
+    for text, row, tokens in zip(HARD, ids, text_tokens(tokenizer.model, HARD), strict=True):
         assert len(tokens) == len(row)
         # where every token looks at itself, every word is aligned with itself
         itself = align_words(np.eye(len(tokens)), tokens, tokens)
@@ -123,15 +122,12 @@ def test_words_of_an_output_are_those_of_its_text(kind: str) -> None:
 
 def test_a_translation() -> None:
     attention = np.array([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.0, 0.0, 1.0]])
-    result = Translation(
-        "gato el", -1.0, ["␣gato", "␣el", "⏎"], ["␣the", "␣cat", "⏎"], attention, True
-    )
-    assert align_translation(result, [" the", " cat"]) == [(0, 1), (1, 0)]
+    tokens = ["␣gato", "␣el", "⏎"]
+    assert align_translation(attention, tokens, [" the", " cat"]) == [(0, 1), (1, 0)]
 
 
 def test_without_attention_there_are_no_alignments() -> None:
-    result = Translation("a", -1.0, ["␣a", "⏎"], ["␣b", "⏎"], None, True)
     with pytest.raises(
         ValueError, match=r"require a model with attention. Received: attention=None"
     ):
-        align_translation(result, [" b"])
+        align_translation(None, ["␣a", "⏎"], [" b"])

@@ -1,0 +1,84 @@
+"""Translate standard input to standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, cast
+
+from export.bulk.files import encoded, writing
+from export.bulk.parts import Translator, check
+from export.bulk.progress import Progress
+from export.bulk.settings import Settings
+from export.bulk.tokenizers import Tokenizers
+from programs.library import stored
+from programs.lines import SOME_EMPTY, left_empty
+
+NAME = "Standard input"
+
+
+def translate_stream(settings: Settings, alignments: Path | None = None) -> int:
+    """Translate standard input, and return the exit status.
+
+    Args:
+        settings: What makes the translations.
+        alignments: The file for word alignments, or None.
+
+    Raises:
+        ValueError: If a line cannot be translated, before anything is written, unless such lines
+            are to be left empty.
+    """
+    tokenizers = Tokenizers(settings.export, settings.threads)
+    some_empty, progress = False, Progress()
+    with ExitStack() as opened:
+        lines: Iterable[bytes] = sys.stdin.buffer
+        if settings.on_problem == "error":
+            lines = opened.enter_context(checked(sys.stdin.buffer, tokenizers))
+        aligned = opened.enter_context(writing(alignments)) if alignments is not None else None
+        translate = Translator(settings, tokenizers, alignments is not None)
+        for part in translate(lines, NAME, progress.add):
+            for text in (*left_empty(part.problems), *part.doubts):
+                print(f"warning: {text}", file=sys.stderr)
+            some_empty = some_empty or bool(part.problems)
+            _write(part.rows)
+            if aligned is not None:
+                aligned.write(encoded(part.alignments))
+    progress.end()
+    return SOME_EMPTY if some_empty else 0
+
+
+@contextmanager
+def checked(stream: BinaryIO, tokenizers: Tokenizers) -> Iterator[Iterable[bytes]]:
+    """Yield a stream again from where it is, after all its lines have been checked.
+
+    A file is read twice; what comes through a pipe is kept in a temporary file.
+
+    Raises:
+        ValueError: If a line cannot be translated.
+    """
+    if stream.seekable():
+        start = stream.tell()
+        check(stream, NAME, tokenizers)
+        stream.seek(start)
+        yield stream
+        return
+    with TemporaryFile() as copy:
+        check(_copied(stream, cast(IO[bytes], copy)), NAME, tokenizers)
+        copy.seek(0)
+        yield copy
+
+
+def _copied(stream: Iterable[bytes], copy: IO[bytes]) -> Iterator[bytes]:
+    for row in stream:
+        copy.write(row)
+        yield row
+
+
+def _write(rows: list[str]) -> None:
+    if sys.stdout.isatty():
+        rows = [stored().printable(row) for row in rows]
+    sys.stdout.buffer.write(encoded(rows))
+    sys.stdout.buffer.flush()
