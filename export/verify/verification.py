@@ -15,7 +15,7 @@ from export.files import checksum, size
 from export.verify.artefacts import RUNNERS, Artefact, artefacts
 from export.verify.compare import LIMITS, Comparison, Limits, compare
 from export.verify.expected import Expected, read_expected, search_of
-from export.verify.inputs import SCORE, read_config
+from export.verify.inputs import SCORE, VerificationError, read_config
 from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.litert_workspace import ROOM
@@ -99,6 +99,11 @@ def _verify_one(
     config: Mapping[str, Any],
     limits: Limits,
 ) -> list[Row]:
+    if not set(artefact.signatures) <= set(expected.answers):
+        raise VerificationError(
+            f"{out / 'config.json'} names {artefact.file}, whose function must be among "
+            f"{sorted(expected.answers)}. Received: {artefact.signatures[0]!r}"
+        )
     answers = {name: expected.answers[name] for name in artefact.signatures}
     is_exact = artefact.precision == FLOAT32 or artefact.signatures == ("translate",)
     found: dict[str, np.ndarray] = {}

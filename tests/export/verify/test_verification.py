@@ -297,6 +297,10 @@ def test_an_export_from_before_there_were_scores(
     (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert main([str(out)]) == 0
     assert list(results(out)) == [("ONNX Runtime", "greedy")]
+    keep(out, "onnx", "onnx/score.onnx")
+    capsys.readouterr()
+    assert main([str(out)]) == 1
+    assert "config.json names onnx/score.onnx, whose function must be" in capsys.readouterr().err
 
 
 def test_errors_of_opposite_sign_do_not_cancel(out: Path) -> None:
