@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from export.layout import with_precision
 from keras_attention.decoding import BeamSearch, GreedySearch
 from keras_attention.export.formats import FLOAT32
-from keras_attention.export.onnx.convert import convert
+from keras_attention.export.onnx.convert import convert, convert_score
 from keras_attention.export.onnx.quantize import in_precision
 from keras_attention.export.onnx.text import Text, with_text
 from keras_attention.files import copy, replacing, write
@@ -30,15 +30,16 @@ def export_onnx(
     precision: str = FLOAT32,
     text: Text | None = None,
 ) -> list[Path]:
-    """Write `onnx/greedy.onnx` and `onnx/beam.onnx`, and a Triton model repository.
+    """Write `onnx/greedy.onnx`, `onnx/beam.onnx` and `onnx/score.onnx`, and a Triton repository.
 
     In a precision other than float32 they are called `onnx/greedy.int8.onnx` and so on, and there
-    is no model repository.
+    is no model repository, which has the searches alone.
 
-    Each file takes `source` (B, S) int32 and returns `ids` (B, K, T) int32, `lengths` (B, K) int32,
-    `scores` (B, K) float32 and, with attention, `attention` (B, K, T, S) float32. With tokenizers
-    there is also `onnx/translate.onnx`, which takes `text` (B,) and returns `translation` (B, K),
-    both strings.
+    Each search takes `source` (B, S) int32 and returns `ids` (B, K, T) int32, `lengths` (B, K)
+    int32, `scores` (B, K) float32 and, with attention, `attention` (B, K, T, S) float32.
+    `score.onnx` takes `source` and `target` (B, T) int32 and returns `log_probabilities` (B, T)
+    float32. With tokenizers there is also `onnx/translate.onnx`, which takes `text` (B,) and
+    returns `translation` (B, K), both strings.
 
     Args:
         model: The trained model, with the float32 policy; for int8, what
@@ -64,7 +65,8 @@ def export_onnx(
         if text is not None and text.search == name:
             translate = folder / with_precision("translate.onnx", precision)
             files.append(_write(with_text(converted, text), translate))
-    return files
+    scored = in_precision(convert_score(model), precision)
+    return [*files, _write(scored, folder / with_precision("score.onnx", precision))]
 
 
 def _write(model: ModelProto, file: Path) -> Path:

@@ -183,7 +183,7 @@ def _write_assets(
         attach(out / file, {**inside, "config.json": description.as_json(config).encode()})
     made = description.examples(translator, texts, rows)
     description.write_json(out / "examples.json", made)
-    write(out / "README.md", readme(config, made[0]["source"]))
+    write(out / "README.md", readme(config, made[0]["source"], made[0]["target"]))
     description.write_json(out / "config.json", config)
     _warn_about_cut(made)
 

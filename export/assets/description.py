@@ -134,7 +134,7 @@ def _signatures(serving: ServingModule) -> dict[str, Any]:
     functions = {
         name: getattr(function, "get_concrete_function", lambda concrete=function: concrete)()
         for name, function in serving.functions(
-            (*ID_SIGNATURES, "search", *TEXT_SIGNATURES)
+            (*ID_SIGNATURES, "search", "score", *TEXT_SIGNATURES)
         ).items()
     }
     return {

@@ -17,12 +17,13 @@ _TEMPLATE = Path(__file__).with_name("readme_template.md")
 _SECTION = re.compile(r"<!-- format: (\w+) -->\n")
 
 
-def readme(config: Mapping[str, Any], text: str) -> str:
+def readme(config: Mapping[str, Any], text: str, translation: str) -> str:
     """Return the text of `README.md`.
 
     Args:
         config: The content of `config.json`.
         text: A source text for the examples.
+        translation: Its translation.
     """
     kept = {"end", *config["formats"]}
     if config["model"]["attention"] is not None:
@@ -47,6 +48,7 @@ def readme(config: Mapping[str, Any], text: str) -> str:
         translate_penalty=config["search"]["length_penalty"],
         opset=OPSET,
         text=quoted,
+        translation=json.dumps(translation, ensure_ascii=False),
         text_in_shell=quoted.replace("'", "'\\''"),
     )
 

@@ -13,7 +13,7 @@ from keras import ops
 from keras_attention.decoding import BeamSearch, GreedySearch, Hypotheses
 from keras_attention.decoding.margin import SearchMargin
 from keras_attention.files import replacing
-from keras_attention.ids import END_ID
+from keras_attention.ids import END_ID, PADDING_ID
 from keras_attention.model.seq2seq import Seq2Seq
 from keras_attention.text.translator import pad
 
@@ -44,9 +44,10 @@ def reference(
         beam: The beam search.
 
     Returns:
-        Arrays named `NNN/source`, `NNN/target` (zeros if there is no translation), and
+        Arrays named `NNN/source`, `NNN/target` (zeros if there is no translation),
         `NNN/SEARCH/NAME` for the searches greedy and beam and the names ids, lengths, scores,
-        margin and, with attention, attention, with T = `max_length`.
+        margin and, with attention, attention, with T = `max_length`; and
+        `NNN/score/log_probabilities` for `targets_to_score`.
     """
     arrays: dict[str, np.ndarray] = {}
     searches: dict[str, GreedySearch | BeamSearch] = {"greedy": GreedySearch(), "beam": beam}
@@ -57,6 +58,8 @@ def reference(
         for search_name, search in searches.items():
             for name, array in answer(model, source, search, max_length).items():
                 arrays[f"{number:03d}/{search_name}/{name}"] = array
+        scored = targets_to_score(gold, arrays[f"{number:03d}/greedy/ids"])
+        arrays[f"{number:03d}/score/log_probabilities"] = model.score(source, scored).log_probs
     return arrays
 
 
@@ -73,6 +76,18 @@ def answer(
         (of, max_length), lambda source: model.search(source, of, max_length)
     )
     return arrays | {"margin": ops.convert_to_numpy(margin(ops.convert_to_tensor(source)))}
+
+
+def targets_to_score(targets: np.ndarray, greedy: np.ndarray) -> np.ndarray:
+    """Return the targets of a batch that are scored.
+
+    Args:
+        targets: The ids (B, T) of human translations; zeros if there is none.
+        greedy: The ids (B, 1, T) of the model's greedy search, which take their place then.
+    """
+    pairs = zip(targets, greedy[:, 0], strict=True)
+    chosen = [human if human.any() else own for human, own in pairs]
+    return pad([row[row != PADDING_ID].tolist() for row in chosen])
 
 
 def batches(rows: Rows) -> Iterator[np.ndarray]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from export.layout import BROWSER, QUANTIZED, parts_of
+from export.verify.inputs import SCORE, SEARCHES, answered
 from keras_attention.export.checking import RUNTIMES
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.runtimes.runner import HOST_LOOP
@@ -66,8 +67,11 @@ def artefacts(
     """
     if run is not None:
         file = RunDirectory(run).model_file
-        yield Artefact("keras", file.name, "Keras", ("greedy", "beam"), file.parent.resolve())
-    on_ids = ("greedy", "beam", HOST_LOOP)
+        keras = Artefact("keras", file.name, "Keras", SEARCHES, file.parent.resolve())
+        yield keras
+        if SCORE in answered(config):
+            yield replace(keras, signatures=(SCORE,))
+    on_ids = (*SEARCHES, HOST_LOOP)
     for kind, files in config["artefacts"].items():
         for file in files:
             if kind == "onnx":

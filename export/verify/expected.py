@@ -6,22 +6,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from export.verify.compare import MARGIN
 from export.verify.inputs import (
+    SCORE,
     SEARCHES,
     VerificationError,
+    answered,
     read_examples,
     read_reference,
     read_texts,
     read_tokenizer,
 )
 from keras_attention.export.runtimes.runner import HOST_LOOP, Arrays, Batches
+from keras_attention.ids import PADDING_ID
 from keras_attention.text.translator import pad
 
+Input = TypeVar("Input")
 _TIMED, _GROWING = 30, 8
 
 
@@ -33,6 +37,7 @@ class Expected:
         ids: Source ids, `source` in each batch.
         texts: The examples, `text` in each batch.
         text_ids: The ids of the examples, `source` in each batch.
+        scored: Pairs of ids to score, `source` and `target` in each batch; none in an older export.
         answers: The expected outputs of each batch, by signature.
         targets: The ids of human translations, `target` in each batch; zeros if unknown.
         decode: A function from ids to a text.
@@ -41,6 +46,7 @@ class Expected:
     ids: Batches
     texts: Batches
     text_ids: Batches
+    scored: Batches
     answers: dict[str, Batches]
     targets: Batches
     decode: Callable[[Iterable[int]], str]
@@ -65,23 +71,43 @@ class Expected:
         outputs, targets = zip(*pairs, strict=True)
         return float(corpus_bleu(outputs, [targets]).score)
 
+    def losses(self, signature: str, found: Mapping[str, Arrays]) -> dict[str, Any]:
+        """Return what the outputs of an artefact lose, by attribute of `Comparison`."""
+        if signature == SCORE:
+            return {"nats_off": self._nats_off(found)}
+        if signature == "translate":
+            return {}
+        bleu, full = self.bleu(found), self.own_bleu[signature]
+        lost = None if bleu is None or full is None else full - bleu
+        return {"bleu": bleu, "bleu_lost": lost}
+
+    def _nats_off(self, found: Mapping[str, Arrays]) -> float:
+        off: list[float] = []
+        for number, batch in self.scored.items():
+            pair = (arrays[number]["log_probabilities"] for arrays in (found, self.answers[SCORE]))
+            totals, own = (x.sum(axis=1, dtype="float64") for x in pair)
+            off += list(np.abs(totals - own) / (batch["target"] != PADDING_ID).sum(axis=1))
+        return float(np.nan_to_num(np.mean(off), nan=np.inf))
+
     def translations(self, found: Mapping[str, Arrays]) -> Batches:
         """Return the outputs of `translate`, given those of its search on ids."""
         return {number: _translated(batch, self.decode) for number, batch in found.items()}
 
     def inputs(self, signature: str) -> Batches:
         """Return the inputs for a signature."""
-        return self.texts if signature == "translate" else self.ids
+        return {"translate": self.texts, SCORE: self.scored}.get(signature, self.ids)
 
     def timed(self, signature: str) -> Batches:
         """Return single inputs without padding to time, spread over all inputs."""
-        if signature == "translate":
-            rows = [x for batch in self.texts.values() for x in batch["text"]]
-            singles = [{"text": np.array([row])} for row in _spread(rows)]
-        else:
-            rows = [x[x != 0] for batch in self.ids.values() for x in batch["source"]]
-            singles = [{"source": row[None]} for row in _spread(rows)]
-        return {f"{i:03d}": single for i, single in enumerate(singles)}
+        rows = [
+            dict(zip(batch, row, strict=True))
+            for batch in self.inputs(signature).values()
+            for row in zip(*batch.values(), strict=True)
+        ]
+        return {
+            f"{i:03d}": {name: _alone(x) for name, x in row.items()}
+            for i, row in enumerate(_spread(rows))
+        }
 
     def growing(self, most: int) -> Batches:
         """Return single sources of ids without padding, each longer than the previous one.
@@ -121,13 +147,15 @@ def read_expected(
     if data:
         stored, examples = read_texts(out, config, data)
     else:
-        stored = read_reference(out / "reference.npz")
+        stored = read_reference(out / "reference.npz", answered(config))
         examples = read_examples(out / "examples.json")
     sources = {number: {"source": arrays["source"]} for number, arrays in stored.items()}
     if run is None:
-        answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in SEARCHES}
+        names = answered(config)
+        answers = {name: {k: _below(x, name) for k, x in stored.items()} for name in names}
     else:
-        answers = _answer_anew(run, sources, config)
+        answers = _answer_anew(run, stored, config)
+    scored = _scored(stored, answers["greedy"]) if SCORE in answers else {}
     decode = partial(_decoded, read_tokenizer(out / "target.model"))
     _check_examples(out / "examples.json", examples, _by_source(sources, answers["greedy"]), decode)
     searched = _by_source(sources, answers[search_of(config)])
@@ -142,7 +170,7 @@ def read_expected(
         },
     }
     targets = {k: {"target": x["target"]} for k, x in stored.items() if "target" in x}
-    return Expected(sources, texts, text_ids, answers, targets, decode)
+    return Expected(sources, texts, text_ids, scored, answers, targets, decode)
 
 
 def search_of(config: Mapping[str, Any]) -> str:
@@ -155,7 +183,16 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {k.removeprefix(start): x for k, x in arrays.items() if k.startswith(start)}
 
 
-def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict[str, Batches]:
+def _scored(stored: Batches, greedy: Batches) -> Batches:
+    from export.assets.reference import targets_to_score
+
+    return {
+        k: {"source": x["source"], "target": targets_to_score(x["target"], greedy[k]["ids"])}
+        for k, x in stored.items()
+    }
+
+
+def _answer_anew(run: Path, stored: Batches, config: Mapping[str, Any]) -> dict[str, Batches]:
     from export.assets.reference import answer
     from keras_attention.decoding import BeamSearch, GreedySearch
     from keras_attention.text.runs import RunDirectory
@@ -163,10 +200,16 @@ def _answer_anew(run: Path, sources: Batches, config: Mapping[str, Any]) -> dict
     model = RunDirectory(run).require_complete().model()
     beam = BeamSearch(config["beam"]["beam_width"], config["beam"]["length_penalty"])
     length = config["max_target_length"]
-    return {
-        name: {k: answer(model, batch["source"], search, length) for k, batch in sources.items()}
+    answers = {
+        name: {k: answer(model, batch["source"], search, length) for k, batch in stored.items()}
         for name, search in (("greedy", GreedySearch()), ("beam", beam))
     }
+    if SCORE in answered(config):
+        pairs = _scored(stored, answers["greedy"])
+        answers[SCORE] = {
+            k: {"log_probabilities": model.score(**pair).log_probs} for k, pair in pairs.items()
+        }
+    return answers
 
 
 def _check_examples(
@@ -230,7 +273,12 @@ def _without_padding(source: np.ndarray) -> tuple[int, ...]:
     return tuple(int(x) for x in source if x != 0)
 
 
-def _spread(rows: Sequence[np.ndarray], count: int = _TIMED) -> list[np.ndarray]:
+def _alone(x: np.ndarray) -> np.ndarray:
+    """Return a batch of one input: a text, or ids without padding."""
+    return np.array([x if x.ndim == 0 else x[x != PADDING_ID]])
+
+
+def _spread(rows: Sequence[Input], count: int = _TIMED) -> list[Input]:
     """Return up to `count` rows, evenly spaced from the first to the last."""
     places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return [rows[place] for place in places]

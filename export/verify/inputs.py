@@ -16,7 +16,9 @@ from keras_attention.export.runtimes.runner import Batches, read_batches
 from keras_attention.stored import Example, StoredError, read_export, read_list
 from keras_attention.text.lines import text_lines
 
-SEARCHES, _NEEDED = ("greedy", "beam"), ("ids", "lengths", "scores")
+SEARCHES, SCORE = ("greedy", "beam"), "score"
+_NEEDED = {name: {f"{name}/{x}" for x in ("ids", "lengths", "scores")} for name in SEARCHES}
+_NEEDED[SCORE] = {f"{SCORE}/log_probabilities", "target"}
 _MOST_TEXTS = 100
 
 
@@ -88,8 +90,17 @@ def read_texts(
     return stored, [{"source": text, "source_ids": ids} for text, ids in texts]
 
 
-def read_reference(path: Path) -> Batches:
+def answered(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the functions whose outputs the reference contains; an older one has no `score`."""
+    return (*SEARCHES, SCORE) if SCORE in config["signatures"] else SEARCHES
+
+
+def read_reference(path: Path, signatures: Sequence[str] = SEARCHES) -> Batches:
     """Read `reference.npz`: `source`, `target` and the expected outputs of each batch.
+
+    Args:
+        path: The file.
+        signatures: The functions whose outputs it must contain.
 
     Raises:
         VerificationError: If it is missing or incomplete.
@@ -101,11 +112,13 @@ def read_reference(path: Path) -> Batches:
     except Exception as error:  # NumPy parses the headers as Python, with errors of any kind
         raise VerificationError(f"{path} cannot be read: {one_line(error)}") from error
     complete = all(
-        {"source", *(f"{search}/{x}" for search in SEARCHES for x in _NEEDED)} <= set(batch)
+        {"source"}.union(*(_NEEDED[name] for name in signatures)) <= set(batch)
         for batch in stored.values()
     )
     if not stored or not complete:
-        raise VerificationError(f"{path} does not contain inputs with greedy and beam outputs")
+        raise VerificationError(
+            f"{path} does not contain inputs with {' and '.join(signatures)} outputs"
+        )
     return stored
 
 

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from export.verify.compare import MOST_BLEU_LOST, TIE, TOLERANCE
+from export.verify.compare import LIMITS, TIE, TOLERANCE
+from export.verify.inputs import SCORE
 from export.verify.verification import THREADS, Row
 from keras_attention import files
 from keras_attention.export.formats import FLOAT32
@@ -94,9 +95,12 @@ def problems(rows: Sequence[Row]) -> list[str]:
         if comparison.problem:
             found.append(f"{row.file} {comparison.problem}")
         elif not comparison.passed and comparison.may_lose is not None:
+            lost = f"loses {comparison.lost:.2f} BLEU against"
+            if row.signature == SCORE:
+                lost = f"is off by {comparison.lost:.3f} nats per token from"
             found.append(
-                f"{row.file} ({row.signature}) loses {comparison.bleu_lost:.2f} BLEU against the "
-                f"Keras model, more than {comparison.may_lose}"
+                f"{row.file} ({row.signature}) {lost} the Keras model, more than "
+                f"{comparison.may_lose}"
             )
         elif not comparison.passed:
             found.append(
@@ -140,15 +144,23 @@ def _finite(x: Any) -> Any:
 
 def _section(rows: Sequence[Row]) -> str:
     threads = "one thread" if THREADS == 1 else f"{THREADS} threads"
-    limits = (row.comparison.may_lose for row in rows)
-    may_lose = next((limit for limit in limits if limit is not None), MOST_BLEU_LOST)
+    bleu = _limit([row for row in rows if row.signature != SCORE], LIMITS.bleu)
+    nats = _limit([row for row in rows if row.signature == SCORE], LIMITS.nats)
     return (
         f"{table(rows)}\n\nAn input is equal if all ids and lengths of all hypotheses (for "
         f"`translate`: all texts) are equal; scores and attention may differ by {TOLERANCE:g}. "
-        f"{TIED} With float16 and int8 weights, ids need not be equal, but at most {may_lose} BLEU "
-        "may be lost, and `translate` must match the search with the same weights on ids. Time: "
+        f"{TIED} With float16 and int8 weights, ids need not be equal, but at most {bleu} BLEU "
+        "may be lost, and `translate` must match the search with the same weights on ids. For "
+        "`score`, the difference is the largest of a token's log-probability; with float16 and "
+        "int8 weights, it is what the log-probability per token of a pair is off by, as the mean "
+        f"over all pairs, and may be at most {nats} nats. Time: "
         f"median over single sentences, batch size 1, {threads}, {platform.machine()}."
     )
+
+
+def _limit(rows: Sequence[Row], default: float) -> float:
+    limits = (row.comparison.may_lose for row in rows)
+    return next((limit for limit in limits if limit is not None), default)
 
 
 def _cells(row: Row) -> list[str]:
@@ -163,8 +175,8 @@ def _cells(row: Row) -> list[str]:
         row.runtime,
         row.signature,
         str(comparison.inputs),
-        str(comparison.equal) if ran else "-",
-        _difference(comparison.score_difference if is_exact else None),
+        str(comparison.equal) if ran and row.signature != SCORE else "-",
+        _difference(comparison.score_difference if is_exact else comparison.nats_off),
         _difference(comparison.attention_difference if is_exact else None),
         "-" if comparison.bleu is None else f"{comparison.bleu:.2f}",
         "-" if row.latency_ms is None else f"{row.latency_ms:.2f}",

@@ -24,8 +24,11 @@ def _load(path: str, threads: int) -> Any:
 
 
 def open_artefact(path: str, signature: str, threads: int) -> Function:
-    """Return `Seq2Seq.generate` with the search of a signature."""
+    """Return `Seq2Seq.generate` with the search of a signature, or `Seq2Seq.score`."""
     translator = _load(path, threads)
+    if signature == "score":
+        score = translator.model.score
+        return lambda source, target: {"log_probabilities": score(source, target).log_probs}
     search, length = translator.search, translator.max_length
     beam = search if isinstance(search, BeamSearch) else BeamSearch()
     used = {"greedy": GreedySearch(), "beam": beam}[signature]

@@ -13,9 +13,9 @@ import numpy as np
 
 from export.files import checksum, size
 from export.verify.artefacts import RUNNERS, Artefact, artefacts
-from export.verify.compare import MOST_BLEU_LOST, Comparison, compare
+from export.verify.compare import LIMITS, Comparison, Limits, compare
 from export.verify.expected import Expected, read_expected, search_of
-from export.verify.inputs import read_config
+from export.verify.inputs import SCORE, VerificationError, read_config
 from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32
 from keras_attention.export.litert_workspace import ROOM
@@ -60,7 +60,7 @@ def verify(
     *,
     data: Sequence[str | Path] = (),
     browser: bool = False,
-    may_lose: float = MOST_BLEU_LOST,
+    limits: Limits = LIMITS,
 ) -> list[Row]:
     """Run every artefact of an export in its own runtime.
 
@@ -71,7 +71,7 @@ def verify(
         data: A file of source texts, and optionally one of their translations, instead of the
             stored inputs; requires `run`.
         browser: Whether to run the page as well, which requires Chromium.
-        may_lose: The maximum loss of BLEU for quantized weights.
+        limits: What quantized weights may lose.
 
     Returns:
         A row for each artefact and signature; the row of an artefact that did not run has the
@@ -88,7 +88,7 @@ def verify(
     return [
         row
         for artefact in artefacts(out, config, run, browser)
-        for row in _verify_one(out, artefact, expected, config, may_lose)
+        for row in _verify_one(out, artefact, expected, config, limits)
     ]
 
 
@@ -97,8 +97,13 @@ def _verify_one(
     artefact: Artefact,
     expected: Expected,
     config: Mapping[str, Any],
-    may_lose: float,
+    limits: Limits,
 ) -> list[Row]:
+    if not set(artefact.signatures) <= set(expected.answers):
+        raise VerificationError(
+            f"{out / 'config.json'} names {artefact.file}, whose function must be among "
+            f"{sorted(expected.answers)}. Received: {artefact.signatures[0]!r}"
+        )
     answers = {name: expected.answers[name] for name in artefact.signatures}
     is_exact = artefact.precision == FLOAT32 or artefact.signatures == ("translate",)
     found: dict[str, np.ndarray] = {}
@@ -124,13 +129,14 @@ def _verify_one(
         if problem is None:
             comparison = compare(batches, outputs_of(found, signature))
         else:
-            count = sum(len(batch["scores"]) for batch in batches.values())
+            count = sum(len(next(iter(batch.values()))) for batch in batches.values())
             comparison = Comparison(count, problem=problem)
-        if comparison.problem is None and signature != "translate":
-            bleu, full = expected.bleu(outputs_of(found, signature)), expected.own_bleu[signature]
-            lost = None if bleu is None or full is None else full - bleu
-            comparison = replace(comparison, bleu=bleu, bleu_lost=lost)
-        comparison = replace(comparison, may_lose=None if is_exact else may_lose)
+        if comparison.problem is None:
+            losses = expected.losses(signature, outputs_of(found, signature))
+            comparison = replace(comparison, **losses)
+        if not is_exact:
+            may_lose = limits.nats if signature == SCORE else limits.bleu
+            comparison = replace(comparison, may_lose=may_lose)
         elapsed = found.get(f"{signature}/latency")
         latency = None if elapsed is None else float(np.median(elapsed))
         kind = (artefact.format, artefact.precision, artefact.file, artefact.runtime)

@@ -47,6 +47,9 @@ class ServingModule:
       inputs: `beam_width` () int32, K; `length_penalty` () float32; `max_length` () int32, T. Their
       defaults, for servers that support them, are the options of `beam` and of `translate`; width 1
       with penalty 0 is greedy search.
+    - `score`: `source` and `target` (B, T) int32, which ends with the end token and is padded like
+      the source, to `log_probabilities` (B, T), log p(target_t | source, target_<t) in nats, 0 at
+      padding.
 
     The source is padded with 0 on the right and ends with the end token. K is 1 for `greedy`; the
     best hypothesis comes first. Models without attention lack `memory`, `keys`, `memory_mask`,
@@ -136,6 +139,10 @@ class ServingModule:
         memory, state = self._encoded.structured(encoded)
         return self._encoded.named_step(*self.model.decode_step(tokens, state, memory))
 
+    def _score(self, source: Tensor, target: Tensor) -> Outputs:
+        found = self.model.target_scores(source, target, wants_attention=False)
+        return {"log_probabilities": found.log_probs}
+
     @cached_property
     def _encoded(self) -> Encoded:
         return Encoded(self.model)
@@ -187,6 +194,7 @@ class ServingModule:
             "beam": lambda: _trace(partial(searched, search=self.beam), **source),
             "encode": lambda: _trace(self._encode, **source),
             "decode_step": lambda: _trace(self._decode_step, **self._step_spec()),
+            "score": lambda: _trace(self._score, **source, target=self._target_spec()),
             "translate": lambda: _trace(
                 partial(needed(self._texts), search=self.search, max_length=self.max_length), **text
             ),
@@ -229,6 +237,11 @@ class ServingModule:
         import tensorflow as tf
 
         return tf.TensorSpec((self.batch_size, self.source_length), tf.int32, name="source")
+
+    def _target_spec(self) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec((self.batch_size, None), tf.int32, name="target")
 
     def _text_spec(self) -> Any:
         import tensorflow as tf

@@ -327,16 +327,7 @@ class StepModel:
                 f"Received: {_rows(source)} sources, target of {target.shape}"
             )
 
-        def forced(source: Nest, target: Tensor) -> TargetScores:
-            memory, state = self._encoded(source)
-            return forced_decoding(
-                self._step(memory, wants_weights=False),
-                state,
-                self._start_tokens(source),
-                target,
-            )
-
-        run = self.compiled_function("score", forced, self._source_shapes())
+        run = self.compiled_function("score", self.target_scores, self._source_shapes())
         found = run(*keras.tree.map_structure(ops.convert_to_tensor, (source, target)))
         log_probs = ops.convert_to_numpy(found.log_probs)
         check_log_probs(log_probs)
@@ -344,6 +335,28 @@ class StepModel:
         return TargetScores(
             log_probs, None if attention is None else ops.convert_to_numpy(attention)
         )
+
+    def target_scores(
+        self, source: Nest, target: Tensor, wants_attention: bool = True
+    ) -> TargetScores:
+        """Score given targets inside a graph; `score` does the same for arrays.
+
+        Args:
+            source: As in `search`.
+            target: Ids (B, T) without the start token, padded with 0 on the right.
+            wants_attention: Whether to record attention weights.
+
+        Returns:
+            Log-probabilities and attention of the target tokens.
+        """
+        memory, state = self._encoded(source)
+        checked = self._step(memory, wants_weights=False)
+
+        def step(tokens: Tensor, state: Nest) -> tuple[Tensor, Tensor | None, Nest]:
+            log_probs, weights, after = checked(tokens, state)
+            return log_probs, weights if wants_attention else None, after
+
+        return forced_decoding(step, state, self._start_tokens(source), target)
 
     def _encoded(self, source: Nest) -> tuple[Nest, Nest]:
         """The results of `encode`, after checking what the model says about itself.

@@ -66,7 +66,7 @@ def test_int8_of_a_search_that_needs_no_state_of_the_encoder(tmp_path: Path) -> 
     randomize(made, seed=3)
     source = sources([6, 3], 23, seed=1)
     found = made.generate(source, max_length=T)
-    (file, _) = export_onnx(
+    file, *_ = export_onnx(
         copy_with_int8_embeddings(made), tmp_path, max_length=T, search=BEAM, precision="int8"
     )
     ids, scores = onnxruntime.InferenceSession(file).run(["ids", "scores"], {"source": source})
@@ -153,9 +153,10 @@ def test_onnx(models: dict[str, ka.Seq2Seq], tmp_path: Path) -> None:
     sizes: dict[str, int] = {}
     for precision, used in models.items():
         files = export_onnx(used, tmp_path, max_length=T, search=BEAM, precision=precision)
-        names = [with_precision(name, precision) for name in ("greedy.onnx", "beam.onnx")]
+        kinds_of_file = ("greedy.onnx", "beam.onnx", "score.onnx")
+        names = [with_precision(name, precision) for name in kinds_of_file]
         assert [file.name for file in files] == names
-        for file in files:
+        for file in files[:2]:
             session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
             (scores,) = session.run(["scores"], {"source": source})
             assert np.isfinite(scores).all()
@@ -219,19 +220,23 @@ def test_an_export_in_all_precisions(
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     tflite = ["tflite/model.tflite", "tflite/model.float16.tflite", "tflite/model.int8.tflite"]
     searches = ["onnx/greedy{}.onnx", "onnx/beam{}.onnx", "onnx/translate{}.onnx"]
-    onnx_files = [x.format(end) for end in ("", ".float16", ".int8") for x in searches]
+    names = [*searches, "onnx/score{}.onnx"]
+    onnx_files = [x.format(end) for end in ("", ".float16", ".int8") for x in names]
     assert config["artefacts"] == {"tflite": tflite, "onnx": onnx_files}
     readme = (out / "README.md").read_text(encoding="utf-8")
-    assert f"| `{tflite[1]}`, `{tflite[2]}`, `{onnx_files[3]}`" in readme
+    assert f"| `{tflite[1]}`, `{tflite[2]}`, `{onnx_files[4]}`" in readme
     capsys.readouterr()
     assert verify([str(out)]) == 0
     printed = capsys.readouterr().out
     assert printed.count("| TFLite int8 ") == printed.count("| TFLite float16 ") == 3
     rows = json.loads((out / "verification.json").read_text(encoding="utf-8"))["rows"]
-    inexact = [row["precision"] != "float32" and row["signature"] != "translate" for row in rows]
-    assert [row["comparison"]["may_lose"] for row in rows] == [1.0 if x else None for x in inexact]
-    on_ids = [row for row in rows if row["signature"] != "translate"]
-    assert all(row["comparison"]["bleu"] is not None for row in on_ids)
+    for row in rows:
+        limit = {"translate": None, "score": 0.05}.get(row["signature"], 1.0)
+        may_lose = None if row["precision"] == "float32" else limit
+        assert row["comparison"]["may_lose"] == may_lose
+        assert (row["comparison"]["bleu"] is None) == (row["signature"] in ("translate", "score"))
+    off = {row["precision"]: row["comparison"]["nats_off"] for row in rows[-9:]}
+    assert off["float32"] < 1e-5 < off["float16"] < off["int8"] < 0.05
 
 
 def test_unknown_precisions_are_refused(run: RunDirectory, tmp_path: Path) -> None:
@@ -251,6 +256,16 @@ def test_some_bleu_may_be_lost(lost: float | None, passed: bool) -> None:
     )
     message = "onnx/beam.int8.onnx (beam) loses 1.10 BLEU against the Keras model, more than 1.0"
     assert problems([row]) == ([] if passed else [message])
+
+
+@pytest.mark.parametrize(("off", "passed"), [(0.05, True), (0.062, False), (np.inf, False)])
+def test_scores_of_pairs_may_be_off_a_little(off: float, passed: bool) -> None:
+    comparison = Comparison(9, score_difference=2.0, may_lose=0.05, nats_off=off)
+    assert comparison.passed == passed
+    file = "onnx/score.int8.onnx"
+    row = Row("onnx", "int8", file, "ONNX Runtime", "score", comparison, 1.0, 1, None)
+    message = f"{file} (score) is off by {off:.3f} nats per token from the Keras model, more than "
+    assert problems([row]) == ([] if passed else [f"{message}0.05"])
 
 
 def test_names_of_files() -> None:

@@ -65,6 +65,14 @@ def test_searches_give_what_generate_gives(
     assert len(lengths) > 3  # some end early, some are truncated
 
 
+def test_scores_are_those_of_score(serving: ServingModule) -> None:
+    score = serving.functions(["score"])["score"]
+    target = sources([3, 7], 29, seed=4)
+    found = score(source=tf.constant(BATCHES[1]), target=tf.constant(target))
+    expected = serving.model.score(BATCHES[1], target).log_probs
+    np.testing.assert_allclose(found["log_probabilities"], expected, atol=1e-6)
+
+
 def test_a_loop_of_ones_own_over_two_interleaved_batches(functions: dict[str, Any]) -> None:
     found: list[list[np.ndarray]] = [[], []]
     encoded = [functions["encode"](source=tf.constant(source)) for source in BATCHES[:2]]

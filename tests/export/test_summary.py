@@ -48,7 +48,7 @@ def assert_not_verified(out: Path, words: str, *lines: str) -> None:
 def test_all_is_well(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(out)]) == 0
     words = capsys.readouterr().out
-    assert words.count("| ok ") == 3
+    assert words.count("| ok ") == 4
     assert "NOT VERIFIED" not in words
     assert "MISSING" not in words
     assert f"in {out / 'README.md'}" in words.splitlines()[-2]
@@ -69,7 +69,7 @@ def test_missing_artefacts(out: Path, capsys: pytest.CaptureFixture[str]) -> Non
     shutil.rmtree(out / "onnx")
     assert main([str(out)]) == 1
     words = capsys.readouterr().out
-    files = ["onnx/greedy.onnx", "onnx/beam.onnx", "onnx/translate.onnx"]
+    files = [f"onnx/{name}.onnx" for name in ("greedy", "beam", "translate", "score")]
     assert_not_verified(out, words, *(f"{file} is missing" for file in files))
     for file in files:
         assert [line.split()[1:] for line in words.splitlines() if str(out / file) in line] == [

@@ -1,9 +1,9 @@
-"""Export a whole search to one ONNX graph, for any batch size and length."""
+"""Export a whole search, or scoring, to one ONNX graph, for any batch size and length."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 _OPEN_DIMENSIONS = {
     "source": {0: "batch", 1: "length"},
+    "target": {0: "batch", 1: "tokens"},
     "ids": {0: "batch"},
     "lengths": {0: "batch"},
     "scores": {0: "batch"},
     "attention": {0: "batch", 3: "length"},
+    "log_probabilities": {0: "batch", 1: "tokens"},
 }
 
 
@@ -43,23 +45,64 @@ def convert(model: Seq2Seq, search: Search, max_length: int) -> ModelProto:
     Returns:
         The ONNX model; its inputs and outputs are those of `ServingModule`'s searches.
     """
+    import tensorflow as tf
+
+    def searched(source: Any) -> dict[str, Any]:
+        rows, length = tf.unstack(tf.shape(source))
+        found = model.search(_not_empty(source), search, max_length)
+        outputs = {name: x[:rows] for name, x in named(found)}
+        if "attention" in outputs:
+            outputs["attention"] = outputs["attention"][..., :length]
+        return outputs
+
+    name = "greedy" if isinstance(search, GreedySearch) else "beam"
+    return _converted(model, searched, ["source"], name)
+
+
+def convert_score(model: Seq2Seq) -> ModelProto:
+    """Convert the scoring of given targets to one checked ONNX model.
+
+    It decodes step by step, as a search does: the probabilities of all V tokens take up memory for
+    one step at a time, never for T of them.
+
+    Args:
+        model: The trained model, with the float32 policy.
+
+    Returns:
+        The ONNX model: `source` (B, S) int32 and `target` (B, T) int32, of any size, to
+        `log_probabilities` (B, T), those of `model.score`.
+    """
+    import tensorflow as tf
+
+    def scored(source: Any, target: Any) -> dict[str, Any]:
+        rows, length = tf.unstack(tf.shape(target))
+        found = model.target_scores(_not_empty(source), _not_empty(target), wants_attention=False)
+        return {"log_probabilities": found.log_probs[:rows, :length]}
+
+    return _converted(model, scored, ["source", "target"], "score")
+
+
+def _not_empty(ids: Any) -> Any:
+    """Pad ids to at least one row and one column."""
+    import tensorflow as tf
+
+    return tf.pad(ids, [[0, tf.maximum(1 - size, 0)] for size in tf.unstack(tf.shape(ids))])
+
+
+def _converted(
+    model: Seq2Seq, function: Callable[..., dict[str, Any]], inputs: Sequence[str], name: str
+) -> ModelProto:
+    """Convert a function of batches of ids that reads a model, and check the result."""
     import onnx
     import tensorflow as tf
 
     @tf.function(autograph=False)
-    def searched(source: Any) -> dict[str, Any]:
-        rows, length = tf.unstack(tf.shape(source))
-        at_least_one = [[0, tf.maximum(1 - size, 0)] for size in (rows, length)]
-        found = model.search(tf.pad(source, at_least_one), search, max_length)
-        outputs = {name: x[:rows] for name, x in named(found)}
-        if "attention" in outputs:
-            outputs["attention"] = outputs["attention"][..., :length]
-        return {name: tf.identity(x, name) for name, x in outputs.items()}
+    def called(*ids: Any) -> dict[str, Any]:
+        return {key: tf.identity(x, key) for key, x in function(*ids).items()}
 
-    source = tf.TensorSpec((None, None), tf.int32, name="source")
-    name = "greedy" if isinstance(search, GreedySearch) else "beam"
+    specs = [tf.TensorSpec((None, None), tf.int32, name=key) for key in inputs]
     with without_cudnn(model):
-        converted = convert_function(searched, [source], name)
+        converted = convert_function(called, specs, name)
     for value in (*converted.graph.input, *converted.graph.output):
         name_dimensions(value, _OPEN_DIMENSIONS[value.name])
     onnx.checker.check_model(converted)

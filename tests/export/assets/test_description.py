@@ -15,7 +15,7 @@ import pytest
 import keras_attention as ka
 from export.__main__ import main
 from export.assets.description import write_json
-from export.assets.reference import extremes
+from export.assets.reference import extremes, targets_to_score
 from export.pipeline import export_run
 from keras_attention.text.runs import RunDirectory
 from keras_attention.text.translator import pad
@@ -55,6 +55,10 @@ def test_config(exported: Path) -> None:
     assert greedy["outputs"]["attention"] == {"dtype": "float32", "shape": [None, 1, 11, None]}
     step = config["signatures"]["decode_step"]
     assert set(step["inputs"]) == {"tokens", "memory", "keys", "memory_mask", "state_0", "state_1"}
+    assert config["signatures"]["score"] == {
+        "inputs": dict.fromkeys(("source", "target"), greedy["inputs"]["source"]),
+        "outputs": {"log_probabilities": {"dtype": "float32", "shape": [None, None]}},
+    }
     assert config["signatures"]["translate"]["inputs"]["text"]["dtype"] == "string"
     assert config["versions"]["keras-seq2seq-attention"] == ka.__version__
 
@@ -89,6 +93,17 @@ def test_the_reference_holds_keras_and_the_extremes(exported: Path, run: RunDire
     np.testing.assert_array_equal(arrays["000/beam/ids"][:, :, :longest], found.ids)
     np.testing.assert_array_equal(arrays["000/beam/attention"][:, :, :longest], found.attention)
     assert not arrays["000/beam/attention"][:, :, longest:].any()
+    scored = arrays["000/score/log_probabilities"].sum(axis=1)
+    np.testing.assert_allclose(scored[:3], arrays["000/greedy/scores"][:3, 0], atol=1e-4)
+    pairs = zip(*run.held_out()[:2], strict=True)
+    human = ka.Translator.from_run(run.path).score(*pairs)
+    np.testing.assert_allclose(scored[3:], [x.log_probability for x in human], atol=1e-4)
+
+
+def test_the_models_own_translation_is_scored_where_there_is_no_other() -> None:
+    targets = np.array([[0, 0], [7, 2]])
+    greedy = np.array([[[5, 6, 2, 0]], [[9, 8, 8, 2]]])
+    assert targets_to_score(targets, greedy).tolist() == [[5, 6, 2], [7, 2, 0]]
 
 
 def test_the_longest_source_is_made_of_held_out_ones() -> None:
@@ -100,18 +115,23 @@ def test_the_readmes_code_runs(exported: Path, run: RunDirectory) -> None:
     text = (exported / "README.md").read_text()
     assert "$" not in re.sub(r"\$PWD", "", text)
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     first = json.loads((exported / "examples.json").read_text())[0]
     assert json.dumps(first["source"], ensure_ascii=False) in blocks[0]
-    (translation,) = ka.Translator.from_run(run.path)([first["source"]])
+    translator = ka.Translator.from_run(run.path)
+    (translation,) = translator([first["source"]])
+    (scored,) = translator.score([first["source"]], [first["target"]])
     in_order = [translation.text, first["target"], translation.text, first["target"]]
-    assert [fresh_python(block, cwd=exported) for block in blocks] == [x + "\n" for x in in_order]
+    *printed, last = (fresh_python(block, cwd=exported) for block in blocks)
+    assert printed == [x + "\n" for x in in_order]
+    expected = [scored.log_probability, len(scored.tokens)]
+    assert [float(x) for x in last.split()] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_readme_says_what_its_code_needs(exported: Path) -> None:
     pattern = r"`pip install ([^`]+)`, then run in this folder:\n\n```python\n(.*?)```"
     found = re.findall(pattern, (exported / "README.md").read_text(), flags=re.DOTALL)
-    assert len(found) == 4
+    assert len(found) == 5
     distributions = packages_distributions()
     for packages, block in found:
         needed = {distributions[name][0].replace("_", "-") for name in imported(block)}

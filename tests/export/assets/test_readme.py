@@ -28,4 +28,8 @@ def test_every_runtime(exported: Path, run: RunDirectory, tmp_path: Path) -> Non
     ]
     code = [re.sub(r"3 May 1979", text, block) for block in code]
 
-    assert [fresh_python(block, cwd=tmp_path) for block in code] == [beam, beam, greedy, greedy]
+    printed = [fresh_python(block, cwd=tmp_path) for block in code]
+    (scored,) = translator.score([text], ["1979-05-03"])
+    per_token = scored.log_probability / len(scored.tokens)
+    assert float(printed.pop(3)) == pytest.approx(per_token, abs=1e-4)
+    assert printed == [beam, beam, greedy, greedy]

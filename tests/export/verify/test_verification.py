@@ -90,12 +90,16 @@ def test_every_artefact_in_its_runtime(out: Path, capsys: pytest.CaptureFixture[
         ("ONNX Runtime", "greedy"),
         ("ONNX Runtime", "beam"),
         ("ONNX Runtime", "translate"),
+        ("ONNX Runtime", "score"),
     ]
     for (_, signature), row in rows.items():
         inputs = 53 if signature == "translate" else INPUTS
         assert (row["comparison"]["inputs"], row["comparison"]["equal"]) == (inputs, inputs)
         assert row["comparison"]["score_difference"] < 1e-4
-        assert row["comparison"]["attention_difference"] < 1e-4
+        if signature == "score":
+            assert row["comparison"]["nats_off"] < 1e-4
+        else:
+            assert row["comparison"]["attention_difference"] < 1e-4
         assert 0 < row["latency_ms"] < 1000
         assert row["size_bytes"] > 10_000
     printed = capsys.readouterr().out
@@ -120,17 +124,18 @@ def flip_a_weight(path: Path) -> None:
     onnx.save(model, path)
 
 
-def test_flipped_weights_differ(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keep(out, "onnx")
-    flip_a_weight(out / "onnx" / "greedy.onnx")
+@pytest.mark.parametrize("name", ["greedy", "score"])
+def test_flipped_weights_differ(out: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    keep(out, "onnx", f"onnx/{name}.onnx", "onnx/beam.onnx")
+    flip_a_weight(out / "onnx" / f"{name}.onnx")
     assert main([str(out)]) == 1
     rows = results(out)
-    assert not rows["ONNX Runtime", "greedy"]["passed"]
+    assert not rows["ONNX Runtime", name]["passed"]
     assert rows["ONNX Runtime", "beam"]["passed"]
     captured = capsys.readouterr()
     assert "DIFFERS" in captured.out
     (line,) = captured.err.splitlines()
-    assert line.startswith("error: onnx/greedy.onnx (greedy) differs from the Keras model: ")
+    assert line.startswith(f"error: onnx/{name}.onnx ({name}) differs from the Keras model: ")
     assert summary.main([str(out)]) == 1
     printed = capsys.readouterr().out
     assert "Some artefacts do NOT match the Keras model." in printed
@@ -272,6 +277,46 @@ def test_an_altered_reference_differs_unless_keras_answers_anew(
         assert main([str(out), "--run", str(run.path)]) == 0
 
 
+def without_scores(out: Path) -> None:
+    with np.load(out / "reference.npz") as stored:
+        kept = {key: x for key, x in stored.items() if "/score/" not in key}
+    np.savez(out / "reference.npz", **kept)
+
+
+def test_an_export_from_before_there_were_scores(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(out, "onnx", "onnx/greedy.onnx")
+    without_scores(out)
+    assert main([str(out)]) == 1
+    path = out.resolve() / "reference.npz"
+    message = f"error: {path} does not contain inputs with greedy and beam and score outputs\n"
+    assert capsys.readouterr().err == message
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    del config["signatures"]["score"]
+    (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert main([str(out)]) == 0
+    assert list(results(out)) == [("ONNX Runtime", "greedy")]
+    keep(out, "onnx", "onnx/score.onnx")
+    capsys.readouterr()
+    assert main([str(out)]) == 1
+    assert "config.json names onnx/score.onnx, whose function must be" in capsys.readouterr().err
+
+
+def test_errors_of_opposite_sign_do_not_cancel(out: Path) -> None:
+    expected = read_expected(out, read_config(out))
+    signs = np.resize([1, -1], INPUTS)
+    rows = iter(signs)
+    found = {
+        number: {"log_probabilities": answer["log_probabilities"].copy()}
+        for number, answer in expected.answers["score"].items()
+    }
+    for number, batch in expected.scored.items():
+        for row, target in zip(found[number]["log_probabilities"], batch["target"], strict=True):
+            row[0] += 0.03 * next(rows) * (target != 0).sum()
+    assert expected.losses("score", found) == {"nats_off": pytest.approx(0.03, rel=1e-3)}
+
+
 @pytest.mark.parametrize(("margin", "passed"), [(1.9e-4, True), (2.1e-4, False)])
 def test_what_rounding_decides_is_no_difference(
     out: Path, capsys: pytest.CaptureFixture[str], margin: float, passed: bool
@@ -360,9 +405,11 @@ def test_texts_of_ones_own(out: Path, run: RunDirectory, tmp_path: Path) -> None
     assert equal == {
         ("Keras", "greedy"): 3 + 3,
         ("Keras", "beam"): 3 + 3,
+        ("Keras", "score"): 3 + 3,
         ("ONNX Runtime", "greedy"): 3 + 3,
         ("ONNX Runtime", "beam"): 3 + 3,
         ("ONNX Runtime", "translate"): 3,
+        ("ONNX Runtime", "score"): 3 + 3,
     }
     assert rows["Keras", "greedy"]["comparison"]["bleu"] is not None
     assert str(tmp_path) not in (out / "verification.json").read_text(encoding="utf-8")
