@@ -17,7 +17,7 @@ class Lines(NamedTuple):
 
     Attributes:
         first: The number of the first.
-        texts: A source text for each line; it is empty for a line that has a problem.
+        texts: The text of each line to translate; it is empty for a line that has a problem.
         ids: The rows of each input of the model, by its name, with their end tokens. All rows of a
             line are empty if the model is not to see it.
         problems: Why lines cannot be translated or scored, by line number.
