@@ -17,6 +17,12 @@ files are skipped, and the result has the same bytes as without the interruption
 number of processes and threads. OUT/.translate.json notes what made OUT; with another export,
 search, precision or folder IN the program ends with an error. Each file is checked before the first
 is translated, unless `--on-problem empty` is given.
+
+With `--score`, the lines are pairs, SOURCE TAB TARGET, and nothing is translated: all of the above
+holds for scores. A line is LOG-PROBABILITY TAB TOKENS TAB LOG-PROBABILITY PER TOKEN of its target,
+in nats and including the end token. An empty side is its end token. A line with another number of
+tabs, or with too many tokens on either side, has a problem. The perplexity of all pairs that the
+call has scored goes to standard error.
 """
 
 from __future__ import annotations
@@ -29,6 +35,8 @@ from pathlib import Path
 
 from export.bulk.settings import (
     BATCH_TOKENS,
+    PAIR_TOKENS,
+    SCORE,
     SEARCHES,
     Settings,
     check_attention,
@@ -49,7 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("export", metavar="EXPORT", help="the folder that the export wrote, with ONNX files")
     add("source", metavar="IN", type=Path, nargs="?", help="a folder of files with lines")
-    add("out", metavar="OUT", type=Path, nargs="?", help="the folder of their translations")
+    add(
+        "out",
+        metavar="OUT",
+        type=Path,
+        nargs="?",
+        help="the folder of their translations or scores",
+    )
     _add_translation(parser)
     _add_output(parser)
     _add_processes(parser)
@@ -59,14 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add_translation(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("how to translate").add_argument
+    add("--score", action="store_true", help="score pairs SOURCE TAB TARGET instead")
     add("--search", choices=SEARCHES, help="default: the export's")
     add("--precision", choices=(FLOAT32, *PRECISIONS), default=FLOAT32, help="default: %(default)s")
     add(
         "--batch-tokens",
         type=int,
         metavar="N",
-        default=BATCH_TOKENS,
-        help="source tokens to translate at once, with padding (%(default)s)",
+        help=f"source tokens in a batch, with padding ({BATCH_TOKENS}); of pairs those of both "
+        f"sides ({PAIR_TOKENS})",
     )
     add("--provider", default="cpu", help="cpu (default), or cuda with onnxruntime-gpu")
 
@@ -77,7 +92,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--on-problem",
         choices=ON_PROBLEM,
         default="error",
-        help="what to do with a line that cannot be translated (error)",
+        help="what to do with a line that cannot be translated or scored (error)",
     )
     add(
         "--n-best",
@@ -103,7 +118,7 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="batches to translate at once in each process (default: as many as processors; 1 with "
+        help="batches to compute at once in each process (default: as many as processors; 1 with "
         "--workers, --ray or another provider than cpu)",
     )
 
@@ -113,33 +128,42 @@ def _translate(options: argparse.Namespace) -> int:
         raise ValueError(
             f"--workers must be a positive number. Received: --workers {options.workers}"
         )
+    _check_score(options)
     settings = _settings(options)
     if options.alignments is not None:
         check_attention(options.export)
     if options.source is None:
-        from export.bulk.stream import translate_stream
+        from export.bulk.stream import finish_stream
 
         if not _is_alone(options):
             raise ValueError("--workers and --ray are for the files of IN. Received: no IN")
-        return translate_stream(settings, options.alignments)
-    from export.bulk.folder import translate_folder
+        return finish_stream(settings, options.alignments)
+    from export.bulk.folder import finish_folder
 
     if options.out is None:
         raise ValueError(f"OUT must be given with IN. Received: IN {options.source}, no OUT")
-    return translate_folder(
+    return finish_folder(
         settings, options.source, options.out, options.alignments, options.workers, options.ray
     )
+
+
+def _check_score(options: argparse.Namespace) -> None:
+    for name in ("search", "n_best", "scores", "alignments") if options.score else ():
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is for translating. Received: {option} with --score")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     is_parallel = _is_alone(options) and options.provider == "cpu"
     threads = _processors() if is_parallel else 1
+    tokens = PAIR_TOKENS if options.score else BATCH_TOKENS
     return Settings(
         export=options.export,
-        search=options.search or default_search(options.export),
+        function=SCORE if options.score else options.search or default_search(options.export),
         precision=options.precision,
         provider=options.provider,
-        batch_tokens=options.batch_tokens,
+        batch_tokens=tokens if options.batch_tokens is None else options.batch_tokens,
         threads=threads if options.threads is None else options.threads,
         on_problem=options.on_problem,
         n_best=options.n_best,

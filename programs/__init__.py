@@ -1,6 +1,6 @@
 """What the programs of `training` and `export` share; it starts at once and needs no Keras.
 
 `library` loads parts of the library by their paths, `tasks` does many tasks in processes or on Ray,
-`lines` says how lines are read and translations written, and `word_alignments` turns attention
-weights into links between words.
+`lines` says how lines are read and translations written, `scores` how the likelihood of given
+translations is written, and `word_alignments` turns attention weights into links between words.
 """

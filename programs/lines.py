@@ -1,4 +1,4 @@
-"""Lines to translate and lines to write, as every program that translates treats them.
+"""Lines to translate or to score, and lines to write, as every program treats them.
 
 Line n of the output belongs to line n of the input. What a program says of a line, and what it
 writes of a translation, is worded here alone.
@@ -12,10 +12,10 @@ from typing import NamedTuple, Protocol
 from programs.library import without_keras
 
 SOME_EMPTY = 3
-"""The exit status if lines were left empty because they cannot be translated."""
+"""The exit status if lines were left empty because they cannot be translated, or scored."""
 UNKNOWN_ID = 3
 ON_PROBLEM = ("error", "empty")
-"""What to do with a line that cannot be translated."""
+"""What to do with a line that cannot be translated, or scored."""
 
 
 class Hypothesis(Protocol):
@@ -59,6 +59,58 @@ def read_input(
         limit: The maximum number of source tokens, including the end token.
         first: The number of the first line.
     """
+    texts, problems = _texts(rows, first)
+    ids = encode(texts)
+    for place, problem in _too_long(ids, limit, "has"):
+        problems[first + place] = problem
+        texts[place], ids[place] = "", []
+    return Input(texts, ids, dict(sorted(problems.items())))
+
+
+class Pairs(NamedTuple):
+    """Translations to score.
+
+    Attributes:
+        sources: The source tokens of each line, without the end token.
+        targets: Its target tokens, likewise.
+        problems: Why lines cannot be scored, by line number; continues "line 3 ...".
+    """
+
+    sources: list[list[int]]
+    targets: list[list[int]]
+    problems: dict[int, str]
+
+
+def read_pairs(
+    rows: Iterable[bytes],
+    encode: Sequence[Callable[[list[str]], list[list[int]]]],
+    limits: Sequence[int],
+    first: int = 1,
+) -> Pairs:
+    """Find the lines that are not SOURCE TAB TARGET, or have too many tokens on a side.
+
+    Args:
+        rows: As in `read_input`.
+        encode: As in `read_input`, for source and target.
+        limits: The maximum number of source and target tokens, including the end tokens.
+        first: The number of the first line.
+    """
+    texts, problems = _texts(rows, first)
+    cells = [text.split("\t") for text in texts]
+    for place, row in enumerate(cells):
+        if len(row) != 2:
+            tabs = f"has {len(row) - 1} tabs, not one between source and target"
+            problems.setdefault(first + place, tabs)
+            cells[place] = ["", ""]
+    sources, targets = (encode[side]([row[side] for row in cells]) for side in (0, 1))
+    for name, ids, limit in zip(("source", "target"), (sources, targets), limits, strict=True):
+        for place, problem in _too_long(ids, limit, f"has a {name} of"):
+            problems.setdefault(first + place, problem)
+    return Pairs(sources, targets, dict(sorted(problems.items())))
+
+
+def _texts(rows: Iterable[bytes], first: int) -> tuple[list[str], dict[int, str]]:
+    """Return the text of each line, and by line number why it is none; its text is then empty."""
     lines = without_keras("text/lines")
     texts: list[str] = []
     problems: dict[int, str] = {}
@@ -68,14 +120,15 @@ def read_input(
         except lines.LineError as error:
             texts.append("")
             problems[number] = str(error)
-    ids = encode(texts)
+    return texts, problems
+
+
+def _too_long(ids: Sequence[Sequence[int]], limit: int, has: str) -> Iterator[tuple[int, str]]:
     for place, tokens in enumerate(ids):
         count = len(tokens) + 1
         if count > limit:
-            what = f"has {count} tokens including the end token, but the model takes {limit}"
-            problems[first + place] = what
-            texts[place], ids[place] = "", []
-    return Input(texts, ids, dict(sorted(problems.items())))
+            what = f"{has} {count} tokens including the end token, but the model takes {limit}"
+            yield place, what
 
 
 def check_problems(problems: Mapping[int, str], name: str) -> None:

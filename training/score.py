@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from programs.scores import PairScore, ScoreSummary
 from training.options import add_test_set, check_attention, loaded, test_pairs
 from training.program import guarded
 
@@ -22,34 +22,6 @@ if TYPE_CHECKING:
     from keras_attention import Translator
     from keras_attention.text import ScoredPair
     from training.corpora.pairs import Pair
-
-
-@dataclass(frozen=True)
-class ScoreSummary:
-    """The likelihood of all pairs.
-
-    Attributes:
-        pairs: The number of pairs.
-        tokens: The number of target tokens, including end tokens.
-        log_probability: The sum over all pairs, in nats.
-        perplexity: `exp(-log_probability / tokens)`.
-    """
-
-    pairs: int
-    tokens: int
-    log_probability: float
-    perplexity: float
-
-    @classmethod
-    def of(cls, scores: Sequence[ScoredPair]) -> ScoreSummary:
-        """Summarize scores, of which there must be at least one."""
-        tokens = sum(len(score.tokens) for score in scores)
-        total = math.fsum(score.log_probability for score in scores)
-        mean = -total / tokens
-        return cls(len(scores), tokens, total, math.exp(mean) if mean < 700 else math.inf)
-
-    def __str__(self) -> str:
-        return f"{self.pairs:,} pairs, {self.tokens:,} tokens, perplexity {self.perplexity:.3f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,14 +52,14 @@ def _score(options: argparse.Namespace) -> int:
     scores = translator.score([source for source, _ in pairs], [target for _, target in pairs])
     if options.alignments is not None:
         _align(translator, pairs, scores, options.alignments)
-    summary = ScoreSummary.of(scores)
-    rows = [(score.log_probability, len(score.tokens)) for score in scores]
+    rows = [PairScore(score.log_probability, len(score.tokens)) for score in scores]
+    summary = ScoreSummary.of(rows)
     if options.json:
-        each = [{"log_probability": total, "tokens": tokens} for total, tokens in rows]
-        print(json.dumps({**asdict(summary), "scores": each}))
+        whole = {**asdict(summary), "perplexity": summary.perplexity}
+        print(json.dumps({**whole, "scores": [row._asdict() for row in rows]}))
         return 0
-    for total, tokens in rows:
-        print(f"{total:.6f}\t{tokens}\t{total / tokens:.6f}")
+    for row in rows:
+        print(row)
     print(summary, file=sys.stderr)
     return 0
 

@@ -60,14 +60,15 @@ def _keras(side: Side) -> Callable[[Sequence[str]], list[str]]:
 
 
 def _bulk(side: Side) -> Callable[[Sequence[str]], list[str]]:
-    from export.bulk.parts import Translator
+    from export.bulk.reading import Reader
     from export.bulk.settings import Settings
-    from export.bulk.tokenizers import Tokenizers
+    from export.bulk.tasks import task_of
 
     settings = Settings(side.export, side.search, side.name, threads=side.threads)
-    translate = Translator(settings, Tokenizers(side.export, side.threads), alignments=False)
+    read = Reader(settings)
+    translate = task_of(settings, read.tokenizers)
     return lambda texts: [
         row
-        for part in translate((f"{text}\n".encode() for text in texts), "the texts")
-        for row in part.rows
+        for lines in read((f"{text}\n".encode() for text in texts), "the texts")
+        for row in translate(lines, int).rows
     ]

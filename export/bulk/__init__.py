@@ -1,8 +1,9 @@
-"""Translate many lines from the ONNX files of an export, without Keras and TensorFlow.
+"""Translate or score many lines with the ONNX files of an export, without Keras and TensorFlow.
 
-`settings` says what makes the translations, `tokenizers` and `search` use the files of the export,
-`batches` groups lines, and `parts` translates the lines of a stream, a bounded number at a time.
-`stream` goes from standard input to standard output. `folder` decides what is to do for a folder of
-files, `shards` does it for one file, and `files` opens files, compressed or not. `progress` tells
-how far it is.
+`settings` says what makes the output. `reading` turns the lines of a stream into ids, a bounded
+number at a time, with `tokenizers`. `session` runs a file of the export on `batches` of lines;
+with it, `translating` and its `search` make translations, and `scoring` makes scores: the `parts`
+of the output. `tasks` chooses. `stream` goes from standard input to standard output. `folder`
+decides what is to do for a folder of files, `shards` does it for one file, and `files` opens files,
+compressed or not. `progress` tells how far it is.
 """

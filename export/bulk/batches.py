@@ -7,25 +7,32 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 
-def batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+def batches(lengths: Sequence[tuple[int, ...]], tokens: int) -> Iterator[list[int]]:
     """Yield the places of lines in batches, from the shortest to the longest line.
 
     Args:
-        lengths: The number of tokens of each line; a line without tokens is left out.
-        tokens: The maximum number of tokens of a batch, with padding; a line that has more is a
-            batch of its own.
+        lengths: The numbers of tokens of each line, one for each of its sides. Lines are sorted by
+            the first, then by the next; a line without tokens is left out.
+        tokens: The maximum number of tokens of a batch on all sides, with padding; a line that has
+            more is a batch of its own.
 
     Example:
-        >>> list(batches([3, 0, 2, 2, 9], 6))
+        >>> list(batches([(3,), (0,), (2,), (2,), (9,)], 6))
         [[2, 3], [0], [4]]
+        >>> list(batches([(3, 4), (2, 5), (2, 1), (1, 2)], 16))
+        [[3, 2], [1, 0]]
     """
     batch: list[int] = []
+    widest: tuple[int, ...] = ()
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if not lengths[place]:
+        line = lengths[place]
+        if not any(line):
             continue
-        if batch and lengths[place] * (len(batch) + 1) > tokens:
+        wider = tuple(map(max, widest, line)) if batch else line
+        if batch and sum(wider) * (len(batch) + 1) > tokens:
             yield batch
-            batch = []
+            batch, wider = [], line
+        widest = wider
         batch.append(place)
     if batch:
         yield batch

@@ -1,4 +1,7 @@
-"""Translate the files of a folder, in processes or on Ray, and go on after an interruption."""
+"""Translate or score the files of a folder, in processes or on Ray.
+
+After an interruption, the same call goes on.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ from typing import Any
 
 from export.bulk.progress import Progress
 from export.bulk.settings import Settings
-from export.bulk.shards import Shard, check_shard, translate_shard
+from export.bulk.shards import Shard, check_shard, finish_shard
 from programs.library import stored, without_keras
 from programs.lines import SOME_EMPTY
+from programs.scores import ScoreSummary
 from programs.tasks import TasksError, done
 
 NOTE = ".translate.json"
 """What has made the files of an output folder."""
 
 
-def translate_folder(
+def finish_folder(
     settings: Settings,
     source: Path,
     out: Path,
@@ -27,22 +31,22 @@ def translate_folder(
     workers: int = 1,
     ray: str | None = None,
 ) -> int:
-    """Translate each file of a folder to a file of the same name, and return the exit status.
+    """Translate or score each file of a folder to one of the same name; return the exit status.
 
     Files that an earlier call has finished are skipped. So a call after an interruption leaves the
     same bytes as one without.
 
     Args:
-        settings: What makes the translations.
+        settings: What makes the output.
         source: The folder of the files.
-        out: The folder of the translations.
+        out: The folder of the translations or scores.
         alignments: The folder for word alignments, or None.
         workers: The number of processes.
         ray: The address of a Ray cluster, or None.
 
     Raises:
-        ValueError: If the folders cannot be used, or a line cannot be translated, before anything
-            is written, unless such lines are to be left empty.
+        ValueError: If the folders cannot be used, or a line has a problem, before anything is
+            written, unless such lines are to be left empty.
         TasksError: If a process was killed.
     """
     check_places(source, out, alignments)
@@ -58,20 +62,23 @@ def translate_folder(
         if settings.on_problem == "error":
             list(done(check_shard, open_shards, workers))
         without_keras("files").write(out / NOTE, json.dumps(made_by, indent=2) + "\n")
-        return _translate(open_shards, workers, ray)
+        return _finish(open_shards, workers, ray)
     except TasksError as error:
         advice = "Run the same command again: what is finished is kept."
         raise TasksError(f"{error} {advice}") from error
 
 
-def _translate(shards: Sequence[Shard], workers: int, ray: str | None) -> int:
-    empty, progress = 0, Progress()
-    for number, report in enumerate(done(translate_shard, shards, workers, ray), start=1):
+def _finish(shards: Sequence[Shard], workers: int, ray: str | None) -> int:
+    empty, scored, progress = 0, ScoreSummary(), Progress()
+    for number, report in enumerate(done(finish_shard, shards, workers, ray), start=1):
         for text in report.warnings:
             print(f"warning: {text}", file=sys.stderr)
         empty += report.empty
+        scored += report.scored
         progress.add(report.lines, f"{number} of {len(shards)} files, ")
     progress.end()
+    if scored.pairs:
+        print(f"{len(shards)} files, {scored}", file=sys.stderr)
     return SOME_EMPTY if empty else 0
 
 
@@ -131,7 +138,7 @@ def check_note(out: Path, made_by: Mapping[str, Any]) -> None:
 
 
 def is_finished(shard: Shard) -> bool:
-    """Return whether a shard has been translated.
+    """Return whether all that is made of a shard is there.
 
     Raises:
         ValueError: If it was changed since.
@@ -140,8 +147,8 @@ def is_finished(shard: Shard) -> bool:
         return False
     if shard.out.stat().st_mtime < shard.source.stat().st_mtime:
         raise ValueError(
-            f"{shard.source} is newer than its translation {shard.out}. Delete that to have it "
-            "translated again."
+            f"{shard.source} is newer than {shard.out}, which was made of it. Delete that to have "
+            "it made again."
         )
     return True
 

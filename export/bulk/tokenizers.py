@@ -14,7 +14,7 @@ PADDING_ID, START_ID, END_ID = 0, 1, 2
 
 
 class Tokenizers:
-    """Text to source ids, and target ids to text, as the library's tokenizers do it.
+    """Text to ids, and target ids to text, as the library's tokenizers do it.
 
     Args:
         export: The folder of the export.
@@ -22,18 +22,28 @@ class Tokenizers:
 
     Attributes:
         limit: The maximum number of source tokens, including the end token.
+        target_limit: That of target tokens.
     """
 
     def __init__(self, export: str | Path, threads: int = 1) -> None:
-        self.limit: int = stored().read_export(export).max_source_length
+        config = stored().read_export(export)
+        self.limit: int = config.max_source_length
+        self.target_limit: int = config.max_target_length
         self._model = Path(export, "source.model").read_bytes()
         self._source = _processor(self._model, "source.model")
         self._target = _processor(Path(export, "target.model").read_bytes(), "target.model")
         self._threads = threads
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of texts, without the end token."""
-        return [list(ids) for ids in self._source.encode(list(texts), num_threads=self._threads)]
+        """Return the ids of source texts, without the end token."""
+        return self._encode(self._source, texts)
+
+    def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of target texts, without the end token."""
+        return self._encode(self._target, texts)
+
+    def _encode(self, processor: Any, texts: Sequence[str]) -> list[list[int]]:
+        return [list(ids) for ids in processor.encode(list(texts), num_threads=self._threads)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of target ids; special tokens are skipped."""

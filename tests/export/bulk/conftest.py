@@ -15,6 +15,12 @@ from keras_attention.text.runs import RunDirectory
 from tests.export.toy import texts
 
 Bulk = Callable[..., tuple[int, str, str]]
+WITHOUT_KERAS = (
+    "import sys; from export.translate import main; status = main(sys.argv[1:]); "
+    "others = {'keras', 'keras_attention', 'tensorflow', 'onnxruntime_extensions'}; "
+    "sys.exit(status or ' '.join(others & set(sys.modules)) or None)"
+)
+"""Runs the program, and fails if it has imported what it must not."""
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +41,9 @@ def bulk(
 ) -> Bulk:
     """Run the program on an input; return its status, standard output and standard error."""
 
-    def run(data: bytes, *arguments: str | Path) -> tuple[int, str, str]:
+    def run(data: bytes, *arguments: str | Path, export: Path = exported) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
-        status = main([str(exported), *map(str, arguments)])
+        status = main([str(export), *map(str, arguments)])
         out, err = capsysbinary.readouterr()
         return status, out.decode(), err.decode()
 

@@ -129,7 +129,7 @@ def test_a_problem_in_any_file_comes_before_the_first_translation(
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        (("--search", "greedy"), "search beam"),
+        (("--search", "greedy"), "function beam"),
         (("--batch-tokens", "9"), "batch_tokens 512"),
         (("--scores",), "scores False"),
         (("--n-best", "2"), "n_best None"),
@@ -162,7 +162,7 @@ def test_a_file_that_was_changed_since(bulk: Bulk, source: Path, tmp_path: Path)
     os.utime(source / "c", (2e9, 2e9))
     status, _, err = bulk(b"", source, out)
     assert status == 2
-    assert f"{source}/c is newer than its translation {out}/c. Delete that to have it" in err
+    assert f"{source}/c is newer than {out}/c, which was made of it. Delete that to have it" in err
 
 
 def test_places_that_cannot_be(bulk: Bulk, source: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from export.bulk import parts
+from export.bulk import reading
 from export.translate import main
 from keras_attention import Translator
 from keras_attention.text.runs import RunDirectory
-from tests.export.bulk.conftest import Bulk, greedy, joined
+from tests.export.bulk.conftest import WITHOUT_KERAS, Bulk, greedy, joined
 from tests.export.toy import fresh_python
 from training.translate import main as with_keras
 
@@ -35,7 +35,7 @@ def test_the_search_of_the_export(bulk: Bulk, translator: Translator, lines: lis
 def test_several_batches_and_parts_keep_the_order(
     bulk: Bulk, translator: Translator, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LINES", 19)
+    monkeypatch.setattr(reading, "LINES", 19)
     data = joined(lines).encode()
     expected = joined(greedy(translator, lines))
     for options in (("--batch-tokens", "31"), ("--batch-tokens", "1", "--threads", "3")):
@@ -108,7 +108,7 @@ def test_scores(bulk: Bulk, translator: Translator, lines: list[str]) -> None:
 def test_a_problem_is_an_error_before_any_output(
     bulk: Bulk, data: bytes, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LINES", 1)
+    monkeypatch.setattr(reading, "LINES", 1)
     status, out, err = bulk(data)
     assert (status, out) == (2, "")
     assert err.startswith("error: Standard input")
@@ -119,12 +119,7 @@ def test_a_pipe_in_a_process_without_keras(
     exported: Path, translator: Translator, lines: list[str]
 ) -> None:
     """What comes through a pipe cannot be read twice; the first line here has a problem."""
-    code = (
-        "import sys; from export.translate import main; status = main(sys.argv[1:]); "
-        "others = {'keras', 'keras_attention', 'tensorflow', 'onnxruntime_extensions'}; "
-        "sys.exit(status or ' '.join(others & set(sys.modules)) or None)"
-    )
-    command = [sys.executable, "-c", code, str(exported), "--search", "greedy"]
+    command = [sys.executable, "-c", WITHOUT_KERAS, str(exported), "--search", "greedy"]
     for data, status in ((joined(lines), 0), (f"{'a' * 13}\n{joined(lines)}", 2)):
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
