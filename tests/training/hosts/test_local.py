@@ -26,6 +26,7 @@ import signal, sys
 from training.hosts import local
 from training.program import guarded
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 local._COMMAND, local._GRACE = (sys.executable, "-c", {_CHILD!r}), 0.2
 sys.exit(guarded(lambda: local.run(2, sys.argv[1:])))
 """
