@@ -265,7 +265,10 @@ def test_to_drop_every_line_is_no_advice(data: bytes) -> None:
             {"source": ["a"], "target": ["b"], "tsv": ["c"]},
             r"Either `source` and `target`, or .*\(data.train.source=null data.train.target=null",
         ),
-        ({"target": ["b"], "tsv": ["c"]}, "Either `source` and `target`, or `tsv`, or `shards` must be given"),
+        (
+            {"target": ["b"], "tsv": ["c"]},
+            "Either `source` and `target`, or `tsv`, or `shards` must be given",
+        ),
         ({"tsv": ["a"], "shards": "b"}, r"must be given, not several; use null.*shards=b"),
         ({"source": ["a"], "target": ["b"], "swap": True}, "`swap` requires `tsv`.*swap=True"),
         ({"source": ["a"], "target": ["b"], "columns": (0, 1)}, "`columns` requires `tsv`"),
