@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from export.files import checksum, size
+from export.verify.answers import read_expected, search_of
 from export.verify.artefacts import RUNNERS, Artefact, artefacts
 from export.verify.compare import LIMITS, Comparison, Limits, compare
-from export.verify.expected import Expected, read_expected, search_of
+from export.verify.expected import Expected
 from export.verify.inputs import SCORE, VerificationError, read_config
 from keras_attention.export.checking import RUNTIMES, outputs_of, run_program
 from keras_attention.export.formats import FLOAT32

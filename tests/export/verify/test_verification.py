@@ -18,8 +18,8 @@ from onnx import numpy_helper
 from export import summary
 from export.assets.archive import attach
 from export.verify.__main__ import main
+from export.verify.answers import read_expected
 from export.verify.compare import compare
-from export.verify.expected import read_expected
 from export.verify.inputs import read_config
 from export.verify.report import with_table
 from keras_attention.backend import tensorflow_workspace
