@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_attention.files import replacing, write
@@ -73,7 +74,7 @@ def gather(task: GatherTask) -> None:
         table = table.take(pa.array(kept))
         tally.add(problems)
     lengths = {
-        f"{side}_length": pa.compute.add(pa.compute.list_value_length(table[side]), 1)
+        f"{side}_length": pc.add(pc.list_value_length(table[side]), 1)
         for side in SIDES
     }
     stored = pa.table({**{side: table[side] for side in SIDES}, **lengths})
