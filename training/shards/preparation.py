@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -265,8 +265,6 @@ def _check_same(out: Path, made: Settings, asked: Settings) -> None:
         )
 
 
-@cache
 def _loaded(work: Path) -> Tokenizers:
-    """Load the tokenizers, once in each process."""
     source, target = (SentencePieceTokenizer.from_file(work / name) for name in MODELS)
     return source, target
