@@ -75,7 +75,11 @@ def test_tokenizers_learn_from_training_pairs_alone(prepare: Prepare) -> None:
 def test_many_shards_are_samples_of_the_text(prepare: Prepare) -> None:
     assert prepare("shards", "--shard-pairs", "40", "--sample", "50") == 0
     train = expected()[0]
-    assert sorted(read("shards")) == sorted(train)
+    known = [  # a sample has not all words
+        tokenizer.decode(tokenizer.encode([pair[side] for pair in train]))
+        for side, tokenizer in enumerate(ShardFolder("shards").tokenizers)
+    ]
+    assert sorted(read("shards")) == sorted(zip(*known, strict=True))
     sizes = [shard.pairs for shard in ShardFolder("shards").manifest.shards]
     assert len(sizes) == 6
     assert sum(sizes) == len(train)
