@@ -13,10 +13,10 @@ written as they are translated, 10,000 at a time. In neither case is more than t
 `python -m export.translate EXPORT IN OUT` translates each file of the folder IN to a file of the
 same name in OUT. Hidden files and folders in IN are left out; a file whose name ends in `.gz` is
 compressed, and so is its translation. Run the same command again after an interruption: finished
-files are skipped, and the result has the same bytes as without the interruption, whatever the
-number of processes and threads. OUT/.translate.json notes what made OUT; with another export,
-search, precision or folder IN the program ends with an error. Each file is checked before the first
-is translated, unless `--on-problem empty` is given.
+files are skipped (status 3 speaks of the others alone), and the result has the same bytes as
+without the interruption, whatever the number of processes and threads. OUT/.translate.json notes
+what made OUT; with another export, search, precision or folder IN the program ends with an error.
+Each file is checked before the first is translated, unless `--on-problem empty` is given.
 
 With `--score`, the lines are pairs, SOURCE TAB TARGET, and nothing is translated: all of the above
 holds for scores. A line is LOG-PROBABILITY TAB TOKENS TAB LOG-PROBABILITY PER TOKEN of its target,

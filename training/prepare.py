@@ -82,8 +82,10 @@ def _prepare(options: argparse.Namespace) -> int:
     config = load_config(options.recipe, options.overrides)
     data = config.data
     if not isinstance(data, CorpusConfig) or data.train is None or data.train.shards is not None:
+        shards = data.train.shards if isinstance(data, CorpusConfig) and data.train else None
         raise ConfigError(
-            f"Key `data.train` must name files of text: source and target, or tsv. Received: {data}"
+            "Key `data.train` must name files of text: source and target, or tsv. "
+            f"Received: data.task={data.task}, data.train.shards={shards}"
         )
     ratio = options.most_ratio
     if ratio is not None and not ratio >= 1:

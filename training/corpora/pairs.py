@@ -83,9 +83,9 @@ class CorpusFiles(Files):
                 "data.train.target=null, or data.train.tsv=null)"
             )
             raise ValueError(
-                "Either `source` and `target`, or `tsv`, or `shards` must be given, not several"
-                f"{null if others else ''}. Received: source={self.source}, target={self.target}, "
-                f"tsv={self.tsv}, shards={self.shards}"
+                "Either `source` and `target`, or `tsv`, or `shards` must be given, and nothing "
+                f"else{null if others else ''}. Received: source={self.source}, "
+                f"target={self.target}, tsv={self.tsv}, shards={self.shards}"
             )
         for name, given in (("swap", self.swap), ("columns", self.columns is not None)):
             if given and not self.tsv:

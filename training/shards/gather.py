@@ -73,10 +73,7 @@ def gather(task: GatherTask) -> None:
         problems = list(_repeated(task, tables, others))
         table = table.take(pa.array(kept))
         tally.add(problems)
-    lengths = {
-        f"{side}_length": pc.add(pc.list_value_length(table[side]), 1)
-        for side in SIDES
-    }
+    lengths = {f"{side}_length": pc.add(pc.list_value_length(table[side]), 1) for side in SIDES}
     stored = pa.table({**{side: table[side] for side in SIDES}, **lengths})
     with replacing(task.out) as fresh:
         pq.write_table(stored, fresh, compression="zstd", use_dictionary=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,6 +72,8 @@ def prepare(
         CorpusError: If the text cannot be used as the settings say.
         RunError: If the folder holds something else.
     """
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is not a directory. Choose a different --out.")
     if (out / FILE).exists():
         manifest = Manifest.read(out)
         _check_same(out, manifest.settings, settings)
@@ -138,7 +140,8 @@ class _Steps:
         if names and _WORK not in names:
             raise RunError(f"{self.out} holds other files than shards. Choose a different --out.")
         files = [_state(part) for part in self.parts]
-        text = json.dumps({"settings": asdict(self.settings), "files": files}, ensure_ascii=False)
+        asked = {"settings": asdict(_decisive(self.settings)), "files": files}
+        text = json.dumps(asked, ensure_ascii=False)
         for path in remains(self.out, ["*"]):
             remove(path)
         begun = self.work / _SETTINGS
@@ -256,8 +259,13 @@ def _state(part: CorpusFiles) -> list[Any]:
     return [[str(path), state.st_size, state.st_mtime_ns] for path, state in states]
 
 
+def _decisive(settings: Settings) -> Settings:
+    """Return what decides on the shards: not whether problems end the program, as then none are."""
+    return replace(settings, data=replace(settings.data, on_problem="drop"))
+
+
 def _check_same(out: Path, made: Settings, asked: Settings) -> None:
-    others = differences(made, asked)
+    others = differences(_decisive(made), _decisive(asked))
     if others:
         raise RunError(
             f"{out} holds shards that were made otherwise: {others}. Delete it, or choose a "

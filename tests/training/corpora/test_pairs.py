@@ -269,7 +269,7 @@ def test_to_drop_every_line_is_no_advice(data: bytes) -> None:
             {"target": ["b"], "tsv": ["c"]},
             "Either `source` and `target`, or `tsv`, or `shards` must be given",
         ),
-        ({"tsv": ["a"], "shards": "b"}, r"must be given, not several; use null.*shards=b"),
+        ({"tsv": ["a"], "shards": "b"}, r"must be given, and nothing else; use null.*shards=b"),
         ({"source": ["a"], "target": ["b"], "swap": True}, "`swap` requires `tsv`.*swap=True"),
         ({"source": ["a"], "target": ["b"], "columns": (0, 1)}, "`columns` requires `tsv`"),
         ({"tsv": ["a"], "columns": (1, 1)}, r"two different numbers.*columns=\(1, 1\)"),

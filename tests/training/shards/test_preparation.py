@@ -17,6 +17,7 @@ from tests.hosts.toy import descendants, until
 from tests.training.shards.conftest import SETTINGS, Prepare, content
 from training.corpora.pairs import CorpusFiles, read_corpus
 from training.corpora.splits import split_held_out
+from training.prepare import main
 from training.shards import preparation, survey
 from training.shards.folder import ShardFolder
 from training.shards.gather import GatherTask, gather
@@ -137,7 +138,6 @@ def test_training_pairs_that_are_left_out(prepare: Prepare) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("data.on_problem=error",), "Some lines are not valid pairs. Use data.on_problem=drop"),
         (("data.dev_pairs=500",), "The corpus is too small to hold out 500 pairs"),
         (("data.train.source=part0.de",), "The numbers of source and target files must be equal"),
         (("--most-ratio", "0.5"), "--most-ratio must be at least 1. Received: 0.5"),
@@ -154,6 +154,23 @@ def test_what_cannot_be_prepared(
     assert prepare("shards", *arguments) == 2
     assert message in capsys.readouterr().err
     assert not Path("shards/shards.json").exists()
+
+
+def test_lines_with_problems_can_be_left_out_at_the_second_try(
+    prepare: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare("shards", "data.on_problem=error") == 2
+    message = "Some lines are not valid pairs. Use data.on_problem=drop to leave them out."
+    assert message in capsys.readouterr().err
+    assert not Path("shards/shards.json").exists()
+    assert prepare("shards") == 0
+    assert "Read" not in capsys.readouterr().out
+    assert read("shards") == expected()[0]
+    Path("file").touch()
+    assert prepare("file") == 2
+    assert "file is not a directory. Choose a different --out." in capsys.readouterr().err
+    assert main(["--recipe", "dates", "--out", "dates"]) == 2
+    assert "Received: data.task=dates, data.train.shards=None" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_something_else(
