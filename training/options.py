@@ -9,9 +9,40 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keras_attention import Translator
     from training.corpora.pairs import Pair
+    from training.recipes.config import TrainConfig
 
 _FILES = ("source", "target", "tsv")
 _SEARCH = ("beam_width", "length_penalty", "coverage_penalty", "min_length", "no_repeat_ngram")
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a configuration: a recipe, what overrides it, and where its files are."""
+    parser.add_argument(
+        "--recipe", required=True, help="a name in training/recipes, or a YAML file"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the folder with corpora that are not in the current directory (default: the "
+        "environment variable KERAS_ATTENTION_DATA, else data/)",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="for example training.batch_size=32"
+    )
+
+
+def config_of(options: argparse.Namespace) -> TrainConfig:
+    """Load the configuration that the options of `add_recipe` describe.
+
+    Raises:
+        ConfigError: If the recipe, a key or the folder is unknown, or a value is invalid.
+    """
+    from training.corpora.files import use_data_folder
+    from training.recipes.reading import load_config
+
+    if options.data is not None:
+        use_data_folder(options.data)
+    return load_config(options.recipe, options.overrides)
 
 
 def add_test_set(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import count
+from training.options import add_recipe, config_of, count
 from training.program import ConfigError, RunError, guarded
 
 if TYPE_CHECKING:
@@ -30,11 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--recipe", required=True, help="a name in training/recipes, or a YAML file"
-    )
+    add_recipe(parser)
     parser.add_argument("--out", type=Path, required=True, help="the folder for the shards")
-    parser.add_argument("--data", metavar="DIR", help="the folder with corpora")
     cores = os.cpu_count() or 1
     parser.add_argument(
         "--workers", type=count, default=cores, help="the number of processes (default: the cores)"
@@ -57,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="R",
         help="pairs one of whose sides has more than R times the tokens of the other",
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_intermixed_args(arguments)
     return guarded(
         lambda: _prepare(options),
@@ -70,16 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from programs.tasks import TasksError
-    from training.corpora.files import use_data_folder
     from training.fitting.tokenizers import learned_tokenizers
     from training.recipes.config import CorpusConfig
-    from training.recipes.reading import load_config
     from training.shards.manifest import Cleaning, Settings
     from training.shards.preparation import Workers, prepare
 
-    if options.data is not None:
-        use_data_folder(options.data)
-    config = load_config(options.recipe, options.overrides)
+    config = config_of(options)
     data = config.data
     if not isinstance(data, CorpusConfig) or data.train is None or data.train.shards is not None:
         shards = data.train.shards if isinstance(data, CorpusConfig) and data.train else None

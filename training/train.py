@@ -6,25 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from training.options import add_recipe, config_of
 from training.program import RESUME, ConfigError, RunError, guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    parser.add_argument(
-        "--recipe", required=True, help="a name in training/recipes, or a YAML file"
-    )
+    add_recipe(parser)
     parser.add_argument("--out", required=True, help="the run directory; an existing run resumes")
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        help="the folder with corpora that are not in the current directory (default: the "
-        "environment variable KERAS_ATTENTION_DATA, else data/)",
-    )
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="for example training.batch_size=32"
-    )
     options = parser.parse_intermixed_args(arguments)
 
     return guarded(
@@ -38,13 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from training.corpora.files import use_data_folder
     from training.fitting.loop import train
-    from training.recipes.reading import load_config
 
-    if options.data is not None:
-        use_data_folder(options.data)
-    train(load_config(options.recipe, options.overrides), options.out)
+    train(config_of(options), options.out)
     return 0
 
 
