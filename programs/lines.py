@@ -13,7 +13,7 @@ from programs.library import without_keras
 
 SOME_EMPTY = 3
 """The exit status if lines were left empty because they cannot be translated, or scored."""
-UNKNOWN_ID = 3
+UNKNOWN_ID: int = without_keras("ids").UNKNOWN_ID
 ON_PROBLEM = ("error", "empty")
 """What to do with a line that cannot be translated, or scored."""
 

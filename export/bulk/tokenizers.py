@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from programs.library import stored
+from programs.library import stored, without_keras
 from programs.lines import UNKNOWN_ID
 from programs.word_alignments import text_tokens
 
-PADDING_ID, START_ID, END_ID = 0, 1, 2
+_IDS = without_keras("ids")
+PADDING_ID: int = _IDS.PADDING_ID
+START_ID: int = _IDS.START_ID
+END_ID: int = _IDS.END_ID
 
 
 class Tokenizers:
