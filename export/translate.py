@@ -28,7 +28,6 @@ call has scored goes to standard error.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +44,7 @@ from export.bulk.settings import (
 from export.layout import FLOAT32, PRECISIONS
 from export.program import guarded
 from programs.lines import ON_PROBLEM
+from programs.tasks import processors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -156,7 +156,7 @@ def _check_score(options: argparse.Namespace) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     is_parallel = _is_alone(options) and options.provider == "cpu"
-    threads = _processors() if is_parallel else 1
+    threads = processors() if is_parallel else 1
     tokens = PAIR_TOKENS if options.score else BATCH_TOKENS
     return Settings(
         export=options.export,
@@ -173,12 +173,6 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _is_alone(options: argparse.Namespace) -> bool:
     return options.workers == 1 and options.ray is None
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

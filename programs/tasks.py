@@ -53,6 +53,13 @@ def done(
         yield from _in_processes(work, tasks, workers)
 
 
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _in_processes(work: Callable[[T], R], tasks: Sequence[T], workers: int) -> Iterator[R]:
     count = min(workers, len(tasks))
     with ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin) as pool:

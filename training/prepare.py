@@ -9,12 +9,12 @@ text, it needs the memory of a small one. Run again, it goes on where it was int
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from programs.tasks import processors
 from training.options import add_recipe, config_of, count
 from training.program import ConfigError, RunError, guarded
 
@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_recipe(parser)
     parser.add_argument("--out", type=Path, required=True, help="the folder for the shards")
-    cores = os.cpu_count() or 1
     parser.add_argument(
-        "--workers", type=count, default=cores, help="the number of processes (default: the cores)"
+        "--workers",
+        type=count,
+        default=processors(),
+        help="the number of processes (default: the cores)",
     )
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="the Ray cluster to run on instead; local starts one here"
