@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from programs.interrupts import Interrupt
 from programs.library import stored
 
 INTERRUPTED = 130
@@ -34,13 +35,12 @@ def guarded(
             stored().check_run(run)
         if out is not None:
             stored().check_export(out)
-        return work()
-    except BaseException as error:
-        if _was_interrupted(error):
-            print("\nInterrupted.", file=sys.stderr)
-            return INTERRUPTED
-        if not isinstance(error, OSError | RuntimeError | ValueError | ModuleNotFoundError):
-            raise
+        with Interrupt().listening():
+            return work()
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, RuntimeError, ValueError, ModuleNotFoundError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, ModuleNotFoundError):
             message += (
@@ -48,10 +48,3 @@ def guarded(
             )
         print(f"error: {stored().printable(message)}", file=sys.stderr)
         return failed
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Return whether Ctrl-C is the cause; compiled code turns it into other errors."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None

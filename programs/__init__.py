@@ -1,6 +1,7 @@
 """What the programs of `training` and `export` share; it starts at once and needs no Keras.
 
-`library` loads parts of the library by their paths, `tasks` does many tasks in processes or on Ray,
-`lines` says how lines are read and translations written, `scores` how the likelihood of given
-translations is written, and `word_alignments` turns attention weights into links between words.
+`library` loads parts of the library by their paths, `interrupts` notes a Ctrl-C, `tasks` does many
+tasks in processes or on Ray, `lines` says how lines are read and translations written, `scores` how
+the likelihood of given translations is written, and `word_alignments` turns attention weights into
+links between words.
 """

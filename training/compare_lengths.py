@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.options import add_search, add_test_set, names_test_set, test_pairs, translator_of
+from training.options import add_search, add_test_set, same_pairs, translator_of
 from training.pictures.heat_maps import FORMATS
 from training.program import guarded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from training.corpora.pairs import Pair
     from training.evaluation.comparison import Comparison
 
 
@@ -56,7 +55,7 @@ def _compare(options: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         names = options.runs
     names = options.name or names
-    pairs = _same_pairs(options)
+    pairs = same_pairs(options, options.runs)
 
     from keras_attention.files import replacing
     from training.evaluation.comparison import compare
@@ -97,20 +96,6 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("buckets", "resamples", "seed"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be positive. Received: {getattr(options, name)}")
-
-
-def _same_pairs(options: argparse.Namespace) -> list[Pair]:
-    """Return the pairs to compare all runs on."""
-    first = test_pairs(options, options.runs[0])
-    if not names_test_set(options):
-        for run in options.runs[1:]:
-            if test_pairs(options, run) != first:
-                raise ValueError(
-                    "Runs can only be compared on pairs that none of them was trained on, but "
-                    "these hold out different pairs. Train them on the same files with the same "
-                    f"data.seed, or specify a test set. Received: {options.runs[0]}, {run}"
-                )
-    return first
 
 
 def draw(comparison: Comparison) -> Figure:

@@ -39,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=count,
         help="number of pairs (default: all; 10,000 for dates, which are generated)",
     )
+    parser.add_argument(
+        "--report",
+        choices=("translation", "answers"),
+        help="BLEU and chrF, or sequence and token error rate (default: as the run was judged)",
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the translations, one line per pair"
@@ -57,7 +62,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     run = RunDirectory(options.run[0]).require_complete()
     data = config_from(run.config()).data
     makes_its_own = isinstance(data, DatesConfig) and not names_test_set(options)
-    report = _evaluate_dates(options, data) if makes_its_own else _evaluate_pairs(options)
+    if makes_its_own:
+        report = _evaluate_dates(options, data)
+    else:
+        judged = "translation" if data.metric in ("bleu", "chrf") else "answers"
+        report = _evaluate_pairs(options, options.report or judged)
     print(json.dumps(dataclasses.asdict(report)) if options.json else report)
     return 0
 
@@ -71,9 +80,10 @@ def _evaluate_dates(options: argparse.Namespace, data: Any) -> Any:
     return Dates(data).evaluate(translator_of(options, *options.run), options.pairs or 10_000)
 
 
-def _evaluate_pairs(options: argparse.Namespace) -> Any:
-    """Evaluate BLEU and chrF on a test set."""
+def _evaluate_pairs(options: argparse.Namespace, kind: str) -> Any:
+    """Evaluate on a test set: BLEU and chrF, or what is right and wrong."""
     from programs.lines import one_line
+    from training.evaluation.answers import report_answers
     from training.evaluation.translation import references_by_source, report_translation
 
     every = test_pairs(options, options.run[0])
@@ -89,18 +99,27 @@ def _evaluate_pairs(options: argparse.Namespace) -> Any:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{texts[source]}\n" for source, _ in pairs)
         options.out.write_text(lines, encoding="utf-8")
+    if not any(r.text for r in results):
+        print("note: all outputs are empty: the model is undertrained.", file=sys.stderr)
+    if kind == "answers":
+        return report_answers(targets, results, translator.search)
     report = report_translation(targets, results, translator.search)
+    _note_on(report, results, translator)
+    return report
+
+
+def _note_on(report: Any, results: Any, translator: Any) -> None:
+    """Say which of the scores mean something."""
     writes_lower_case = translator.target_tokenizer.normalize(["A"]) == ["a"]
     if writes_lower_case and report.chrf.score != report.chrf_lowercase.score:
         print("note: the model writes lower case: use the lower-cased scores.", file=sys.stderr)
-    if not any(r.text for r in results):
-        print("note: all outputs are empty: the model is undertrained.", file=sys.stderr)
-    elif not report.bleu_lowercase.score and all(len(r.text.split()) < 4 for r in results):
+    has_no_four = any(r.text for r in results) and all(len(r.text.split()) < 4 for r in results)
+    if has_no_four and not report.bleu_lowercase.score:
         print(
-            "note: BLEU counts sequences of four words, and no output has four: use chrF instead.",
+            "note: BLEU counts sequences of four words, and no output has four: use chrF instead, "
+            "or data.metric=exact_match in the training.",
             file=sys.stderr,
         )
-    return report
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +50,13 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
 def add_test_set(parser: argparse.ArgumentParser) -> None:
     """Add the options for a test set; it defaults to the run's held-out pairs."""
     group = parser.add_argument_group("test set, instead of the run's held-out pairs")
+    group.add_argument(
+        "--part",
+        choices=("held_out", "dev"),
+        default="held_out",
+        help="dev: the pairs that the run was validated on, read from the corpus again",
+    )
+    group.add_argument("--data", metavar="DIR", help="with --part dev: the folder with corpora")
     for name, what in (
         ("source", "source texts, one per line"),
         ("target", "their translations"),
@@ -66,8 +75,12 @@ def add_test_set(parser: argparse.ArgumentParser) -> None:
 
 
 def names_test_set(options: argparse.Namespace) -> bool:
-    """Return whether the options name a test set."""
-    return any((options.source, options.target, options.tsv, options.swap, options.columns))
+    """Return whether the options name a test set other than the run's held-out pairs."""
+    return options.part == "dev" or any(_files(options))
+
+
+def _files(options: argparse.Namespace) -> tuple[object, ...]:
+    return (options.source, options.target, options.tsv, options.swap, options.columns)
 
 
 def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
@@ -79,7 +92,9 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
     from keras_attention import RunDirectory
     from training.corpora.pairs import CorpusFiles, read_corpus
 
-    if names_test_set(options):
+    if any(_files(options)):
+        if options.part == "dev":
+            raise ValueError("--part dev and files of a test set exclude each other.")
         if bool(options.source) != bool(options.target) or bool(options.source and options.tsv):
             raise ValueError(
                 "A test set must be --source with --target, or --tsv. Received: "
@@ -89,10 +104,50 @@ def test_pairs(options: argparse.Namespace, run: str) -> list[Pair]:
         columns = options.columns and tuple(options.columns)
         files = CorpusFiles(**given, swap=options.swap, columns=columns)
         return read_corpus(files, columns="--columns 0 1").pairs
+    if options.part == "dev":
+        return _validation_pairs(run, options.data)
     pairs = RunDirectory(run).require_complete().held_out()
     if not pairs:
         raise ValueError(f"The run {run} has no held-out pairs. Specify a test set.")
     return pairs
+
+
+def _validation_pairs(run: str, data: str | None) -> list[Pair]:
+    """Return the pairs that a run was validated on."""
+    from keras_attention import RunDirectory
+    from training.corpora.files import use_data_folder
+    from training.fitting.start import check_data, fingerprint
+    from training.fitting.tasks import task_of
+    from training.recipes.reading import config_from
+
+    if data is not None:
+        use_data_folder(data)
+    directory = RunDirectory(run).require_complete()
+    with redirect_stdout(sys.stderr):
+        task = task_of(config_from(directory.config()).data)
+    check_data(directory, fingerprint(task))
+    return task.validation_pairs()
+
+
+def same_pairs(options: argparse.Namespace, runs: Sequence[str]) -> list[Pair]:
+    """Return the pairs to compare runs on.
+
+    Raises:
+        ValueError: If the runs hold out different pairs.
+    """
+    if any(_files(options)):
+        return test_pairs(options, "")
+    if not runs:
+        raise ValueError("Files of outputs need a test set: --source and --target, or --tsv.")
+    first = test_pairs(options, runs[0])
+    for run in runs[1:]:
+        if test_pairs(options, run) != first:
+            raise ValueError(
+                "Runs can only be compared on pairs that none of them was trained on, but these "
+                "hold out different pairs. Train them on the same files with the same data.seed, "
+                f"or specify a test set. Received: {runs[0]}, {run}"
+            )
+    return first
 
 
 def count(text: str) -> int:

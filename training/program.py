@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable
 
+from programs.interrupts import Interrupt
 from programs.library import stored
 
 RESUME = "Run the same command to resume after the last finished epoch."
@@ -41,7 +42,8 @@ def guarded(
     reported: tuple[type[Exception], ...] = (RunError, *errors)
     try:
         _check(runs)
-        return work()
+        with Interrupt().listening():
+            return work()
     except KeyboardInterrupt:
         print(f"\n{interrupted}", file=sys.stderr)
         gc.freeze()  # at the end, collecting TensorFlow's graphs takes seconds, deaf to Ctrl-C

@@ -13,8 +13,9 @@ from benchmarks.run import command, environment
 from benchmarks.worker import Sentences
 from benchmarks.workloads import SEARCHES, Case, Task
 from keras_attention import RunDirectory
-from training.evaluation.bootstrap import Interval, bleu_of, bleu_statistics, resampled_bleu
-from training.evaluation.translation import bleu, columns, references_by_source
+from training.evaluation.bootstrap import Interval, resample
+from training.evaluation.metrics import Bleu, bleu, columns
+from training.evaluation.translation import references_by_source
 
 _BATCH, _RESAMPLES = 32, 1000
 
@@ -60,10 +61,10 @@ def table(
         outputs: The translations by side and search.
         references: The references of each source.
     """
-    counts = [bleu_statistics(texts, references, lowercase=True) for texts in outputs.values()]
-    statistics = np.stack(counts)
-    values = bleu_of(statistics.sum(axis=1))
-    resampled = resampled_bleu(statistics, _RESAMPLES, np.random.default_rng(1))
+    metric = Bleu(lowercase=True)
+    counts = np.stack([metric.counts(texts, references) for texts in outputs.values()])
+    values = metric.of(counts.sum(axis=1))
+    resampled = resample(metric, counts, _RESAMPLES, np.random.default_rng(1))
     names = list(outputs)
     lines = ["| side | search | BLEU | ours in float32 is better by |", "|---|---|---|---|"]
     for place, (name, search) in enumerate(names):

@@ -16,6 +16,7 @@ from .bounds import (
     Layers,
     Length,
     Matches,
+    MetricName,
     ModelType,
     Name,
     Names,
@@ -103,6 +104,9 @@ class Data:
         held_out_pairs: The number of pairs written to `held_out.tsv` for export and examples.
         max_source_length: The maximum number of source tokens, including the end token.
         max_target_length: The maximum number of target tokens, including the end token.
+        metric: What outputs are judged by: `"bleu"`, `"chrf"`, `"exact_match"` or
+            `"token_error_rate"`, edits per token of the reference. `"bleu"` for a corpus, else
+            `"exact_match"`.
     """
 
     seed: Seed = 1
@@ -110,6 +114,7 @@ class Data:
     held_out_pairs: Count = 1000
     max_source_length: Length = 64
     max_target_length: Length = 64
+    metric: MetricName = "exact_match"
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,7 @@ class CorpusData(Data):
     dev: Files | None = None
     held_out: Files | None = None
     on_problem: Literal["error", "drop"] = "error"
+    metric: MetricName = "bleu"
     task: Literal["corpus"] = "corpus"
 
 
@@ -169,6 +175,7 @@ class Tokenizers:
 
     Attributes:
         model_type: The type of SentencePiece model.
+        target_model_type: The type for the target; None for the same as `model_type`.
         source_vocabulary: The maximum number of source tokens.
         target_vocabulary: The maximum number of target tokens.
         shared: Whether both sides share one tokenizer with `target_vocabulary` tokens, trained on
@@ -182,6 +189,7 @@ class Tokenizers:
     """
 
     model_type: ModelType = "unigram"
+    target_model_type: ModelType | None = None
     source_vocabulary: Annotated[int, Within(1, 2**24)] = 8000
     target_vocabulary: Annotated[int, Within(1, 2**24)] = 8000
     shared: bool = False

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ def test_an_error_is_one_line(
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         guarded(lambda: 1 // 0, failed=2)
+
+
+def test_ctrl_c_that_compiled_code_turned_into_another_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As TensorFlow does, without naming the cause."""
+
+    def work() -> int:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise SystemError
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert guarded(work, failed=2) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr() == ("", "\nInterrupted.\n")
 
 
 class Interrupting:

@@ -15,7 +15,7 @@ from keras_attention import Seq2Seq, Translator
 from keras_attention.text.runs import RunDirectory
 from tests.training.conftest import SMALL_CORPUS
 from training import compare_lengths, evaluate, score, train
-from training.evaluation.translation import bleu
+from training.evaluation.metrics import bleu
 
 WORDS = {
     "red": "rojo",

@@ -139,7 +139,7 @@ def test_why_bleu_is_nothing(
     )
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("3 May 1979\tno comas la pizza\n", encoding="utf-8")
-    assert main([str(run.path), "--tsv", str(pairs)]) == 0
+    assert main([str(run.path), "--tsv", str(pairs), "--report", "translation"]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert [line.split(": ", 1)[1][: len(note or "")] for line in notes] == [note] * (
         note is not None

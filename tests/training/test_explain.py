@@ -372,7 +372,7 @@ def test_pairs_in_a_recipe_are_all_that_there_is() -> None:
         ["to go", "let's go"],
         ["ir", "vamos"],
     ]
-    assert task.score(["ir", "vamo"], [["ir"], ["vamos"]]) == 0.5
+    assert task.metric(["ir", "vamo"], [["ir"], ["vamos"]]) == 0.5
     task.keep_training_pairs(lambda pairs: list(pairs)[:1])
     assert len(task.training_pairs(0)) == 1
 

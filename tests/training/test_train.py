@@ -17,11 +17,13 @@ import pytest
 import tensorflow as tf
 
 import keras_attention as ka
+from keras_attention.stored.bounds import MetricName
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
 from tests.training.conftest import TOY, Train
 from tests.variants import variants
 from training.dates import generate
+from training.evaluation.metrics import METRICS
 from training.fitting import start
 from training.fitting.callbacks import Bar, Pace
 from training.fitting.checkpoints import KeepBest, LeaveTrace
@@ -146,19 +148,20 @@ def tiny_model() -> ka.Seq2Seq:
 
 
 @variants(
-    ("select_by", "values", "expected"),
+    ("select_by", "metric", "values"),
     [
-        ("metric", [0.25, 0.5, 0.5, 0.375], [1.0, 2.0, 3.0, 3.0]),
-        ("loss", [2.0, 1.5, 1.5, 1.75], [1.0, 2.0, 3.0, 3.0]),
+        ("metric", "exact_match", [0.25, 0.5, 0.5, 0.375]),
+        ("metric", "token_error_rate", [0.5, 0.25, 0.25, 0.375]),
+        ("loss", "exact_match", [2.0, 1.5, 1.5, 1.75]),
     ],
 )
 def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
-    tmp_path: Path, select_by: str, values: list[float], expected: list[float]
+    tmp_path: Path, select_by: str, metric: MetricName, values: list[float]
 ) -> None:
     run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
-    keep = KeepBest(run, state, OptimizationConfig(select_by=select_by), "val_exact_match")
+    keep = KeepBest(run, state, OptimizationConfig(select_by=select_by), METRICS[metric])
     trace = LeaveTrace(run, state)
-    name = "val_loss" if select_by == "loss" else "val_exact_match"
+    name = "val_loss" if select_by == "loss" else f"val_{metric}"
     kept = []
     for epoch, value in enumerate(values):
         model.logits.bias.assign([epoch + 1.0] * 7)
@@ -170,7 +173,7 @@ def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
         kept.append(
             keras.saving.load_model(run.model_file, compile=False).logits.bias.numpy()[0].item()
         )
-    assert kept == expected
+    assert kept == [1.0, 2.0, 3.0, 3.0]
     assert TrainingState.of(run) == TrainingState(
         epoch=4, file="epoch-0004.keras", best=values[2], best_epoch=3, better_epoch=2
     )
@@ -180,7 +183,7 @@ def test_the_kept_model_is_the_best_and_of_equal_ones_the_last(
 
 def test_training_stops_where_no_better_model_comes(tmp_path: Path) -> None:
     run, state, model = RunDirectory(tmp_path), TrainingState(), tiny_model()
-    keep = KeepBest(run, state, OptimizationConfig(patience=2), "val_bleu")
+    keep = KeepBest(run, state, OptimizationConfig(patience=2), METRICS["bleu"])
     keep.set_model(model)
     stopped = []
     for epoch, value in enumerate([3.0, 5.0, 4.0, 5.0]):

@@ -1,5 +1,5 @@
-"""Evaluate translations.
+"""Evaluate outputs against references.
 
-`translation` computes BLEU and chrF, `bootstrap` their confidence intervals, `comparison` compares
-several models, and `lengths` groups sentences by length.
+`metrics` computes what `data.metric` names, `bootstrap` its confidence intervals; `translation` and
+`answers` report a model, `comparison` compares several, and `lengths` groups sentences by length.
 """

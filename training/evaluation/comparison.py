@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.bootstrap import Interval, bleu_of, bleu_statistics, resampled_bleu
+from training.evaluation.bootstrap import Interval, resample
 from training.evaluation.lengths import Bucket, length_buckets
-from training.evaluation.translation import bleu, columns
+from training.evaluation.metrics import Bleu, bleu, columns
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,13 @@ def compare(
         seed: The seed of the resamples.
     """
     sources, references = list(targets), list(targets.values())
-    statistics = np.stack([bleu_statistics(texts, references, lowercase) for texts in outputs])
+    metric = Bleu(lowercase)
+    counts = np.stack([metric.counts(texts, references) for texts in outputs])
 
     def measured(bucket: Bucket) -> tuple[ComparisonRow, np.ndarray]:
-        some = statistics[:, bucket.places]
+        some = counts[:, bucket.places]
         random = np.random.default_rng([seed, bucket.shortest, bucket.longest])
-        return _row(bucket, some, resampled_bleu(some, resamples, random))
+        return _row(bucket, metric, some, resample(metric, some, resamples, random))
 
     thirds = [measured(bucket) for bucket in length_buckets(sources, 3)]
     return Comparison(
@@ -135,10 +136,10 @@ def compare(
 
 
 def _row(
-    bucket: Bucket, statistics: np.ndarray, resampled: np.ndarray
+    bucket: Bucket, metric: Bleu, counts: np.ndarray, resampled: np.ndarray
 ) -> tuple[ComparisonRow, np.ndarray]:
     """Return a row, and the differences of its resamples (resamples, systems - 1)."""
-    values = bleu_of(statistics.sum(axis=1))
+    values = metric.of(counts.sum(axis=1))
     differences, resampled_differences = values[0] - values[1:], resampled[:, :1] - resampled[:, 1:]
     row = ComparisonRow(
         words=bucket.name,

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from keras_attention.model.generation import Search
 from keras_attention.text import Translation
 from training.corpora.pairs import Pair
 from training.evaluation.lengths import length_buckets
-
-References = Sequence[str | None]
-
-
-class Score(NamedTuple):
-    """A score and the settings it was computed with.
-
-    Attributes:
-        score: The score, from 0 to 100.
-        signature: sacreBLEU's signature of the settings.
-    """
-
-    score: float
-    signature: str
+from training.evaluation.metrics import Score, bleu, chrf, columns
 
 
 @dataclass(frozen=True)
@@ -91,51 +77,12 @@ class TranslationReport:
         return "\n".join([*counts, *lines, head, *lengths])
 
 
-def bleu(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
-    """Return corpus BLEU.
-
-    Args:
-        outputs: Translations.
-        references: One or more lists of reference translations, each as long as `outputs`; None for
-            a source that has fewer references.
-        lowercase: Whether to lower-case both sides.
-
-    Reference: Papineni et al. 2002; Post 2018 (sacreBLEU).
-    """
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = BLEU(lowercase=lowercase)
-    return _scored(metric, outputs, references)
-
-
-def chrf(outputs: Sequence[str], *references: References, lowercase: bool = False) -> Score:
-    """Return corpus chrF; takes the same arguments as `bleu`.
-
-    Reference: Popovic 2015.
-    """
-    from sacrebleu.metrics.chrf import CHRF
-
-    metric = CHRF(lowercase=lowercase)
-    return _scored(metric, outputs, references)
-
-
-def _scored(metric: Any, outputs: Sequence[str], references: Sequence[References]) -> Score:
-    score = metric.corpus_score(list(outputs), [list(side) for side in references]).score
-    return Score(score, str(metric.get_signature()))
-
-
 def references_by_source(pairs: Sequence[Pair]) -> dict[str, list[str]]:
     """Return the targets of each distinct source, in the order of the pairs."""
     targets: dict[str, list[str]] = {}
     for source, target in pairs:
         targets.setdefault(source, []).append(target)
     return targets
-
-
-def columns(references: Sequence[Sequence[str]]) -> list[References]:
-    """Turn references by source into the lists that sacreBLEU takes: all first ones, and so on."""
-    most = max(len(known) for known in references)
-    return [[known[i] if i < len(known) else None for known in references] for i in range(most)]
 
 
 def report_translation(

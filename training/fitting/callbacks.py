@@ -16,9 +16,9 @@ import tensorflow as tf
 from keras_attention import Translator
 from keras_attention.losses.tokens import cross_entropy, token_weights
 from training.corpora.pairs import Pair
+from training.evaluation.metrics import Metric
 from training.evaluation.translation import references_by_source
 from training.fitting.optimizer import averaged_weights
-from training.fitting.tasks import Task
 from training.hosts.cost import Step, report
 from training.pictures.heat_maps import plot
 from training.program import RunError
@@ -163,15 +163,15 @@ class Bar(keras.callbacks.ProgbarLogger):
 
 
 class Validate(keras.callbacks.Callback):
-    """Add the validation loss and the task's score to the logs, as `val_...`.
+    """Add the validation loss and a metric of the outputs to the logs, as `val_...`.
 
     The loss is the cross-entropy per target token, in nats, without label smoothing. The references
-    are normalized by the tokenizer first, since the model can write nothing else: the score of a
-    lower-casing model is the score on lower-cased text.
+    are normalized by the tokenizer first, since the model can write nothing else: the metric of a
+    lower-casing model is that on lower-cased text.
 
     Args:
         translator: A translator with the model that is being trained.
-        task: The task, which scores the outputs.
+        metric: What the outputs are judged by.
         pairs: Source and target texts; a source with several targets has several references.
         batches: The same pairs, encoded.
 
@@ -180,11 +180,11 @@ class Validate(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, translator: Translator, task: Task, pairs: Sequence[Pair], batches: Any
+        self, translator: Translator, metric: Metric, pairs: Sequence[Pair], batches: Any
     ) -> None:
         super().__init__()
         self.translator = translator
-        self.task = task
+        self.metric = metric
         self.batches = batches
         sources, targets = zip(*pairs, strict=True)
         written = translator.target_tokenizer.normalize(targets)
@@ -202,8 +202,7 @@ class Validate(keras.callbacks.Callback):
             outputs = [result.text for result in self.translator(list(self.references))]
         if logs is not None:
             logs["val_loss"] = loss
-            score = self.task.score(outputs, list(self.references.values()))
-            logs[f"val_{self.task.metric}"] = score
+            logs[f"val_{self.metric.name}"] = self.metric(outputs, list(self.references.values()))
 
     def _loss(self) -> float:
         summed = self.model.compiled_function("validation", self._summed_losses)

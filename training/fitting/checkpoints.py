@@ -12,6 +12,7 @@ import keras
 from keras_attention import Seq2Seq
 from keras_attention.files import write
 from keras_attention.text.runs import RunDirectory
+from training.evaluation.metrics import Metric
 from training.fitting.optimizer import averaged_weights
 from training.fitting.state import TrainingState, save_whole, sweep
 from training.recipes.config import OptimizationConfig
@@ -26,23 +27,24 @@ class KeepBest(keras.callbacks.Callback):
         run: The run directory.
         state: The training state with the best value so far; updated in place.
         training: Provides `select_by`, the value to compare models by, and `patience`.
-        metric: The name of the task's metric in the logs.
+        metric: The task's metric.
     """
 
     def __init__(
-        self, run: RunDirectory, state: TrainingState, training: OptimizationConfig, metric: str
+        self, run: RunDirectory, state: TrainingState, training: OptimizationConfig, metric: Metric
     ) -> None:
         super().__init__()
         self.run = run
         self.state = state
-        self.by = "val_loss" if training.select_by == "loss" else metric
+        by_loss = training.select_by == "loss"
+        self.by = "val_loss" if by_loss else f"val_{metric.name}"
+        self.sign = -1.0 if by_loss or metric.is_error else 1.0
         self.patience = training.patience
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compare with the best model so far; save the model, or stop the training."""
         value = float((logs or {})[self.by])
-        sign = -1.0 if self.by == "val_loss" else 1.0
-        gain = math.inf if self.state.best is None else sign * (value - self.state.best)
+        gain = math.inf if self.state.best is None else self.sign * (value - self.state.best)
         if gain > 0:
             self.state.better_epoch = epoch + 1
         if gain >= 0:

@@ -72,7 +72,7 @@ def _lead(processes: Processes, run: RunDirectory, config: TrainConfig, ended: E
         return
     with processes.agreeing():
         model = _resumed(run, setup, state) if status == "resumed" else _new(setup)
-    training, task = setup.config.training, setup.task
+    training, metric = setup.config.training, setup.task.metric
     if training.warmup_steps >= training.steps:
         print(
             f"note: training.warmup_steps={training.warmup_steps:,} of {training.steps:,} steps: "
@@ -81,7 +81,7 @@ def _lead(processes: Processes, run: RunDirectory, config: TrainConfig, ended: E
     has_terminal = sys.stdout.isatty()
     callbacks = _callbacks(model, run, setup, state, has_terminal)
     _fit(model, setup, state, callbacks, verbose=1 if has_terminal else 2)
-    by = "loss" if training.select_by == "loss" else task.metric
+    by = "loss" if training.select_by == "loss" else metric.name
     print(f"Finished {run.path}: best val_{by} {state.best:.4f} after epoch {state.best_epoch}.")
 
 
@@ -160,7 +160,7 @@ def _fit(
 def _callbacks(
     model: ka.Seq2Seq, run: RunDirectory, setup: Setup, state: TrainingState, has_terminal: bool
 ) -> list[keras.callbacks.Callback]:
-    config, task, validation = setup.config, setup.task, setup.validation
+    config, metric, validation = setup.config, setup.task.metric, setup.validation
     training = config.training
     translator = ka.Translator(
         model,
@@ -174,8 +174,8 @@ def _callbacks(
     return [
         SeedDropout(training.seed),
         pace,
-        Validate(translator, task, validation, batches),
-        KeepBest(run, state, training, f"val_{task.metric}"),
+        Validate(translator, metric, validation, batches),
+        KeepBest(run, state, training, metric),
         DrawAttention(translator, examples(validation), run.logs),
         keras.callbacks.TensorBoard(run.logs, write_graph=False),
         LeaveTrace(run, state),

@@ -13,7 +13,7 @@ from training import dates
 from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
 from training.corpora.splits import split_held_out
-from training.evaluation.translation import bleu, columns
+from training.evaluation.metrics import METRICS, Metric
 from training.fitting.tokenizers import learned_tokenizers
 from training.program import ConfigError
 from training.recipes.config import (
@@ -36,11 +36,11 @@ class Task(Protocol):
     """Pairs for training, validation and the final test.
 
     Attributes:
-        metric: The name of the metric that `score` returns.
+        metric: What outputs are judged by.
         dropped: The lines dropped so far, each as `file:line (side): reason`.
     """
 
-    metric: str
+    metric: Metric
     dropped: list[str]
 
     def tokenizers(self, text: TextConfig) -> Tokenizers:
@@ -60,9 +60,6 @@ class Task(Protocol):
 
     def held_out_pairs(self) -> list[Pair]:
         """Return pairs that neither training nor validation uses."""
-
-    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """Score outputs against their references; higher is better."""
 
 
 class Texts(ABC):
@@ -92,13 +89,11 @@ class Texts(ABC):
 class Dates(Texts):
     """Dates as people write them; see `training.dates`."""
 
-    metric = "exact_match"
-
     def __init__(self, config: DatesConfig) -> None:
         count = config.dev_pairs + config.held_out_pairs
         what = f"{count:,} pairs (data.dev_pairs and data.held_out_pairs)"
         check_memory(check_fits, what, _BYTES_OF_A_PAIR * count)
-        self.config = config
+        self.config, self.metric = config, METRICS[config.metric]
         self.dropped: list[str] = []
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
@@ -121,10 +116,6 @@ class Dates(Texts):
         """Return pairs of test dates."""
         return _pairs(self._examples("test", self.config.held_out_pairs))
 
-    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """Return the fraction of exact matches."""
-        return _exact_match(outputs, references)
-
     def evaluate(self, translator: Translator, pairs: int) -> dates.DatesReport:
         """Measure exact match, overall and by locale, and alignment."""
         return dates.evaluate_dates(translator, self._examples("test", pairs))
@@ -139,10 +130,8 @@ class Dates(Texts):
 class Pairs(Texts):
     """Pairs given in the recipe itself; see `PairsConfig`."""
 
-    metric = "exact_match"
-
     def __init__(self, config: PairsConfig) -> None:
-        self.pairs = list(config.pairs)
+        self.pairs, self.metric = list(config.pairs), METRICS[config.metric]
         self.dropped: list[str] = []
 
     def tokenizer_text(self) -> tuple[Iterable[str], Iterable[str]]:
@@ -166,18 +155,12 @@ class Pairs(Texts):
         """Return all pairs."""
         return self.pairs
 
-    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """Return the fraction of exact matches."""
-        return _exact_match(outputs, references)
-
 
 class Corpus(Texts):
     """Pairs from files; see `training.corpora.pairs`."""
 
-    metric = "bleu"
-
     def __init__(self, config: CorpusConfig) -> None:
-        self.config = config
+        self.config, self.metric = config, METRICS[config.metric]
         self.dropped: list[str] = []
         train = self._read("train")
         dev = self._read("dev") if config.dev else None
@@ -232,10 +215,6 @@ class Corpus(Texts):
         """Return the pairs for the final test."""
         return self.test
 
-    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """Return BLEU."""
-        return bleu(outputs, *columns(references)).score
-
 
 class Shards:
     """Pairs from shards that `training.prepare` has made; see `training.shards.folder`.
@@ -244,15 +223,13 @@ class Shards:
         ConfigError: If the shards were made with other data.
     """
 
-    metric = "bleu"
-
     def __init__(self, config: CorpusConfig) -> None:
         assert config.train is not None
         assert config.train.shards is not None
-        self.folder = ShardFolder(config.train.shards)
+        self.folder, self.metric = ShardFolder(config.train.shards), METRICS[config.metric]
         self.dropped: list[str] = []
         made = self.folder.manifest.settings.data
-        self._check("data", differences(made, config, but="train"))
+        self._check("data", differences(made, config, but=("train", "metric")))
 
     def _check(self, section: str, differences: str) -> None:
         if differences:
@@ -285,10 +262,6 @@ class Shards:
         """Return the pairs for the final test."""
         return self.folder.held_out()
 
-    def score(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-        """Return BLEU."""
-        return bleu(outputs, *columns(references)).score
-
 
 def check_memory(check: Callable[..., None], *arguments: Any, **options: Any) -> None:
     """Call one of `keras_attention.memory`'s checks, whose error is one of the configuration."""
@@ -300,10 +273,6 @@ def check_memory(check: Callable[..., None], *arguments: Any, **options: Any) ->
 
 def _pairs(examples: Iterable[dates.DateExample]) -> list[Pair]:
     return [(example.source, example.target) for example in examples]
-
-
-def _exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    return sum(a in known for a, known in zip(outputs, references, strict=True)) / len(outputs)
 
 
 def task_of(config: DataConfig) -> Task:

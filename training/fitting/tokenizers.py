@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_attention.text.tokenizer import Normalization
+from keras_attention.text.tokenizer import ModelType, Normalization
 from keras_attention.text.tokenizer import SentencePieceTokenizer as Tokenizer
 from training.corpora.files import found_files
 from training.corpora.report import first_few
@@ -24,21 +24,27 @@ def learned_tokenizers(
         ConfigError: If a tokenizer cannot be trained as configured, or an existing one not be used.
     """
 
-    def learned(side: str, sentences: Iterable[str], rule: Normalization) -> Tokenizer:
+    def learned(
+        side: str, sentences: Iterable[str], model_type: ModelType, rule: Normalization
+    ) -> Tokenizer:
         existing = getattr(text, f"{side}_model")
         if existing is not None:
             return _converted(f"text.{side}_model", existing)
         size = getattr(text, f"{side}_vocabulary")
         try:
-            return Tokenizer.train(sentences, size, text.model_type, rule)
+            return Tokenizer.train(sentences, size, model_type, rule)
         except ValueError as error:
             raise ConfigError(f"Key `text.{side}_vocabulary`: {error}") from error
 
+    of_source = text.model_type, text.normalization
     if text.shared:
-        both = learned("target", itertools.chain(source, target), text.normalization)
+        both = learned("target", itertools.chain(source, target), *of_source)
         return both, both
-    target_rule = text.target_normalization or text.normalization
-    return learned("source", source, text.normalization), learned("target", target, target_rule)
+    of_target = (
+        text.target_model_type or text.model_type,
+        text.target_normalization or text.normalization,
+    )
+    return learned("source", source, *of_source), learned("target", target, *of_target)
 
 
 def _converted(key: str, name: str) -> Tokenizer:

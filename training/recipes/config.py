@@ -94,12 +94,13 @@ class TextConfig(stored.Tokenizers):
                 f"Received: source_model={self.source_model!r}, "
                 f"target_model={self.target_model!r}"
             )
-        if self.shared and self.target_normalization not in (None, self.normalization):
-            raise ValueError(
-                "Argument `target_normalization` must equal `normalization` if `shared` is true. "
-                f"Received: normalization={self.normalization!r}, "
-                f"target_normalization={self.target_normalization!r}"
-            )
+        for name in ("model_type", "normalization"):
+            both, target = getattr(self, name), getattr(self, f"target_{name}")
+            if self.shared and target not in (None, both):
+                raise ValueError(
+                    f"Argument `target_{name}` must equal `{name}` if `shared` is true. "
+                    f"Received: {name}={both!r}, target_{name}={target!r}"
+                )
 
 
 @dataclass(frozen=True)

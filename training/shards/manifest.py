@@ -94,19 +94,19 @@ class Manifest:
         return sum(shard.pairs for shard in self.shards)
 
 
-def differences(made: Any, asked: Any, but: str | None = None) -> str:
+def differences(made: Any, asked: Any, but: Sequence[str] = ()) -> str:
     """Say how settings that are asked for differ from those that something was made with.
 
     Args:
         made: What it was made with, a dataclass.
         asked: What is asked for, a dataclass with the same fields.
-        but: A field that may differ.
+        but: The fields that may differ.
     """
     there, here = (_plain(asdict(settings)) for settings in (made, asked))
     return ", ".join(
         f"{key} is {there.get(key)!r} there, {here.get(key)!r} requested"
         for key in {**there, **here}
-        if there.get(key) != here.get(key) and key.split(".")[0] != but
+        if there.get(key) != here.get(key) and key.split(".")[0] not in but
     )
 
 

@@ -260,8 +260,11 @@ def _state(part: CorpusFiles) -> list[Any]:
 
 
 def _decisive(settings: Settings) -> Settings:
-    """Return what decides on the shards: not whether problems end the program, as then none are."""
-    return replace(settings, data=replace(settings.data, on_problem="drop"))
+    """Return what decides on the shards.
+
+    Whether problems end the program does not, as then there are none; nor does the metric.
+    """
+    return replace(settings, data=replace(settings.data, on_problem="drop", metric="bleu"))
 
 
 def _check_same(out: Path, made: Settings, asked: Settings) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from training.evaluation.bootstrap import Interval, bleu_of, bleu_statistics, resampled_bleu
+from training.evaluation.bootstrap import Interval, resample
 from training.evaluation.comparison import compare
 from training.evaluation.lengths import length_buckets
+from training.evaluation.metrics import Bleu
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "The", "dog", "ran", "home", ",", "."]
 
@@ -39,23 +40,25 @@ def corpus_bleu(outputs: list[str], references: list[list[str]], lowercase: bool
 
 
 @pytest.mark.parametrize("lowercase", [False, True])
-def test_bleu_of_summed_statistics_is_sacrebleus(lowercase: bool) -> None:
+def test_bleu_of_summed_counts_is_sacrebleus(lowercase: bool) -> None:
     outputs, references = sentences(53, seed=3, noise=0.4)
     outputs[7] = ""
-    statistics = bleu_statistics(outputs, references, lowercase)
-    assert statistics.shape == (53, 10)
+    metric = Bleu(lowercase)
+    counts = metric.counts(outputs, references)
+    assert counts.shape == (53, 10)
     expected = corpus_bleu(outputs, references, lowercase)
-    assert bleu_of(statistics.sum(axis=0)) == pytest.approx(expected, abs=1e-9)
+    assert metric(outputs, references) == pytest.approx(expected, abs=1e-9)
     for draw in np.random.default_rng(5).integers(53, size=(11, 31)):
         texts = corpus_bleu([outputs[i] for i in draw], [references[i] for i in draw], lowercase)
-        assert bleu_of(statistics[draw].sum(axis=0)) == pytest.approx(texts, abs=1e-9)
+        assert metric.of(counts[draw].sum(axis=0)) == pytest.approx(texts, abs=1e-9)
 
 
 def test_a_resample_is_bleu_of_the_resampled_sentences_the_same_for_all_systems() -> None:
     good, references = sentences(37, seed=3, noise=0.2)
     bad = [" ".join(reversed(text.split())) for text in good]
-    statistics = np.stack([bleu_statistics(texts, references) for texts in (good, bad, good)])
-    resampled = resampled_bleu(statistics, 13, np.random.default_rng(7))
+    metric = Bleu()
+    counted = np.stack([metric.counts(texts, references) for texts in (good, bad, good)])
+    resampled = resample(metric, counted, 13, np.random.default_rng(7))
     times = np.random.default_rng(7).multinomial(37, np.full(37, 1 / 37), size=13)
     for row, counts in zip(resampled, times, strict=True):
         drawn = np.repeat(np.arange(37), counts)
@@ -66,8 +69,7 @@ def test_a_resample_is_bleu_of_the_resampled_sentences_the_same_for_all_systems(
 
 
 def test_nothing_right_is_zero() -> None:
-    statistics = bleu_statistics(["x y z", ""], [["a b"], ["c"]])
-    assert bleu_of(statistics.sum(axis=0)) == 0.0
+    assert Bleu()(["x y z", ""], [["a b"], ["c"]]) == 0.0
 
 
 def test_an_interval_is_of_percentiles() -> None:

@@ -18,7 +18,7 @@ from tests.arrays import randomize, to_numpy
 from tests.training.conftest import SMALL_CORPUS
 from training import evaluate, train
 from training.corpora.pairs import CorpusFiles
-from training.evaluation.translation import bleu
+from training.evaluation.metrics import bleu
 from training.fitting.callbacks import Validate
 from training.fitting.state import save_whole
 from training.fitting.tasks import Texts, task_of
@@ -149,7 +149,7 @@ def test_a_lower_cased_model_is_validated_on_lower_cased_targets(tmp_path: Path)
     for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
         parrot = Parrot(SentencePieceTokenizer.train(text * 9, 300, "bpe", rule))
         task = task_of(corpus(write_pairs(tmp_path / f"{rule}.tsv", 101)))
-        validate = Validate(parrot, task, [(line, line) for line in text], [])
+        validate = Validate(parrot, task.metric, [(line, line) for line in text], [])
         optimizer = SimpleNamespace(use_ema=False)
         model = SimpleNamespace(optimizer=optimizer, compiled_function=lambda *_: None)
         validate.set_model(model)
@@ -164,8 +164,8 @@ def test_a_source_with_several_targets_has_several_references(tmp_path: Path) ->
     task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
     outputs = ["the cat sat on the mat", "a dog barks at the moon"]
     known = [["no such words here", "the cat sat on the mat"], ["a dog barks at the moon"]]
-    assert task.score(outputs, known) == pytest.approx(100)
-    assert task.score(outputs, [known[0][:1], known[1]]) < 60
+    assert task.metric(outputs, known) == pytest.approx(100)
+    assert task.metric(outputs, [known[0][:1], known[1]]) < 60
 
 
 def test_the_validation_loss_is_that_of_a_token(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_validation_loss_is_that_of_a_token(tmp_path: Path) -> None:
     task = task_of(corpus(write_pairs(tmp_path / "p.tsv", 101)))
     tokenizer = SentencePieceTokenizer.train(["abc"], 16, "char")
     translator = Translator(model, tokenizer, tokenizer, 5, 5)
-    validate = Validate(translator, task, [("", "")], batches)
+    validate = Validate(translator, task.metric, [("", "")], batches)
     validate.set_model(model)
     logs: dict[str, float] = {}
     validate.on_epoch_end(0, logs)

@@ -63,6 +63,15 @@ def test_sides_with_existing_models() -> None:
     assert both[0].model == one.model
 
 
+def test_each_side_learns_its_own_type() -> None:
+    """Phones are tokens as they stand, however many letters they have."""
+    task = task_of(PairsConfig(pairs=[("cats", "K AE T S"), ("act", "AE K T")]))
+    text = TextConfig("char", "word", source_vocabulary=9, target_vocabulary=8)
+    source, target = task.tokenizers(text)
+    assert source.surfaces(["acts"]) == [["a", "c", "t", "s"]]
+    assert target.surfaces(["AE K T S"]) == [["▁AE", "▁K", "▁T", "▁S"]]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

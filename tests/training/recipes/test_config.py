@@ -131,6 +131,10 @@ def test_an_override_reaches_into_a_section_that_the_recipe_leaves_empty(tmp_pat
             "must equal `normalization` if `shared` is true.* target_normalization='identity'",
         ),
         (
+            ["text.shared=true", "text.target_model_type=word"],
+            "`target_model_type` must equal `model_type` if .* target_model_type='word'",
+        ),
+        (
             ["text.shared=true", "text.source_model=a.model"],
             "`source_model` must be None or equal .* source_model='a.model', target_model=None",
         ),

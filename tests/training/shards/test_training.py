@@ -17,6 +17,7 @@ from tests.training.shards.conftest import SETTINGS, Prepare
 from training.fitting.batches import Share
 from training.fitting.budget import Budget
 from training.fitting.pipeline import training_batches
+from training.fitting.tasks import task_of
 from training.program import ConfigError, CorpusError
 from training.recipes.config import CorpusConfig
 from training.recipes.reading import load_config
@@ -84,7 +85,8 @@ def test_each_pass_has_all_pairs_in_another_order_of_shards(prepare: Prepare) ->
 
 def test_the_configuration_is_that_of_the_shards(prepare: Prepare) -> None:
     assert prepare("shards") == 0
-    config = load_config("corpus", ["data.train.shards=shards"])
+    config = load_config("corpus", ["data.train.shards=shards", "data.metric=chrf"])
+    assert task_of(config.data).metric.name == "chrf"
     assert isinstance(config.data, CorpusConfig)
     assert config.data.train is not None
     assert config.data.dev_pairs == 20
