@@ -16,8 +16,8 @@ def test_a_killed_worker_is_started_again(launch: Launch, one: Path, tmp_path: P
     workers = descendants(training.process.pid, "ray::RayTrainWorker")
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
-    said, errors = training.ended()
-    assert "Resuming" in said + errors
+    assert epochs(run) < 3  # so that it had to be started again; Ray may lose what is said
+    training.ended()
     assert_learned_alike(run, one)
 
 

@@ -30,10 +30,11 @@ class Interval:
         return cls(float(value), low, high)
 
     def __str__(self) -> str:
-        return format(self, ".1f")
+        return format(self)
 
     def __format__(self, spec: str) -> str:
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        value, low, high = (format(x, spec or ".1f") for x in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
 
 def resample(
