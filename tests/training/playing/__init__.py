@@ -1,0 +1,1 @@
+"""The models and sentences of the page docs/play."""
