@@ -43,7 +43,7 @@ VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help on-oldest env demo test test-all test-thorough test-backends test-hosts test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
+.PHONY: help on-oldest env demo play test test-all test-thorough test-backends test-hosts test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -77,7 +77,7 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 test-hosts: $(HOSTS) ## what Ray starts again: training in several processes, preparing and translating many files
 	$(PY) -m pytest tests/hosts/test_*on_ray.py tests/export/bulk/test_on_ray.py
 
-test-browser: $(INSTALLED) $(BROWSER) ## the exported page in headless Chromium (Debian: apt-get install chromium npm)
+test-browser: $(INSTALLED) $(BROWSER) ## the exported page and the one to play with in headless Chromium (Debian: apt-get install chromium npm)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 		echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
 	$(PY) -m pytest tests/browser
@@ -143,6 +143,24 @@ wheel: $(INSTALLED) ## build the library's wheel into dist/
 clean: ## remove what the programs made (runs/, exported/), dist/, caches; .venv stays
 	rm -rf runs exported dist docs/_build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The models of the page to play with, one for each translator and score.
+SCORES := dot scaled_dot cosine general additive none
+PLAYED := $(foreach task,commands dates lecture,$(addprefix runs/play/$(task)-,$(SCORES)))
+OPTION_OF_additive := model.attention=bahdanau
+OPTION_OF_none := model.attention=null
+OPTION_OF_lecture-none := model.attention=null training.seed=3
+
+play: $(addsuffix /.trained,$(PLAYED)) ## the models of the page to play with, trained anew, into docs/play/weights.js
+	$(PY) -m training.play $(PLAYED) docs/play/weights.js
+
+runs/play/%/.trained: data/commands.tsv | $(INSTALLED)
+	$(PY) -m training.train --recipe play-$(firstword $(subst -, ,$*)) --data data --out runs/play/$* \
+		$(or $(OPTION_OF_$*),$(OPTION_OF_$(lastword $(subst -, ,$*))),model.score=$(lastword $(subst -, ,$*)))
+	@touch $@
+
+data/commands.tsv: training/playing/commands.py | $(INSTALLED)
+	$(PY) -m training.playing.commands $@
 
 # Each step of the demo leaves a stamp when it is complete. A step that was interrupted has none: it runs
 # again, and training resumes from its checkpoint. An export writes config.json last, and removes it first:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
+from shutil import copytree
 from types import ModuleType
 from typing import Any
 
@@ -138,8 +139,15 @@ def prose(_app: Sphinx, _what: str, _name: str, _object: Any, *rest: Any) -> Non
             lines[i] = f":{line}"
 
 
+def with_playground(app: Sphinx, exception: Exception | None) -> None:
+    """Puts the page to play with beside the others, as it is."""
+    if exception is None and app.builder.format == "html":
+        copytree(ROOT / "docs" / "play", Path(app.outdir) / "play", dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.add_post_transform(LinkedNames)
     app.connect("autodoc-process-signature", constructor_signature)
     app.connect("autodoc-process-docstring", prose, priority=0)
+    app.connect("build-finished", with_playground)

@@ -3,7 +3,8 @@
 Shows for each step of the decoder: the query, the score of each source token (and, for comparison,
 other scores of the same vectors), the attention weights (shares), the weighted sum, the most
 probable next words, and whether the end is reached. All numbers are recorded from the running
-model. The translation is the one that training.translate writes.
+model. The translation is the one that training.translate writes. To change a share, a score or a
+word and see what follows, open docs/play/index.html.
 """
 
 from __future__ import annotations

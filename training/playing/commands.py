@@ -81,7 +81,7 @@ def translated(words: Sequence[str]) -> list[str]:
 def pairs(count: int, seed: int) -> list[tuple[str, str]]:
     """Draw sentences of 1 to 24 words and a few more, with their translations."""
     rng = np.random.default_rng(seed)
-    sources = (sentence(rng.integers(1, LONGEST + 1), rng) for _ in range(count))
+    sources = (sentence(int(rng.integers(1, LONGEST + 1)), rng) for _ in range(count))
     return [(" ".join(words), " ".join(translated(words))) for words in sources]
 
 

@@ -31,7 +31,7 @@ _SIZES = (
     "attention_units",
 )
 _CHOSEN = ("attention", "score")
-_ONE_ARCHITECTURE = {
+_ONE_ARCHITECTURE: dict[str, Any] = {
     "encoder": "lstm",
     "bridge": "copy",
     "query": "current",

@@ -1,0 +1,200 @@
+// What the page says: the translators and their sentences, the scores, the parts of a step, the questions.
+"use strict";
+
+const storedOf = (translator) => STORED[`play-${translator}`];
+
+// ---- The right answer (training/playing/commands.py): word by word, but "don't" waits for the noun
+
+const NOUNS = ["pizza", "soup", "pear", "cake", "potato"];
+const GERMAN = {
+  eat: "iss", buy: "kauf", cut: "schneide", bake: "back", share: "teile", fetch: "hol",
+  pizza: "Pizza", soup: "Suppe", pear: "Birne", cake: "Torte", potato: "Kartoffel",
+  big: "große", red: "rote", cold: "kalte", cheap: "billige", old: "alte", sweet: "süße",
+  delicious: "lecker", fresh: "frisch", strange: "seltsam", looking: "aussehende", smelling: "riechende",
+  and: "und", the: "die", "don't": "nicht",
+};
+
+/** Translates word by word, except that "don't" waits for the noun that ends its command. */
+function translated(words) {
+  const german = [];
+  let isNegated = false;
+  for (const word of words) {
+    isNegated ||= word === "don't";
+    if (word !== "don't") german.push(GERMAN[word]);
+    if (NOUNS.includes(word) && isNegated) {
+      german.push(GERMAN["don't"]);
+      isNegated = false;
+    }
+  }
+  return german;
+}
+
+/** Returns the tokens of the right answer, or null if it is not known. */
+function rightAnswer(translator, tokens) {
+  const stored = storedOf(translator);
+  const words = tokens.slice(0, -1).map(({ text }) => text);
+  if (translator === "commands") return words.length && words.every((word) => Object.hasOwn(GERMAN, word)) ? translated(words) : null;
+  const source = stored.type === "char" ? words.join("").replaceAll("\u2423", " ") : words.join(" ");
+  const pair = [...(TRANSLATORS[translator].answers ?? []), ...stored.pairs].find(([known]) => known.toLowerCase() === source);
+  if (!pair) return null;
+  return stored.type === "char" ? [...pair[1]] : pair[1].split(" ");
+}
+
+const LONG = "don't eat the delicious looking and smelling pizza and buy the big cold soup and don't cut the red cake";
+const FULL = "don't eat the pear and don't cut the cheap potato and don't cut the old soup";
+
+const TRANSLATORS = {
+  commands: {
+    title: "Commands, English to German",
+    about:
+      "German puts the negation last: “don't eat the pizza” is “iss die Pizza nicht”. So the first word has to be remembered until the last is written. All its models have 32 cells, saw the same sentences equally long, and differ in the score alone.",
+    examples: ["don't eat the big pizza", FULL, LONG],
+  },
+  dates: {
+    title: "Dates, ten languages to digits",
+    about:
+      "It reads a date letter by letter, as people write it, and writes year, month and day. The order of the parts and the names of the months differ from language to language, so it has to look in different places.",
+    examples: ["le 14 juillet 1989", "saturday, june 1, 2019", "3. mai 1979", "24 de diciembre de 2031"],
+    answers: [
+      ["le 14 juillet 1989", "1989-07-14"],
+      ["saturday, june 1, 2019", "2019-06-01"],
+      ["3. mai 1979", "1979-05-03"],
+      ["24 de diciembre de 2031", "2031-12-24"],
+    ],
+  },
+  lecture: {
+    title: "The lecture's, in two numbers",
+    about:
+      "The smallest translator with attention, English to Spanish: every vector has two numbers, so that everything can be followed on paper and drawn in the plane. It knows six sentences by heart.",
+    examples: ["let's go", "to go", "let's eat", "to eat", "let's read", "to read"],
+  },
+};
+
+// ---- Scores
+
+const LUONG = "https://arxiv.org/abs/1508.04025";
+const BAHDANAU = "https://arxiv.org/abs/1409.0473";
+const SCORE_TEXTS = {
+  dot: {
+    name: "dot product",
+    equation: "score(q, k) = q · k",
+    text: "Multiply query and key number by number and add up: large where both are large and have the same sign. Long vectors get larger scores.",
+    paper: ["Luong, Pham and Manning 2015, section 3.1", LUONG],
+    python: ["keras_attention/scores.py", "scores.html#dot", "return linear(query, key, transposed=True)"],
+  },
+  scaled_dot: {
+    name: "scaled dot product",
+    equation: "score(q, k) = q · k / √D",
+    text: "The dot product divided by the square root of the size of the vectors, so that the scores of long vectors do not grow. Transformers use this one.",
+    paper: ["Vaswani et al. 2017, equation 1", "https://arxiv.org/abs/1706.03762"],
+    python: ["keras_attention/scores.py", "scores.html#scaled_dot", "return dot(query * (1.0 / math.sqrt(query.shape[-1])), key)"],
+  },
+  cosine: {
+    name: "cosine",
+    equation: "score(q, k) = q · k / (|q| |k|)",
+    text: "The angle alone counts, not how long the vectors are. So a score lies between −1 and 1, and no share can be more than e² = 7.4 times another.",
+    paper: ["Graves, Wayne and Danihelka 2014, equation 6", "https://arxiv.org/abs/1410.5401"],
+    python: ["keras_attention/scores.py", "scores.html#cosine", "cosines = dot(unit_vectors(query), unit_vectors(key))"],
+  },
+  general: {
+    name: "bilinear (general)",
+    equation: "score(q, k) = q · (k W)",
+    text: "A learned matrix W turns the key before the product. So query and key need not speak the same language, or have the same size.",
+    paper: ["Luong, Pham and Manning 2015, section 3.1", LUONG],
+    python: ["keras_attention/scores.py", "scores.html#general", 'return dot(query, ops.matmul(_rank_3("general", "key", key), kernel))'],
+  },
+  additive: {
+    name: "small network (additive)",
+    equation: "score(q, k) = v · tanh(q W_q + k W_m)",
+    text: "A network with one hidden layer reads query and key and gives one number. Its hidden units are what is multiplied by v and added up here.",
+    paper: ["Bahdanau, Cho and Bengio 2015, appendix A.1.2", BAHDANAU],
+    python: ["keras_attention/scores.py", "scores.html#additive", "hidden = ops.tanh(ops.expand_dims(projected, 1) + key)"],
+  },
+  none: {
+    name: "no attention",
+    equation: "all that the decoder has is the encoder's last state",
+    text: "This model has no attention: nothing but the encoder's last state tells it what the sentence was. That state has as many numbers for twenty words as for two.",
+    paper: ["Sutskever, Vinyals and Le 2014, section 2", "https://arxiv.org/abs/1409.3215"],
+    python: ["keras_attention/recurrent/decoder.py", "recurrent/decoder.html#AttentionDecoder", "Without attention, it is a plain decoder: `o_t = f(s_t)`."],
+  },
+};
+
+// ---- The parts of a step
+
+const PARTS = {
+  query: {
+    title: "1. The query: what it is looking for",
+    text: "The decoder reads the word that it wrote last, and its cell makes a vector of it and of all that it wrote before. Each square is one of its numbers: blue below zero, orange above.",
+    equation: "q = s_t = LSTM(x_t, s_t−1)",
+    paper: ["Luong, Pham and Manning 2015, section 3", LUONG],
+    python: ["keras_attention/recurrent/query_times.py", "recurrent/decoder.html#AttentionDecoder", "output, after = run_stack(cells, inputs, states)"],
+  },
+  scores: { title: "2. The scores: how well each word fits" },
+  shares: {
+    title: "3. The softmax: from scores to shares",
+    text: "exp makes every score positive, and dividing by the total makes the shares add up to 100\u202f%: raise one, and the others fall. Drag a share to force the attention there, or take a word's tick away to mask it out; the temperature divides all scores first.",
+    equation: "share_j = exp(score_j / temperature) / Σ_i exp(score_i / temperature)",
+    paper: ["Bahdanau, Cho and Bengio 2015, equation 6", BAHDANAU],
+    python: ["keras_attention/masking.py", "masking.html#masked_softmax", "return ops.cast(ops.where(may, _softmax(scores), 0.0), dtype)"],
+  },
+  context: {
+    title: "4. The weighted sum: what it gets to see",
+    text: "Every key times its share, added up, is the context. A share near 100\u202f% makes the context nearly that word's key; equal shares make it the mean of all.",
+    equation: "context = Σ_j share_j k_j",
+    paper: ["Bahdanau, Cho and Bengio 2015, equation 5", BAHDANAU],
+    python: ["keras_attention/attention/scored.py", "attention/scored.html#Attention", "return linear(kept, memory.values), weights, state"],
+  },
+  next: {
+    title: "5. The next word",
+    text: "Query and context side by side, times a matrix, give a number for every word that it can write; a softmax makes them probabilities. The likeliest is written, and read in the next step.",
+    equation: "p = softmax([q; context] W + b)",
+    paper: ["Luong, Pham and Manning 2015, equation 6, without the layer of equation 5", LUONG],
+    python: ["keras_attention/model/seq2seq.py", "model/seq2seq.html#Seq2Seq.decode_step", "logits = project(output, self.logits or self.target_embedding)"],
+  },
+};
+
+// ---- Questions: what to look at, and the addresses that show it
+
+const address = (state) => addressOf({ ...PLAIN, ...state });
+const QUESTIONS = [
+  {
+    question: "Why is “don't” lost without attention?",
+    links: [
+      ["one command", () => address({ score: "none", beside: "dot", text: "don't eat the pear", step: 4 })],
+      ["three commands", () => address({ score: "none", beside: "dot", text: FULL, step: 16 })],
+    ],
+    text: "Without attention the whole sentence has to pass through one state of 32 numbers, which every word that is read or written overwrites a little. One command fits; of three, words come out wrong, and the last “don't” is lost, though it was read last: the state was full. With attention each step has a path of its own to every word, so nothing has to be carried: in the step that writes the last “nicht”, see which word it looks at.",
+  },
+  {
+    question: "What does the softmax do that the scores do not?",
+    links: [
+      ["the scores as they are", () => address({ text: LONG, step: 7 })],
+      ["temperature 4", () => address({ text: LONG, step: 7, temperature: 4 })],
+      ["hardmax", () => address({ text: LONG, step: 7, temperature: 0 })],
+      ["uniform", () => address({ text: LONG, step: 7, temperature: Infinity })],
+    ],
+    text: "Scores may be negative and have no total, so they cannot weigh a sum. The softmax makes them shares of one whole, and lets the best one win clearly: a score larger by 1 is a share 2.7 times as large. Heat the scores, and the winner dissolves into the mean of all words; cool them, and only the winner is left.",
+  },
+  {
+    question: "What changes with a cosine?",
+    links: [
+      ["beside the dot product", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7 })],
+      ["at half the temperature", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7, temperature: 0.5 })],
+      ["in the plane", () => address({ translator: "lecture", score: "cosine", beside: "dot", step: 1 })],
+    ],
+    text: "The cosine divides by the lengths of both vectors, so its scores stay between −1 and 1. The softmax of such scores cannot point: among twenty words even the best gets only a small share, the context is nearly a mean, and long sentences come out wrong. The dot product lets the model make vectors long where it is sure.",
+  },
+  {
+    question: "Where did the decoder look when it wrote the year?",
+    links: [
+      ["le 14 juillet 1989", () => address({ translator: "dates", text: "le 14 juillet 1989", step: 1 })],
+      ["saturday, june 1, 2019", () => address({ translator: "dates", text: "saturday, june 1, 2019", step: 1 })],
+    ],
+    text: "See the first four rows of the picture: their strongest squares are at the year, wherever it stands in the text. A square may lie a letter or two later than you expect, because a key knows all that was read up to it.",
+  },
+  {
+    question: "What if it looked at another word?",
+    links: [["force “buy” onto “cut”", () => address({ text: "buy the big cold soup and cut the red cake", step: 1, shares: { 1: { 7: 1 } } })]],
+    text: "The first step is forced to look at the second verb, and writes that one's translation: the decoder has nothing else to tell it which verb to write. Let go, and the model's own shares come back.",
+  },
+];
