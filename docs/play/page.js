@@ -127,7 +127,7 @@ function say() {
     });
     find("live").textContent = `Step ${state.step}: ${texts.join("; ")}.`;
     const address = addressOf(state);
-    if (location.hash !== address) location.replace(address);
+    if (location.hash !== address) history.replaceState(null, "", address); // no event, which would undo what was done since
   }, 250);
 }
 

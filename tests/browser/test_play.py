@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.browser.playing import PAGE, in_keras, needs_chromium, play
+from tests.variants import variants
 from training.dates import TARGET_CHARACTERS, generate, source_characters
 from training.fitting.tokenizers import learned_tokenizers
 from training.playing.commands import pairs, translated
@@ -98,13 +98,13 @@ def assert_as_in_keras(job: dict[str, Any], decoded: Any, tolerances: dict[str, 
             assert (words == written[n])[clear].all()
 
 
-@pytest.mark.parametrize("task", STORED)
+@variants("task", STORED)
 def test_every_model_computes_what_keras_computes(tmp_path: Path, task: str) -> None:
     assert set(STORED[task]["models"]) == SCORES
     assert_equal(tmp_path, task, 200, [{}], {"float32": 3e-5, "float64": 1e-9})
 
 
-@pytest.mark.parametrize("task", STORED)
+@variants("task", STORED)
 def test_and_with_its_knobs_turned(tmp_path: Path, task: str) -> None:
     assert_equal(tmp_path, task, 40, KNOBS, {"float64": 1e-9})
 

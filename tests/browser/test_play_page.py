@@ -14,6 +14,7 @@ import pytest
 
 from tests.browser.playing import PAGE, needs_chromium, play
 from tests.documents import DOCUMENTS, ROOT
+from tests.variants import variants
 
 pytestmark = needs_chromium
 LONG = (
@@ -298,8 +299,9 @@ def test_what_a_stranger_put_into_an_address_stays_text(tmp_path: Path) -> None:
     assert wrote[0] == "iss"
 
 
-@pytest.mark.parametrize("width", [1100, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@variants(
+    ("scheme", "width"), [("light", 1100), ("dark", 360), ("light", 360), ("dark", 1100)], core=2
+)
 def test_made_for_people(tmp_path: Path, scheme: str, width: int) -> None:
     wide = ["evaluate", "document.documentElement.scrollWidth"]
     states = [
