@@ -252,8 +252,12 @@ def _step(
 
 
 def is_gated(cell: Any) -> bool:
-    """Whether all gates of a Keras cell are computed in one product."""
-    if getattr(cell, "implementation", 1) != 2:
+    """Whether all gates of a Keras cell are computed in one product.
+
+    With recurrent dropout they are not: it falls on the state alone. Keras 3.15 says so by another
+    `implementation`, Keras 3.7 does not.
+    """
+    if getattr(cell, "implementation", 1) != 2 or cell.recurrent_dropout:
         return False
     is_lstm = type(cell) in (keras.layers.LSTMCell, PaddingAwareLSTMCell)
     return is_lstm or (type(cell) is keras.layers.GRUCell and cell.reset_after)
