@@ -86,7 +86,10 @@ def test_a_search_uses_quantized_weights(mode: str, tmp_path: Path) -> None:
     model.quantize(mode)
     after = model.generate(SOURCE, max_length=4), log_probs(model), log_probs(both)
     for one, other in zip(after[1:], before[1:], strict=True):
-        assert 0.0 < np.max(np.abs(one - other)) < LARGEST_CHANGE[mode] * np.max(np.abs(other))
+        change = np.max(np.abs(one - other))
+        assert change < LARGEST_CHANGE[mode] * np.max(np.abs(other))
+        # Compilers may leave out what rounds to float8 and back, as XLA of JAX 0.4.30 does.
+        assert change > 0 or (mode == "float8" and IS_OLD)
     inputs = {
         "source": SOURCE,
         "target": np.pad(TARGET[:, :-1], ((0, 0), (1, 0)), constant_values=1),
