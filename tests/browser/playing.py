@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from keras import ops
 
 import keras_attention as ka
+from export.bulk.batches import padded
 from tests.arrays import to_numpy
-from tests.browser.test_page import CHROMIUM, HERE, MODULES
+from tests.browser.chromium import HERE, in_node
 
 PAGE = HERE.parents[1] / "docs" / "play" / "index.html"
-needs_chromium = pytest.mark.skipif(
-    not (MODULES.is_dir() and CHROMIUM), reason="`make test-browser` installs what this needs"
-)
 QUANTITIES = ("scores", "weights", "context", "logits")
 
 
 def play(folder: Path, *actions: Sequence[Any], page: Path = PAGE) -> list[Any]:
     """What the actions return; nothing may go wrong on the way, or leave the folder."""
-    job = {"page": str(page), "modules": str(MODULES), "chromium": CHROMIUM, "actions": actions}
     out = folder / "results.json"
-    (folder / "job.json").write_text(json.dumps({**job, "out": str(out)}), encoding="utf-8")
-    command = ["node", HERE / "play.mjs", folder / "job.json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    in_node("play.mjs", folder, {"page": str(page), "actions": actions, "out": str(out)})
     told = json.loads(out.read_text(encoding="utf-8"))
     assert told["said"] == []
     results: list[Any] = told["results"]
@@ -70,12 +62,12 @@ def in_keras(
     attention: Any = model.decoder.attention
     if attention is not None:
         attention.alignment.__dict__["align"] = turned.align
-    ids = _padded(sources)
+    ids = padded(sources)
     memory: Any
     memory, state = model.encode(ids)
     if hidden is not None:
         memory = memory._replace(mask=np.array(memory.mask) & (np.arange(ids.shape[1]) != hidden))
-    read = _padded([[2, *row[:-1]] for row in written])
+    read = padded([[2, *row[:-1]] for row in written])
     shares = None if forced is None else _padded_shares(forced, ids.shape[1])
     found: dict[str, list[np.ndarray]] = {name: [] for name in QUANTITIES}
     for t in range(read.shape[1]):
@@ -88,11 +80,6 @@ def in_keras(
             found["weights"].append(to_numpy(weights))
             found["context"].append(to_numpy(output)[:, model.config.decoder_units :])
     return {name: np.stack(steps, axis=1) for name, steps in found.items() if steps}
-
-
-def _padded(rows: list[list[int]]) -> np.ndarray:
-    longest = max(map(len, rows))
-    return np.array([[*row, *[0] * (longest - len(row))] for row in rows], "int32")
 
 
 def _padded_shares(forced: list[list[list[float]]], length: int) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,14 @@ from keras_attention import GreedySearch, Translator
 from keras_attention.export.browser.runtime import SCRIPT, WASM
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
+from tests.browser.chromium import MODULES, in_node, needs_chromium
 from tests.export.toy import BEAM, tokenizer, toy_run
 from tests.shared import made_once
 
-HERE = Path(__file__).parent
-MODULES = HERE.parents[1] / ".browser" / "node_modules"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TEXTS = ["abc", "jilk é 12", "hello 0", "", "   ", "abcdef ijklé"]
 TOO_LONG = "a text must have at most".replace("t", "a")
 
-pytestmark = pytest.mark.skipif(
-    not (MODULES.is_dir() and CHROMIUM), reason="`make test-browser` installs what this needs"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +43,6 @@ def visit(out: Path, folder: Path, **changes: Any) -> dict[str, Any]:
     """What the page shows to a user who types the texts."""
     job = {
         "export": str(out),
-        "modules": str(MODULES),
-        "chromium": CHROMIUM,
         "texts": TEXTS,
         "search": "greedy",
         "precision": "float32",
@@ -57,16 +50,7 @@ def visit(out: Path, folder: Path, **changes: Any) -> dict[str, Any]:
         "cdn": {},
         **changes,
     }
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    done = subprocess.run(
-        ["node", HERE / "drive.mjs", folder / "job.json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(in_node("drive.mjs", folder, job))
     return result
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.browser.playing import PAGE, in_keras, needs_chromium, play
+from tests.browser.chromium import needs_chromium
+from tests.browser.playing import PAGE, in_keras, play
 from tests.variants import variants
 from training.dates import TARGET_CHARACTERS, generate, source_characters
 from training.fitting.tokenizers import learned_tokenizers

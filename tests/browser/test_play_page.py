@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.browser.playing import PAGE, needs_chromium, play
+from tests.browser.chromium import needs_chromium
+from tests.browser.playing import PAGE, play
 from tests.documents import DOCUMENTS, ROOT
 from tests.variants import variants
 
