@@ -21,11 +21,6 @@ class Interrupt:
 
     is_asked = False
 
-    def check(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
-        if self.is_asked:
-            raise KeyboardInterrupt
-
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Note a Ctrl-C, besides raising `KeyboardInterrupt`, which any error after it becomes.

@@ -98,12 +98,13 @@ def _compare(
 def _judged(runs: Sequence[str]) -> Sequence[MetricName]:
     """Return the metrics of the kind that the first run was judged by."""
     from keras_attention import RunDirectory
+    from training.evaluation.metrics import OF_TRANSLATIONS
     from training.recipes.reading import config_from
 
     if not runs:
         raise ValueError("--metric is required where all systems are files of outputs.")
     metric = config_from(RunDirectory(runs[0]).config()).data.metric
-    return ["bleu"] if metric in ("bleu", "chrf") else ["exact_match", "token_error_rate"]
+    return ["bleu"] if metric in OF_TRANSLATIONS else ["exact_match", "token_error_rate"]
 
 
 def _outputs(

@@ -65,7 +65,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     if makes_its_own:
         report = _evaluate_dates(options, data)
     else:
-        judged = "translation" if data.metric in ("bleu", "chrf") else "answers"
+        from training.evaluation.metrics import OF_TRANSLATIONS
+
+        judged = "translation" if data.metric in OF_TRANSLATIONS else "answers"
         report = _evaluate_pairs(options, options.report or judged)
     print(json.dumps(dataclasses.asdict(report)) if options.json else report)
     return 0

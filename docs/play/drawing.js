@@ -85,7 +85,7 @@ function spoken({ tokens, words, result }) {
   return result.steps
     .map(({ weights }, t) => {
       if (!weights) return words[t];
-      const most = weights.indexOf(Math.max(...weights));
+      const most = argmax(weights);
       return `${words[t]} looked at ${tokens[most].text}, ${percent(weights[most])}`;
     })
     .join("; ");

@@ -14,6 +14,7 @@ const add = (a, b) => a.map((x, i) => x + b[i]);
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 const norm = (a) => Math.sqrt(dot(a, a));
 const scaled = (a, factor) => a.map((x) => x * factor);
+const argmax = (a) => a.indexOf(Math.max(...a));
 
 /** `x W`: a row vector times a matrix. */
 function linear(x, W) {
@@ -77,7 +78,7 @@ function maskedSoftmax(scores, mask) {
 function tempered(scores, mask, temperature) {
   if (temperature > 0) return maskedSoftmax(scaled(scores, 1 / temperature), mask);
   const allowed = scores.map((score, j) => (!mask || mask[j] ? score : -Infinity));
-  const best = allowed.indexOf(Math.max(...allowed));
+  const best = argmax(allowed);
   return scores.map((_, j) => (j === best && allowed[j] > -Infinity ? 1 : 0));
 }
 
@@ -129,7 +130,7 @@ function decode(model, source, most, knobsOf = () => ({})) {
   while (steps.length < most) {
     const step = decodeStep(model, token, state, memory, knobsOf(steps.length));
     Object.assign(step, { reads: token, before: state });
-    step.writes = token = step.logits.indexOf(Math.max(...step.logits));
+    step.writes = token = argmax(step.logits);
     state = step.state;
     steps.push(step);
     if (token === END) break;

@@ -41,8 +41,7 @@ function sideOf(score) {
   const right = rightAnswer(state.translator, tokens);
   const own = (step) => {
     if (!isTurned || score === "none") return null;
-    const { logits } = decodeStep(model, step.reads, step.before, result.memory);
-    return logits.indexOf(Math.max(...logits));
+    return argmax(decodeStep(model, step.reads, step.before, result.memory).logits);
   };
   const isEnded = result.steps.at(-1).writes === END;
   const spokenWords = isEnded ? words.slice(0, -1) : words;
@@ -121,7 +120,7 @@ function say() {
   saying = setTimeout(() => {
     const texts = sides.map((side) => {
       const step = shown(side, state);
-      const most = step.weights ? step.weights.indexOf(Math.max(...step.weights)) : -1;
+      const most = step.weights ? argmax(step.weights) : -1;
       const looked = most < 0 ? "" : ` looks most at ${tokens[most].text} (${percent(step.weights[most])}) and`;
       return `${SCORE_TEXTS[side.score].name}${looked} writes ${readable(storedOf(state.translator).target[step.writes])} (${percent(step.probabilities[step.writes])})`;
     });

@@ -27,7 +27,7 @@ function sources({ equation, paper, python: [file, place, code] }) {
 function part(key, ...content) {
   const { title, text } = PARTS[key];
   const heading = element("h2", { id: `part-${key}` }, title);
-  const made = element("section", { className: "part" }, heading, ...(text ? [element("p", {}, text)] : []), ...content);
+  const made = element("section", { className: "part" }, heading, element("p", {}, text), ...content);
   made.setAttribute("aria-labelledby", `part-${key}`);
   return made;
 }
@@ -50,7 +50,7 @@ function buildParts(container, sides, act) {
   });
   container.replaceChildren(
     part("query", sources(PARTS.query), columns(views.query)),
-    part("scores", element("p", {}, "Each word that was read has a vector, too, its key: what the encoder knew when it had read up to it. A score is one number for how well query and key fit; the table below has them."), element("div", { className: "sides" }, ...ofScores)),
+    part("scores", element("div", { className: "sides" }, ...ofScores)),
     part("shares", sources(PARTS.shares), columns(views.scores)),
     part("context", sources(PARTS.context), columns(views.context)),
     part("next", sources(PARTS.next), columns(views.next)),

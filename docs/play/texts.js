@@ -129,7 +129,10 @@ const PARTS = {
     paper: ["Luong, Pham and Manning 2015, section 3", LUONG],
     python: ["keras_attention/recurrent/query_times.py", "recurrent/decoder.html#AttentionDecoder", "output, after = run_stack(cells, inputs, states)"],
   },
-  scores: { title: "2. The scores: how well each word fits" },
+  scores: {
+    title: "2. The scores: how well each word fits",
+    text: "Each word that was read has a vector, too, its key: what the encoder knew when it had read up to it. A score is one number for how well query and key fit; the table below has them.",
+  },
   shares: {
     title: "3. The softmax: from scores to shares",
     text: "exp makes every score positive, and dividing by the total makes the shares add up to 100\u202f%: raise one, and the others fall. Drag a share to force the attention there, or take a word's tick away to mask it out; the temperature divides all scores first.",

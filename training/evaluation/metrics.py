@@ -152,7 +152,15 @@ class ChrF(Metric):
         return chrf(outputs, *columns(references)).score
 
 
-class ExactMatch(Counted):
+class Rate(Counted):
+    """A fraction of two counts, (sources, 2): the first per unit of the second."""
+
+    def of(self, counts: np.ndarray) -> np.ndarray:
+        """Return the rate."""
+        return counts[..., 0] / np.maximum(counts[..., 1], 1)
+
+
+class ExactMatch(Rate):
     """The fraction of outputs that equal a reference.
 
     The counts are 1 for an output that does, and 1 for the source.
@@ -165,17 +173,14 @@ class ExactMatch(Counted):
         right = [output in known for output, known in zip(outputs, references, strict=True)]
         return np.array([(is_right, 1) for is_right in right], dtype="int64").reshape(-1, 2)
 
-    def of(self, counts: np.ndarray) -> np.ndarray:
-        """Return the fraction."""
-        return counts[..., 0] / np.maximum(counts[..., 1], 1)
 
-
-class TokenErrorRate(Counted):
+class TokenErrorRate(Rate):
     """Edits per reference token: `(substitutions + deletions + insertions) / reference tokens`.
 
     Tokens are separated by white space: words, or phones. Of several references the one with the
     fewest edits counts, of two such the longer one. It is the word error rate in speech
-    recognition, and the phone error rate where the tokens are phones.
+    recognition, and the phone error rate where the tokens are phones. It exceeds 1 if there are
+    more edits than tokens.
 
     The counts are the edits and the number of tokens of the reference.
 
@@ -198,10 +203,6 @@ class TokenErrorRate(Counted):
             for known in references
         ]
         return np.array(nearest, dtype="int64").reshape(-1, 2)
-
-    def of(self, counts: np.ndarray) -> np.ndarray:
-        """Return the rate; it exceeds 1 if there are more edits than tokens."""
-        return counts[..., 0] / np.maximum(counts[..., 1], 1)
 
 
 def edits(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[int]:
@@ -230,3 +231,5 @@ COUNTED: dict[MetricName, Counted] = {
     metric.name: metric for metric in (Bleu(), ExactMatch(), TokenErrorRate())
 }
 METRICS: dict[MetricName, Metric] = {**COUNTED, "chrf": ChrF()}
+OF_TRANSLATIONS: tuple[MetricName, ...] = ("bleu", "chrf")
+"""The metrics of outputs that may be partly right; the others are of answers."""

@@ -23,8 +23,12 @@ class StopOnInterrupt(Interrupt, keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Raise `KeyboardInterrupt` if it was asked for."""
-        self.check()
+        self._check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Raise it also here: others may have ended, for whom this process would wait."""
-        self.check()
+        self._check()
+
+    def _check(self) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
