@@ -157,6 +157,8 @@ class CorpusData(Data):
             no source sentence is in both parts.
         held_out: The files for the final test, never used in training. If None, `held_out_pairs`
             pairs of `train` are held out in the same way.
+        extra: Further files to train on, such as back-translations or the outputs of a teacher.
+            Nothing is held out of them; pairs whose source is held out are left out.
         on_problem: What to do with a line that is not UTF-8, contains NUL characters, is empty, or
             has too many columns or tokens: raise an `"error"`, or `"drop"` the line and report it.
     """
@@ -164,6 +166,7 @@ class CorpusData(Data):
     train: Files | None = None
     dev: Files | None = None
     held_out: Files | None = None
+    extra: Files | None = None
     on_problem: Literal["error", "drop"] = "error"
     metric: MetricName = "bleu"
     task: Literal["corpus"] = "corpus"

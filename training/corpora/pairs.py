@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -232,11 +232,11 @@ def entries(part: CorpusFiles) -> Iterator[Entry]:
         yield Entry(line, pair, () if pair else tuple(_problems(row, sides, line)))
 
 
-def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
+def places(files: Iterable[CorpusFiles], pairs: Iterable[Pair]) -> dict[Pair, list[Pair]]:
     """Find the places of pairs in files.
 
     Args:
-        files: The files to search; None for none.
+        files: The files to search.
         pairs: The pairs to find.
 
     Returns:
@@ -245,7 +245,7 @@ def places(files: CorpusFiles | None, pairs: Iterable[Pair]) -> dict[Pair, list[
     """
     wanted = set(pairs)
     found: dict[Pair, list[Pair]] = {}
-    for part in [] if files is None else parts_of(files):
+    for part in chain.from_iterable(map(parts_of, files)):
         source, target = part.sides
         for line, pair, _ in entries(part):
             if pair is not None and pair in wanted:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["encoding", "nul", "columns", "empty", "length", "equal", "ratio", "repeated"]
+Kind = Literal[
+    "encoding", "nul", "columns", "empty", "length", "equal", "ratio", "repeated", "held_out"
+]
 KINDS: dict[Kind, str] = {
     "encoding": "not UTF-8",
     "nul": "NUL characters, as in UTF-16",
@@ -16,6 +18,7 @@ KINDS: dict[Kind, str] = {
     "equal": "equal sides",
     "ratio": "sides of very different lengths",
     "repeated": "repeated pairs",
+    "held_out": "held-out sources in data.extra",
 }
 _SHOWN = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from keras_attention.checks import check_not_negative
@@ -96,6 +96,11 @@ def parts_of_keys(sizes: Mapping[bytes, int], dev: int, test: int, pairs: int) -
             part[key] = index
             size += sizes[key]
     return {key: index for key, index in part.items() if index != TRAIN}
+
+
+def source_keys(pairs: Iterable[Pair], seed: int) -> set[bytes]:
+    """Return the keys of the sources of pairs."""
+    return {source_key(source, seed) for source, _ in pairs}
 
 
 def source_key(source: str, seed: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from keras_attention import Translator
 from keras_attention.memory import check_fits
@@ -12,7 +12,7 @@ from keras_attention.stored import printable
 from training import dates
 from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
-from training.corpora.splits import split_held_out
+from training.corpora.splits import source_key, source_keys, split_held_out
 from training.evaluation.metrics import METRICS, Metric
 from training.fitting.tokenizers import learned_tokenizers
 from training.program import ConfigError
@@ -165,16 +165,25 @@ class Corpus(Texts):
         train = self._read("train")
         dev = self._read("dev") if config.dev else None
         test = self._read("held_out") if config.held_out else None
+        extra = self._read("extra") if config.extra else []
         split = split_held_out(
             train,
             dev=config.dev_pairs if dev is None else 0,
             test=config.held_out_pairs if test is None else 0,
             seed=config.seed,
         )
-        self.train = list(split.train)
         self.dev = list(split.dev) if dev is None else dev
         self.test = list(split.test) if test is None else test
+        self.train = [*split.train, *self._not_held_out(extra)]
         self._tell_overlap()
+
+    def _not_held_out(self, extra: Sequence[Pair]) -> list[Pair]:
+        held_out = source_keys((*self.dev, *self.test), self.config.seed)
+        kept = [pair for pair in extra if source_key(pair[0], self.config.seed) not in held_out]
+        if len(kept) < len(extra):
+            left_out = f"{len(extra) - len(kept):,} of the {len(extra):,} pairs in data.extra"
+            print(f"{left_out} are left out, because their sources are held out.")
+        return kept
 
     def _tell_overlap(self) -> None:
         known = {source for source, _ in self.train}
@@ -185,7 +194,7 @@ class Corpus(Texts):
                     f"{shared:,} of the {len(pairs):,} sources in {name} also occur in data.train."
                 )
 
-    def _read(self, part: Part) -> list[Pair]:
+    def _read(self, part: Part | Literal["extra"]) -> list[Pair]:
         on_problem = self.config.on_problem
         advice = ["Use data.on_problem=drop to skip them."] if on_problem == "error" else []
         columns = f"data.{part}.columns='[0,1]'"

@@ -15,7 +15,7 @@ from keras_attention.ids import UNKNOWN_ID
 from keras_attention.model.config import Seq2SeqConfig
 from training.corpora.pairs import CorpusFiles
 
-Part = Literal["train", "dev", "held_out"]
+Part = Literal["train", "dev", "held_out"]  # extra pairs belong to the training
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
@@ -29,9 +29,9 @@ class DataConfig(stored.Data):
         _check_all_positive(self, "dev_pairs", "held_out_pairs")
         _check_all_positive(self, "max_source_length", "max_target_length")
 
-    def files_of(self, part: Part) -> CorpusFiles | None:
-        """Return the files that contain the pairs of a part, or None if there are none."""
-        return None
+    def files_of(self, part: Part) -> list[CorpusFiles]:
+        """Return the files that contain the pairs of a part."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class CorpusConfig(stored.CorpusData, DataConfig):
     train: CorpusFiles | None = None
     dev: CorpusFiles | None = None
     held_out: CorpusFiles | None = None
+    extra: CorpusFiles | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,17 +70,17 @@ class CorpusConfig(stored.CorpusData, DataConfig):
                 "Key `data.train` must name files: source and target, or tsv, for example "
                 "data.train.tsv=pairs.tsv. Received: data.train=null"
             )
-        for part in (self.dev, self.held_out):
+        for part in (self.dev, self.held_out, self.extra):
             if part is not None and part.shards is not None:
                 raise ValueError(
-                    "Only `data.train` can be shards, which hold the other parts, too. "
-                    f"Received: shards={part.shards!r} in data.dev or data.held_out"
+                    "Only `data.train` can be shards, which hold the other parts, too. Received: "
+                    f"shards={part.shards!r} in data.dev, data.held_out or data.extra"
                 )
 
-    def files_of(self, part: Part) -> CorpusFiles | None:
+    def files_of(self, part: Part) -> list[CorpusFiles]:
         """Return the files of a part, or those of `train` if the part is held out of them."""
-        files: CorpusFiles | None = getattr(self, part) or self.train
-        return files
+        files = [getattr(self, part) or self.train, self.extra if part == "train" else None]
+        return [given for given in files if given is not None]
 
 
 @dataclass(frozen=True)

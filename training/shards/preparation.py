@@ -16,6 +16,7 @@ from keras_attention.text.tokenizer import SentencePieceTokenizer
 from programs.tasks import done
 from training.corpora.pairs import CorpusFiles, Pair, parts_of, read_corpus
 from training.corpora.report import lines_read
+from training.corpora.splits import source_keys
 from training.program import CorpusError, RunError
 from training.shards.folder import DEV, DROPPED, HELD_OUT, MODELS, shard_name
 from training.shards.gather import Gathered, GatherTask, gather
@@ -79,7 +80,9 @@ def prepare(
         _check_same(out, manifest.settings, settings)
         print(f"{out} is complete: nothing to prepare.")
         return manifest
-    steps = _Steps(parts_of(files), settings, out, workers)
+    extra = settings.data.extra
+    more = parts_of(CorpusFiles(**vars(extra))) if extra else []
+    steps = _Steps([*parts_of(files), *more], len(more), settings, out, workers)
     steps.begin()
     found = steps.survey()
     held_out = found.split(*steps.drawn)
@@ -101,12 +104,14 @@ class _Steps:
 
     Attributes:
         parts: The text, file by file.
+        extra: How many parts, at the end, are `data.extra`.
         settings: What decides on the content.
         out: The folder for the shards.
         workers: Where tasks run.
     """
 
     parts: Sequence[CorpusFiles]
+    extra: int
     settings: Settings
     out: Path
     workers: Workers
@@ -124,6 +129,11 @@ class _Steps:
             data.dev_pairs if data.dev is None else 0,
             data.held_out_pairs if data.held_out is None else 0,
         )
+
+    def _marked(self) -> list[tuple[CorpusFiles, bool]]:
+        """The parts, and whether each is one of `data.extra`."""
+        own = len(self.parts) - self.extra
+        return [(part, number >= own) for number, part in enumerate(self.parts)]
 
     @property
     def pieces(self) -> list[Path]:
@@ -162,8 +172,8 @@ class _Steps:
         data, held_out, sample = self.settings.data, sum(self.drawn), self.settings.sample
         keys = held_out + 1 if held_out else 0
         tasks = {
-            out: SurveyTask(number, part, data.seed, sample, keys, out)
-            for number, part in enumerate(self.parts)
+            out: SurveyTask(number, part, data.seed, sample, 0 if is_extra else keys, out)
+            for number, (part, is_extra) in enumerate(self._marked())
             for out in [self.work / f"survey-{number:05d}.json"]
         }
         self.workers.run(survey, tasks, "Read")
@@ -193,10 +203,16 @@ class _Steps:
         data = self.settings.data
         limits = data.max_source_length, data.max_target_length
         loaded = partial(_loaded, self.work)
-        plan = ScatterPlan(data.seed, shards, limits, self.settings.cleaning, held_out, loaded)
+        cleaning, barred = self.settings.cleaning, set(held_out)
+        if self.extra:
+            given = [*_given(data.dev, []), *_given(data.held_out, [])]
+            barred |= source_keys(given, data.seed)
+        plan = ScatterPlan(data.seed, shards, limits, cleaning, held_out, barred, loaded)
         tasks = {
-            out.with_suffix(".json"): ScatterTask(number, part, plan, out)
-            for number, (part, out) in enumerate(zip(self.parts, self.pieces, strict=True))
+            out.with_suffix(".json"): ScatterTask(number, part, is_extra, plan, out)
+            for number, ((part, is_extra), out) in enumerate(
+                zip(self._marked(), self.pieces, strict=True)
+            )
         }
         self.workers.run(scatter, tasks, "Encoded")
         found = Scattered()

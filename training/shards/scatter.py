@@ -36,6 +36,7 @@ class ScatterPlan:
         limits: The maximum numbers of source and target tokens, including the end token.
         cleaning: Which training pairs to leave out.
         held_out: `DEV` or `TEST` for the keys of sources to hold out.
+        barred: The keys of all sources that are held out, which `data.extra` may not have.
         tokenizers: A function that returns the tokenizers; processes call it themselves.
     """
 
@@ -44,6 +45,7 @@ class ScatterPlan:
     limits: Lengths
     cleaning: Cleaning
     held_out: dict[bytes, int]
+    barred: set[bytes]
     tokenizers: Callable[[], Tokenizers]
 
 
@@ -54,6 +56,7 @@ class ScatterTask:
     Attributes:
         number: The number of the part.
         files: Its file, or the two of them.
+        is_extra: Whether it is a part of `data.extra`, of which nothing is held out.
         plan: How it is encoded.
         out: The file for the pieces; beside it, `.json` gets what else was found, and `.txt` the
             pairs that were left out.
@@ -61,12 +64,13 @@ class ScatterTask:
 
     number: int
     files: CorpusFiles
+    is_extra: bool
     plan: ScatterPlan
     out: Path
 
     def part(self, pair: Pair) -> int:
         """Return whether a pair is held out: `TRAIN`, `DEV` or `TEST`."""
-        held_out = self.plan.held_out
+        held_out = {} if self.is_extra else self.plan.held_out
         return held_out.get(source_key(pair[0], self.plan.seed), TRAIN) if held_out else TRAIN
 
     def shard(self, line: int, pair: Pair) -> int:
@@ -85,6 +89,8 @@ class ScatterTask:
     def unclean(self, line: int, pair: Pair, lengths: Lengths) -> Iterator[Problem]:
         """Yield why a training pair is to be left out."""
         cleaning, file = self.plan.cleaning, self.files.sides[0]
+        if self.is_extra and source_key(pair[0], self.plan.seed) in self.plan.barred:
+            yield Problem("held_out", file, line, "source")
         if cleaning.equal and pair[0] == pair[1]:
             yield Problem("equal", file, line, "equal")
         source, target = (length - 1 for length in lengths)

@@ -31,7 +31,8 @@ class SurveyTask:
         files: Its file, or the two of them.
         seed: The seed for the sample and for what is held out.
         sample: The maximum number of pairs in the sample.
-        keys: The number of keys of sources to keep, from which those to hold out are chosen.
+        keys: The number of keys of sources to keep, from which those to hold out are chosen; 0 for
+            a part of `data.extra`.
         out: The file for the result.
     """
 

@@ -100,7 +100,7 @@ def test_the_attribution_of_manythings_is_no_third_text() -> None:
     pairs = [("Go.", "Va !"), ("Hi.", "Salut !"), ("Run!", "Cours !")]
     assert read_corpus(tsv(data)).pairs == pairs
     assert read_corpus(tsv(data, swap=True)).pairs == [(b, a) for a, b in pairs]
-    assert places(tsv(data), [pairs[1]]) == {pairs[1]: [("a.tsv:2", "a.tsv:2")]}
+    assert places([tsv(data)], [pairs[1]]) == {pairs[1]: [("a.tsv:2", "a.tsv:2")]}
     with pytest.raises(CorpusError, match=r"a.tsv:1 \(3 columns\)\n.*set columns=\(0, 1\)\.$"):
         read_corpus(tsv(b"1276\tGo.\tVa !\n"))
     with pytest.raises(CorpusError, match=r"a.tsv:1 \(4 columns\)\n.* set --columns 0 1\.$"):
@@ -300,13 +300,13 @@ def test_files_are_read_from_a_recipe_and_written_to_one() -> None:
 
 def test_the_places_of_pairs() -> None:
     files = aligned(b"a\n\nc\na\n", b"A\nB\nC\nA\n")  # the second line is not a pair
-    assert places(files, [("a", "A"), ("c", "C"), ("c", "D")]) == {
+    assert places([files], [("a", "A"), ("c", "C"), ("c", "D")]) == {
         ("a", "A"): [("a.de:1", "a.en:1"), ("a.de:4", "a.en:4")],
         ("c", "C"): [("a.de:3", "a.en:3")],
     }
     tsv = CorpusFiles(tsv=write("b.tsv", b"x\ty\n"))
-    assert places(tsv, [("x", "y")]) == {("x", "y"): [("b.tsv:1", "b.tsv:1")]}
-    assert places(None, [("x", "y")]) == {}
+    assert places([tsv], [("x", "y")]) == {("x", "y"): [("b.tsv:1", "b.tsv:1")]}
+    assert places([], [("x", "y")]) == {}
 
 
 @pytest.mark.parametrize(

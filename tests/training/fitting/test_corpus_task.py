@@ -66,6 +66,26 @@ def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
     assert len(task.held_out_pairs()) == 17
 
 
+def test_extra_pairs_are_trained_on_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, extra = write_pairs(tmp_path / "p.tsv", 101), tmp_path / "extra.tsv"
+    alone = task_of(corpus(path))
+    dev, test = alone.validation_pairs(), alone.held_out_pairs()
+    new = [(f"new {i}", f"nuevo {i}") for i in range(5)]
+    rows = [*new, (dev[0][0].upper(), "otro"), (test[0][0], "otro")]
+    extra.write_text("".join(f"{s}\t{t}\n" for s, t in rows), encoding="utf-8")
+    task = task_of(corpus(path, extra=CorpusFiles(tsv=[str(extra)])))
+    assert isinstance(task, Texts)
+    assert isinstance(alone, Texts)
+    assert list(task.training_pairs(0)) == [*alone.training_pairs(0), *new]
+    assert (task.validation_pairs(), task.held_out_pairs()) == (dev, test)
+    assert (
+        "2 of the 7 pairs in data.extra are left out, because their sources are held out."
+        in capsys.readouterr().out
+    )
+
+
 def test_bleu_is_sacrebleus() -> None:
     outputs = ["the cat sat on the mat", "a dog barks at the moon"]
     score = bleu(outputs, ["the cat sat on the mat", "a dog barked at the moon"])

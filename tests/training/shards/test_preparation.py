@@ -135,6 +135,25 @@ def test_training_pairs_that_are_left_out(prepare: Prepare) -> None:
     assert sum(line.endswith("repeated pairs") for line in lines) == dropped["repeated"]
 
 
+def test_extra_pairs_are_trained_on_alone(prepare: Prepare) -> None:
+    """Neither those drawn from the text nor those of a given test set may come back with them."""
+    train, dev, test = expected()
+    new = [("tipi", "camp"), ("topo", "camp")]
+    write = [*new[:1], dev[0], test[0], *new[1:]]
+    Path("extra.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in write), encoding="utf-8")
+    assert prepare("shards", "data.extra.tsv=extra.tsv", "text.source_vocabulary=310") == 0
+    assert read("shards") == [*train, *new]
+    folder = ShardFolder("shards")
+    assert (folder.dev(), folder.held_out()) == (dev, test)
+    assert folder.manifest.dropped["held_out"] == 2
+    lines = Path("shards/dropped.txt").read_text().splitlines()
+    assert "extra.tsv:2 (source): held-out sources in data.extra" in lines
+
+    given = ["data.extra.tsv=extra.tsv", "data.held_out.tsv=extra.tsv"]
+    assert prepare("given", *given) == 0
+    assert ShardFolder("given").manifest.dropped["held_out"] == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
