@@ -44,28 +44,32 @@ function strip(vector, palette) {
 function plane(tokens, keys, step, palette) {
   const [size, half] = [380, 190];
   const at = ([x, y]) => [half + 130 * x, half - 130 * y];
-  const arrow = (vector, colour, text, width, dy) => {
+  const taken = []; // where labels stand, so that none is written over another
+  const arrow = (vector, colour, text, width) => {
     const [x, y] = at(vector);
     const [length, away] = [Math.hypot(...vector) || 1, 14];
-    const [tx, ty] = [x + (vector[0] / length) * away, y - (vector[1] / length) * away + 4 + dy];
+    const [tx, side] = [x + (vector[0] / length) * away, x < half ? "end" : "start"];
+    let ty = y - (vector[1] / length) * away + 4;
+    while (taken.some(([ox, oy, other]) => other === side && Math.abs(ox - tx) < 60 && Math.abs(oy - ty) < 14)) ty += 7;
+    taken.push([tx, ty, side]);
     const line = tag("line", { x1: half, y1: half, x2: x, y2: y, stroke: colour, "stroke-width": width });
-    return line + tag("circle", { cx: x, cy: y, r: 3.5, fill: colour }) + label(tx, ty, text, { fill: colour, "text-anchor": tx < half ? "end" : "start" });
+    return line + tag("circle", { cx: x, cy: y, r: 3.5, fill: colour }) + label(tx, ty, text, { fill: colour, "text-anchor": side });
   };
   const axes =
     tag("line", { x1: 10, y1: half, x2: size - 10, y2: half, stroke: palette.line }) +
     tag("line", { x1: half, y1: 10, x2: half, y2: size - 10, stroke: palette.line }) +
     tag("circle", { cx: half, cy: half, r: 130, fill: "none", stroke: palette.line, "stroke-dasharray": "3 4" });
-  const ofKeys = keys.map((key, j) => arrow(key, palette.strong, tokens[j].text, 1 + 5 * step.weights[j], 0));
-  const rest = arrow(step.context, palette.ink, "context", 2, 14) + arrow(step.query, palette.high, "query", 2, -12);
+  const ofKeys = keys.map((key, j) => arrow(key, palette.strong, tokens[j].text, 1 + 5 * step.weights[j]));
+  const rest = arrow(step.context, palette.ink, "context", 2) + arrow(step.query, palette.high, "query", 2);
   const name = `In the plane: query ${point(step.query)}, ${keys.map((key, j) => `${tokens[j].text} ${point(key)}`).join(", ")}, context ${point(step.context)}`;
   return svg(size, size, palette, name, axes + ofKeys.join("") + rest);
 }
 
 const point = ([x, y]) => `(${fixed(x)}, ${fixed(y)})`;
 
-/** All steps of one or two models: a row for each word written, a column for each word read. */
-function picture(sides, state, palette) {
-  const drawn = sides.map((side) => matrix(side, state, palette));
+/** All steps of one or two models: a row for each word written, a column for each word read; narrower, if it can be, for little room. */
+function picture(sides, state, palette, room = WIDEST) {
+  const drawn = sides.map((side) => matrix(side, state, palette, room));
   const total = (key) => drawn.reduce((sum, one) => sum + one[key] + 16, -16);
   const most = (key) => Math.max(...drawn.map((one) => one[key]));
   const isBeside = total("width") <= WIDEST;
@@ -91,19 +95,21 @@ function spoken({ tokens, words, result }) {
     .join("; ");
 }
 
-function matrix(side, state, palette) {
+function matrix(side, state, palette, room) {
   const { tokens, words, result, isWrong } = side;
   const steps = result.steps;
   const isChar = storedOf(state.translator).type === "char";
-  const cell = isChar ? 20 : 27;
+  const usual = isChar ? 20 : 27;
   const wide = (list) => Math.max(...list.map((text) => 7.6 * text.length));
   const left = Math.max(60, wide(words) + 34);
+  const right = Object.keys(state.shares).length ? 100 : 64;
+  const cell = Math.min(usual, Math.max(isChar ? 10 : 14, Math.floor((room - left - right) / tokens.length)));
   const isTurned = !isChar;
   const head = 26;
   const named = isTurned ? Math.min(110, 0.8 * wide(tokens.map(({ text }) => text)) + 12) : 20;
   const [bars, top] = [44, head + named + 44];
   const hasAttention = side.score !== "none";
-  const width = Math.max(left + (hasAttention ? tokens.length * cell : 0) + (isTurned ? 80 : 60), hasAttention ? 300 : 200);
+  const width = Math.max(left + (hasAttention ? tokens.length * cell : 0) + right, hasAttention ? 300 : 200);
   const x = (j) => left + j * cell;
   const titled = `${SCORE_TEXTS[side.score].name}${state.temperature === 1 || !hasAttention ? "" : `, temperature ${temperatureText(state.temperature)}`}`;
   const content = [label(8, 17, titled, { "font-weight": 600 })];
@@ -118,23 +124,28 @@ function matrix(side, state, palette) {
       content.push(tag("rect", { x: x(j) + 2, y: top - height, width: cell - 4, height, fill: palette.high }));
     });
     content.push(tag("line", { x1: left, x2: x(tokens.length), y1: top, y2: top, stroke: palette.line }));
+    content.push(label(x(tokens.length) + 8, top, "how sure", { fill: palette.soft, "font-size": 11 }));
   }
   steps.forEach((step, t) => {
-    const y = rowsTop + t * cell;
+    const y = rowsTop + t * usual;
+    const row = [];
     const colour = isWrong[t] ? palette.bad : palette.ink;
     const name = `${isWrong[t] ? "\u2717 " : ""}${words[t]}`;
-    content.push(label(left - 8, y + cell / 2 + 4, name, { "text-anchor": "end", fill: colour, "font-weight": t === now ? 700 : 400 }));
+    row.push(tag("rect", { x: 4, y, width: left - 4, height: usual, fill: palette.paper }));
+    row.push(label(left - 8, y + usual / 2 + 4, name, { "text-anchor": "end", fill: colour, "font-weight": t === now ? 700 : 400 }));
     const shares = hasAttention ? step.weights : [];
     shares.forEach((share, j) => {
       const fill = { fill: palette.strong, "fill-opacity": share.toFixed(3), stroke: palette.line, "stroke-width": 0.5 };
-      content.push(tag("rect", { x: x(j), y, width: cell, height: cell, ...fill }));
+      const most = t === now && share === Math.max(...shares) ? { "data-most": "" } : {};
+      row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, tag("title", {}, escaped(`${tokens[j].text}: ${percent(share)}`))));
     });
     const end = x(shares.length);
     const forced = state.shares[t + 1] && hasAttention ? ", forced" : "";
-    content.push(label(end + 8, y + cell / 2 + 4, `${percent(step.probabilities[step.writes])}${forced}`, { fill: palette.soft, "font-size": 11 }));
-    if (t === now) content.push(tag("rect", { x: 4, y: y + 0.5, width: end - 4, height: cell - 1, fill: "none", stroke: palette.high, "stroke-width": 2, rx: 3 }));
+    row.push(label(end + 8, y + usual / 2 + 4, `${percent(step.probabilities[step.writes])}${forced}`, { fill: palette.soft, "font-size": 11 }));
+    if (t === now) row.push(tag("rect", { x: 4, y: y + 0.5, width: end - 4, height: usual - 1, fill: "none", stroke: palette.high, "stroke-width": 2, rx: 3 }));
+    content.push(tag("g", { "data-step": t + 1 }, row.join("")));
   });
-  return { content: content.join(""), width: Math.ceil(width), height: rowsTop + steps.length * cell + 6 };
+  return { content: content.join(""), width: Math.ceil(width), height: rowsTop + steps.length * usual + 6 };
 }
 
 const temperatureText = (temperature) =>

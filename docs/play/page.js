@@ -51,7 +51,7 @@ function sideOf(score) {
 
 function show() {
   const stored = storedOf(state.translator);
-  tokens = tokenize(state.text, stored);
+  tokens = tokenize(stored.type === "char" ? state.text : state.text.replace(/[.,;:!?]+(?=\s|$)/g, ""), stored);
   sides = [state.score, state.beside].filter(Boolean).map(sideOf);
   const count = Math.max(...sides.map(({ result }) => result.steps.length));
   state.step = Math.min(state.step, count);
@@ -62,9 +62,18 @@ function show() {
   if (now !== built) update = buildParts(find("parts"), sides, act);
   built = now;
   update(sides, state, palette);
-  find("picture").innerHTML = picture(sides, state, palette);
+  find("picture").innerHTML = picture(sides, state, palette, find("picture").clientWidth);
+  bringIntoView();
   find("address").href = addressOf(state);
   say();
+}
+
+/** Scrolls the picture, where it is wider than the page, to what the step looks at most. */
+function bringIntoView() {
+  const [box, most] = [find("picture"), find("picture").querySelector("[data-most]")];
+  if (!most) return;
+  const [outer, inner] = [box.getBoundingClientRect(), most.getBoundingClientRect()];
+  if (inner.right > outer.right - 60 || inner.left < outer.left + 60) box.scrollLeft += inner.left - outer.left - outer.width / 2;
 }
 
 function showControls(stored, count) {
@@ -73,6 +82,7 @@ function showControls(stored, count) {
   find("about").textContent = TRANSLATORS[state.translator].about;
   find("score").value = state.score;
   find("beside").value = state.beside;
+  for (const option of find("beside").options) option.disabled = option.value !== "" && option.value === state.score;
   find("temperature").value = placeOf(state.temperature);
   find("temperature-is").textContent = temperatureText(state.temperature);
   find("temperature").setAttribute("aria-valuetext", temperatureText(state.temperature));
@@ -82,10 +92,12 @@ function showControls(stored, count) {
   find("back").disabled = state.step === 1;
   find("forward").disabled = state.step === count;
   find("let-go").disabled = Object.keys(state.shares).length === 0;
-  const unknown = tokens.filter(({ id }) => id === UNKNOWN).map(({ text }) => `\u201c${text}\u201d`);
+  const unknown = [...new Set(tokens.filter(({ id }) => id === UNKNOWN).map(({ text }) => `\u201c${text}\u201d`))];
+  const named = [...unknown.slice(0, 3), ...(unknown.length > 3 ? [`and ${unknown.length - 3} more`] : [])].join(", ");
   const what = stored.type === "char" ? "letters" : "words";
-  let said = unknown.length ? `It does not know ${unknown.join(", ")}: it reads ${unknown.length > 1 ? "them" : "this"} as \u201cunknown\u201d, and can only guess.` : "";
-  if (tokens.length === 1) said = "There is nothing to read: type a sentence.";
+  let said = unknown.length ? `It does not know ${named}: it reads ${unknown.length > 1 ? "them" : "this"} as \u201cunknown\u201d, and can only guess.` : "";
+  if (tokens.length === 1) said = "There is nothing to read but \u23ce, so what it writes is a guess: type a sentence.";
+  if (state.text.length === LONGEST) said += ` It reads the first ${LONGEST} letters only.`;
   if (tokens.length > stored.longest) said += ` It has learned from at most ${stored.longest - 1} ${what}; these are ${tokens.length - 1}.`;
   if (find("said").textContent !== said) find("said").textContent = said;
 }
@@ -102,14 +114,23 @@ function outputOf(side) {
   const written = side.words.slice(0, side.isEnded ? -1 : undefined);
   let note = "The right answer is not known here.";
   if (side.right) {
-    const wrong = side.isWrong.filter(Boolean).length;
+    const wrong = written.filter((_, t) => side.isWrong[t]);
     const join = (list) => list.join(storedOf(state.translator).type === "char" ? "" : " ");
-    const missing = side.missing.length ? `, missing: ${side.missing.join(" ")}` : "";
-    note = wrong || missing ? `${wrong} of ${written.length} wrong${missing}. Right: ${join(side.right)}` : "All of it is right.";
+    const listed = (what, list) => (list.length > 8 ? `${what}: ${list.length} of ${written.length}. ` : list.length ? `${what}: ${list.join(", ")}. ` : "");
+    const notes = listed("Wrong", wrong) + listed("Missing", side.missing);
+    note = notes ? `${notes}Right: ${join(side.right)}` : "All of it is right.";
   }
   const list = element("ol", { className: "words" }, ...items);
   list.setAttribute("aria-label", `What ${SCORE_TEXTS[side.score].name} writes`);
   return element("div", { className: "side" }, element("h3", {}, SCORE_TEXTS[side.score].name), list, element("p", { className: "soft note" }, note));
+}
+
+/** Where a step looks, in words. */
+function lookingAt(weights) {
+  const [most, count] = [argmax(weights), weights.filter((weight) => weight > 0).length];
+  if (count === 0) return "looks at nothing";
+  if (count > 1 && weights.every((weight) => weight === 0 || weights[most] - weight < 1e-9)) return `looks at ${count} words equally`;
+  return `looks most at ${tokens[most].text} (${percent(weights[most])})`;
 }
 
 let saying;
@@ -120,9 +141,7 @@ function say() {
   saying = setTimeout(() => {
     const texts = sides.map((side) => {
       const step = shown(side, state);
-      const most = step.weights ? argmax(step.weights) : -1;
-      const looked = most < 0 ? "" : ` looks most at ${tokens[most].text} (${percent(step.weights[most])}) and`;
-      return `${SCORE_TEXTS[side.score].name}${looked} writes ${readable(storedOf(state.translator).target[step.writes])} (${percent(step.probabilities[step.writes])})`;
+      return `${SCORE_TEXTS[side.score].name}${step.weights ? ` ${lookingAt(step.weights)} and` : ""} writes ${readable(storedOf(state.translator).target[step.writes])} (${percent(step.probabilities[step.writes])})`;
     });
     find("live").textContent = `Step ${state.step}: ${texts.join("; ")}.`;
     const address = addressOf(state);
@@ -145,7 +164,7 @@ const act = {
   },
   letGo: () => change({ shares: {} }),
   step: (step) => change({ step }),
-  read: (text) => change({ text: text.slice(0, 400), shares: {}, hidden: [], step: 1 }),
+  read: (text) => change({ text: text.slice(0, LONGEST), shares: {}, hidden: [], step: 1 }),
   translate(translator) {
     const { models } = storedOf(translator);
     const kept = (score, otherwise) => (Object.hasOwn(models, score) ? score : otherwise);
@@ -185,7 +204,7 @@ function listen() {
   on("form", "submit", (event) => event.preventDefault());
   on("text", "keydown", (event) => event.key === "Enter" && event.preventDefault());
   on("text", "input", () => act.read(find("text").value));
-  on("score", "change", () => change({ score: find("score").value }));
+  on("score", "change", () => change({ score: find("score").value, beside: state.beside === find("score").value ? "" : state.beside }));
   on("beside", "change", () => change({ beside: find("beside").value }));
   on("temperature", "input", () => change({ temperature: temperatureAt(Number(find("temperature").value)) }));
   on("let-go", "click", act.letGo);
@@ -194,6 +213,7 @@ function listen() {
   on("back", "click", () => act.step(state.step - 1));
   on("forward", "click", () => act.step(state.step + 1));
   on("save", "click", save);
+  on("picture", "click", ({ target }) => target.closest("[data-step]") && act.step(Number(target.closest("[data-step]").dataset.step)));
   addEventListener("keydown", (event) => event.key === "Escape" && act.letGo());
   addEventListener("hashchange", () => {
     if (location.hash === addressOf(state)) return;
@@ -211,8 +231,9 @@ function start() {
     find("translators").append(element("label", {}, radio, ` ${title}`));
   }
   const questions = QUESTIONS.map(({ question, links, text }) => {
-    const shownBy = links.flatMap(([name, link], i) => [i ? " \u00b7 " : "", element("a", { href: link() }, name)]);
-    return element("article", {}, element("h3", {}, question), element("p", {}, "Look: ", ...shownBy), element("p", {}, text));
+    const show = () => setTimeout(() => find("bar").nextElementSibling.scrollIntoView());
+    const shownBy = links.flatMap(([name, link], i) => [i ? " \u00b7 " : "", element("a", { href: link(), onclick: show }, name)]);
+    return element("details", {}, element("summary", {}, question), element("p", {}, "Look: ", ...shownBy), element("p", {}, text));
   });
   find("questions").replaceChildren(...questions);
   listen();

@@ -106,8 +106,8 @@ function sharesView(side, act) {
   });
   const heads = ["it read", "score", "share", "%", "look?"].map((text) => element("th", { scope: "col" }, text));
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows.map(({ node }) => node)));
-  const letGo = element("button", { type: "button", onclick: () => act.letGo() }, "Let go");
-  const note = element("p", { hidden: true }, "You hold shares of this step; the model's own come back when you let go. ", letGo);
+  const letGo = element("button", { type: "button", onclick: () => act.letGo() }, "Release shares");
+  const note = element("p", { hidden: true }, "You hold shares of this step; the model's own come back when you release them. ", letGo);
   const written = element("ol");
   const details = element("details", {}, element("summary", {}, "Every score and share, written out"), written);
   let latest;
@@ -122,7 +122,9 @@ function sharesView(side, act) {
       const held = state.shares[current.result.steps.indexOf(step) + 1] ?? {};
       rows.forEach((row, j) => {
         row.number.textContent = fixed(step.scores[j]);
-        row.bar.style.setProperty("--score", step.scores[j] / largest);
+        const end = 0.5 + step.scores[j] / largest / 2;
+        row.bar.style.setProperty("--from", Math.min(0.5, end));
+        row.bar.style.setProperty("--to", Math.max(0.5, end));
         row.bar.classList.toggle("below", step.scores[j] < 0);
         row.percent.textContent = percent(step.weights[j]);
         if (document.activeElement !== row.slider || Math.abs(row.slider.value / 100 - step.weights[j]) > 0.011) row.slider.value = Math.round(100 * step.weights[j]);
@@ -172,6 +174,7 @@ function contextView() {
       sum.textContent = terms.length ? `context = ${terms.join(" + ")}${others}` : "context = 0: there is nothing to look at.";
       vectorView(vector, step.context, palette);
       drawn.innerHTML = step.context.length === 2 ? plane(side.tokens, side.result.memory.keys, step, palette) : "";
+      if (drawn.innerHTML) drawn.append(element("p", { className: "soft" }, "The thicker a key's line, the larger its share."));
     },
   };
 }

@@ -3,6 +3,8 @@
 
 const PLAIN = { translator: "commands", text: null, score: "dot", beside: "", step: 1, temperature: 1, hidden: [], shares: {} };
 
+const LONGEST = 400; // characters of a sentence
+
 const usualScore = (models) => (models[PLAIN.score] ? PLAIN.score : Object.keys(models)[0]);
 
 /** Returns the state of an address; what is missing or makes no sense has its usual value. */
@@ -20,7 +22,7 @@ function stateOf(hash) {
   const temperature = given.get("temperature") === "infinite" ? Infinity : Number(given.get("temperature") ?? 1);
   return {
     translator,
-    text: (given.get("text") ?? TRANSLATORS[translator].examples[0]).slice(0, 400),
+    text: (given.get("text") ?? TRANSLATORS[translator].examples[0]).slice(0, LONGEST),
     score: scoreOf("score", usualScore(models)),
     beside: scoreOf("beside", ""),
     step: Math.max(1, Math.floor(Number(given.get("step"))) || 1),
@@ -37,7 +39,7 @@ function addressOf(state) {
   );
   const items = {
     translator: state.translator,
-    text: encodeURIComponent(state.text).replaceAll("%20", "+"),
+    text: encodeURIComponent(state.text ?? "").replaceAll("%20", "+"),
     score: state.score,
     beside: state.beside,
     step: state.step > 1 ? state.step : "",
@@ -45,7 +47,7 @@ function addressOf(state) {
     hidden: state.hidden.join(","),
     shares: shares.join(","),
   };
-  const kept = Object.entries(items).filter(([name, value]) => value !== "" || name === "text");
+  const kept = Object.entries(items).filter(([name, value]) => (name === "text" ? state.text !== null : value !== ""));
   return `#${kept.map(([name, value]) => `${name}=${value}`).join("&")}`;
 }
 

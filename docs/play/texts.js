@@ -5,6 +5,7 @@ const storedOf = (translator) => STORED[`play-${translator}`];
 
 // ---- The right answer (training/playing/commands.py): word by word, but "don't" waits for the noun
 
+const VERBS = ["eat", "buy", "cut", "bake", "share", "fetch"];
 const NOUNS = ["pizza", "soup", "pear", "cake", "potato"];
 const GERMAN = {
   eat: "iss", buy: "kauf", cut: "schneide", bake: "back", share: "teile", fetch: "hol",
@@ -13,6 +14,9 @@ const GERMAN = {
   delicious: "lecker", fresh: "frisch", strange: "seltsam", looking: "aussehende", smelling: "riechende",
   and: "und", the: "die", "don't": "nicht",
 };
+
+const ONE = `(don't )?(${VERBS.join("|")}) the ([a-z]+ )*?(${NOUNS.join("|")})`;
+const COMMANDS = new RegExp(`^${ONE}( and ${ONE})*$`);
 
 /** Translates word by word, except that "don't" waits for the noun that ends its command. */
 function translated(words) {
@@ -33,7 +37,7 @@ function translated(words) {
 function rightAnswer(translator, tokens) {
   const stored = storedOf(translator);
   const words = tokens.slice(0, -1).map(({ text }) => text);
-  if (translator === "commands") return words.length && words.every((word) => Object.hasOwn(GERMAN, word)) ? translated(words) : null;
+  if (translator === "commands") return words.every((word) => Object.hasOwn(GERMAN, word)) && COMMANDS.test(words.join(" ")) ? translated(words) : null;
   const source = stored.type === "char" ? words.join("").replaceAll("\u2423", " ") : words.join(" ");
   const pair = [...(TRANSLATORS[translator].answers ?? []), ...stored.pairs].find(([known]) => known.toLowerCase() === source);
   if (!pair) return null;
@@ -47,13 +51,13 @@ const TRANSLATORS = {
   commands: {
     title: "Commands, English to German",
     about:
-      "German puts the negation last: “don't eat the pizza” is “iss die Pizza nicht”. So the first word has to be remembered until the last is written. All its models have 32 cells, saw the same sentences equally long, and differ in the score alone.",
+      "German puts the negation last: “don't eat the pizza” is “iss die Pizza nicht”. So “don't” has to be remembered until its command has been written. All its models have states of 32 numbers, saw the same sentences equally long, and differ in the score alone.",
     examples: ["don't eat the big pizza", FULL, LONG],
   },
   dates: {
     title: "Dates, ten languages to digits",
     about:
-      "It reads a date letter by letter, as people write it, and writes year, month and day. The order of the parts and the names of the months differ from language to language, so it has to look in different places.",
+      "It reads a date letter by letter, as people write it, and writes year, month and day. The order of the parts and the names of the months differ from language to language, so it has to look in different places. It has learned the years from 1900 to 2100, and writes a date whatever it reads.",
     examples: ["le 14 juillet 1989", "saturday, june 1, 2019", "3. mai 1979", "24 de diciembre de 2031"],
     answers: [
       ["le 14 juillet 1989", "1989-07-14"],
@@ -135,7 +139,7 @@ const PARTS = {
   },
   shares: {
     title: "3. The softmax: from scores to shares",
-    text: "exp makes every score positive, and dividing by the total makes the shares add up to 100\u202f%: raise one, and the others fall. Drag a share to force the attention there, or take a word's tick away to mask it out; the temperature divides all scores first.",
+    text: "exp(x) is 2.718… to the power of x, so it makes every score positive, and dividing by the total makes the shares add up to 100\u202f%: raise one, and the others fall. Drag a share to force the attention there, or take a word's tick away to mask it out; the temperature divides all scores first.",
     equation: "share_j = exp(score_j / temperature) / Σ_i exp(score_i / temperature)",
     paper: ["Bahdanau, Cho and Bengio 2015, equation 6", BAHDANAU],
     python: ["keras_attention/masking.py", "masking.html#masked_softmax", "return ops.cast(ops.where(may, _softmax(scores), 0.0), dtype)"],
@@ -166,7 +170,7 @@ const QUESTIONS = [
       ["one command", () => address({ score: "none", beside: "dot", text: "don't eat the pear", step: 4 })],
       ["three commands", () => address({ score: "none", beside: "dot", text: FULL, step: 16 })],
     ],
-    text: "Without attention the whole sentence has to pass through one state of 32 numbers, which every word that is read or written overwrites a little. One command fits; of three, words come out wrong, and the last “don't” is lost, though it was read last: the state was full. With attention each step has a path of its own to every word, so nothing has to be carried: in the step that writes the last “nicht”, see which word it looks at.",
+    text: "Without attention the whole sentence has to pass through one state of 32 numbers, which every further word changes. One command fits. Of three, adjectives and one “don't” come out wrong or not at all; which ones, nobody can tell beforehand: there is no room for all of them. With attention each step has a path of its own to every word, so nothing has to be carried: in the step that writes the last “nicht”, see which word it looks at.",
   },
   {
     question: "What does the softmax do that the scores do not?",
@@ -176,16 +180,16 @@ const QUESTIONS = [
       ["hardmax", () => address({ text: LONG, step: 7, temperature: 0 })],
       ["uniform", () => address({ text: LONG, step: 7, temperature: Infinity })],
     ],
-    text: "Scores may be negative and have no total, so they cannot weigh a sum. The softmax makes them shares of one whole, and lets the best one win clearly: a score larger by 1 is a share 2.7 times as large. Heat the scores, and the winner dissolves into the mean of all words; cool them, and only the winner is left.",
+    text: "Scores may be negative and have no total, so they cannot weigh a sum. The softmax makes them shares of one whole, and lets the best one win clearly: at temperature 1, a score larger by 1 is a share 2.7 times as large. Heat the scores, and the winner dissolves into the mean of all words; cool them, and only the winner is left. Here the best word alone would do. But a softmax can mix several words where it needs them, and training can raise a share a little and see whether that helps, which taking the best does not allow.",
   },
   {
     question: "What changes with a cosine?",
     links: [
       ["beside the dot product", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7 })],
       ["at half the temperature", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7, temperature: 0.5 })],
-      ["in the plane", () => address({ translator: "lecture", score: "cosine", beside: "dot", step: 1 })],
+      ["in the plane", () => address({ translator: "lecture", text: "let's go", score: "cosine", beside: "dot", step: 1 })],
     ],
-    text: "The cosine divides by the lengths of both vectors, so its scores stay between −1 and 1. The softmax of such scores cannot point: among twenty words even the best gets only a small share, the context is nearly a mean, and long sentences come out wrong. The dot product lets the model make vectors long where it is sure.",
+    text: "The cosine divides by the lengths of both vectors, so its scores stay between −1 and 1. At temperature 1, at which all the models were trained, the softmax of such scores cannot point: among twenty words even the best gets only a small share, the context is nearly a mean, and words of long sentences come out wrong. The dot product lets the model make vectors long where it is sure. The temperature divides the scores of both: half of it makes both sharper, but what follows was trained on the pale shares, and the wrong word stays wrong.",
   },
   {
     question: "Where did the decoder look when it wrote the year?",
@@ -193,11 +197,11 @@ const QUESTIONS = [
       ["le 14 juillet 1989", () => address({ translator: "dates", text: "le 14 juillet 1989", step: 1 })],
       ["saturday, june 1, 2019", () => address({ translator: "dates", text: "saturday, june 1, 2019", step: 1 })],
     ],
-    text: "See the first four rows of the picture: their strongest squares are at the year, wherever it stands in the text. A square may lie a letter or two later than you expect, because a key knows all that was read up to it.",
+    text: "See the first four rows of the whole picture: their strongest squares are at the year, wherever it stands in the text. A square may lie a letter or two later than you expect, because a key knows all that was read up to it.",
   },
   {
     question: "What if it looked at another word?",
     links: [["force “buy” onto “cut”", () => address({ text: "buy the big cold soup and cut the red cake", step: 1, shares: { 1: { 7: 1 } } })]],
-    text: "The first step is forced to look at the second verb, and writes that one's translation: the decoder has nothing else to tell it which verb to write. Let go, and the model's own shares come back.",
+    text: "The first step is forced to look at the second verb, and writes that one's translation: the decoder has nothing else to tell it which verb to write. Release the share, and the model's own come back. A step that writes “die” hardly minds where it looks; verbs, adjectives and nouns do.",
   },
 ];

@@ -40,7 +40,7 @@ def numbers(texts: list[str]) -> list[float]:
 
 
 def test_types_a_sentence(tmp_path: Path) -> None:
-    _, before, _, after, said, _, unknown, _, empty = play(
+    _, before, _, after, said, _, unknown, _, many, _, empty, _, half, _, marks = play(
         tmp_path,
         ["open", state("eat the pizza")],
         WORDS,
@@ -49,14 +49,23 @@ def test_types_a_sentence(tmp_path: Path) -> None:
         ["textContent", "#said"],
         ["fill", "#text", "eat the burger"],
         ["textContent", "#said"],
+        ["fill", "#text", "a the b the a the c the d the e"],
+        ["textContent", "#said"],
         ["fill", "#text", " "],
         ["textContent", "#said"],
+        ["fill", "#text", "don't"],
+        ["textContent", "#outputs .note"],
+        ["fill", "#text", "Don’t buy the old cake!"],
+        WORDS,
     )
     assert before == ["iss", "die", "Pizza", "⏎"]
     assert after == ["kauf", "die", "alte", "Torte", "nicht", "⏎"]
     assert said == ""
     assert "does not know “burger”" in unknown
+    assert "“a”, “b”, “c”, and 2 more" in many
     assert "type a sentence" in empty
+    assert half == "The right answer is not known here."
+    assert marks == after
 
 
 def test_chooses_translator_and_score(tmp_path: Path) -> None:
@@ -93,6 +102,8 @@ def test_goes_through_the_steps(tmp_path: Path) -> None:
         ["click", ".words li:nth-child(4) button"],
         NEXT,
         *LIVE,
+        ["click", "#picture [data-step='2'] text"],
+        NEXT,
     )
     first, second, third, wrote = found[1], found[3], found[6], found[7]
     assert "It reads ⏎, the end token" in first
@@ -101,7 +112,8 @@ def test_goes_through_the_steps(tmp_path: Path) -> None:
     assert wrote == ["Pizza"]
     assert "It reads iss." in found[9]
     assert found[11] == ["nicht"]
-    assert found[-1].startswith("Step 4: dot product looks most at ")
+    assert found[-3].startswith("Step 4: dot product looks most at ")
+    assert found[-1] == ["die"]
 
 
 def test_drags_a_share_and_lets_go(tmp_path: Path) -> None:
@@ -162,7 +174,7 @@ def test_the_rest_is_shared_in_proportion(tmp_path: Path) -> None:
 
 
 def test_temperature_from_hardmax_to_uniform(tmp_path: Path) -> None:
-    _, _, _, hard, _, even, said, _, usual = play(
+    _, _, _, hard, _, even, said, _, equally, _, usual = play(
         tmp_path,
         ["open", state("don't eat the big pizza", step=2)],
         ["focus", "#temperature"],
@@ -171,12 +183,14 @@ def test_temperature_from_hardmax_to_uniform(tmp_path: Path) -> None:
         ["type", "End"],
         SHARES,
         ["textContent", "#temperature-is"],
+        *LIVE,
         ["click", "#untouched"],
         SHARES,
     )
     assert sorted(numbers(hard)) == [0, 0, 0, 0, 0, 100]
     assert set(numbers(even)) == {17}
     assert said == "infinite (uniform)"
+    assert "dot product looks at 6 words equally and writes" in equally
     assert max(numbers(hard)) > max(numbers(usual)) > 17
 
 
@@ -327,12 +341,13 @@ def test_the_answers_to_its_questions_are_on_the_page(tmp_path: Path) -> None:
     """What the texts say of each address is what is seen there."""
     links = ["evaluate", "QUESTIONS.map(({ links }) => links.map(([, link]) => link()))"]
     _, (dont, softmax, cosine, year, other) = play(tmp_path, ["open"], links)
+    every = [link for question in (dont, softmax, cosine, year, other) for link in question]
+    assert set(read(play(tmp_path, *_each(every, ["textContent", "#said"])))) == {""}
     rows = ["evaluate", "sides.map(({ result }) => result.steps.map(({ weights }) => weights))"]
     notes = ["texts", "#outputs .note"]
     short, long = read(play(tmp_path, *_each(dont, notes)))
     assert short == ["All of it is right."] * 2
-    assert "missing" in long[0]
-    assert "nicht" in long[0].split("missing: ")[1].split(".")[0]
+    assert "nicht" in long[0].split("Missing: ")[1].split(".")[0]
     assert long[1] == "All of it is right."
     usual, hot, hard, even = (
         max(numbers(x)) for x in read(play(tmp_path, *_each(softmax, SHARES)))
