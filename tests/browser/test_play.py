@@ -132,5 +132,9 @@ def test_it_reads_texts_as_the_tokenizers_do(tmp_path: Path) -> None:
 
 def test_its_right_answers_are_right(tmp_path: Path) -> None:
     some = [source.split() for source, _ in pairs(200, seed=5)]
-    _, found = play(tmp_path, ["open"], ["evaluate", f"{json.dumps(some)}.map(translated)"])
+    _, found = play(
+        tmp_path,
+        ["open"],
+        ["evaluate", f"{json.dumps(some)}.map((x) => COMMANDS.test(x.join(' ')) && translated(x))"],
+    )
     assert found == [translated(words) for words in some]

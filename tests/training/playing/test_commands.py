@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.documents import ROOT
 from training.playing.commands import COUNT, GERMAN, main, pairs, translated
 
 
@@ -21,6 +24,17 @@ from training.playing.commands import COUNT, GERMAN, main, pairs, translated
 )
 def test_the_negation_waits_for_the_noun(english: str, german: str) -> None:
     assert " ".join(translated(english.split())) == german
+
+
+def test_the_lecture_has_the_same_sentences() -> None:
+    cells = (ROOT / "docs" / "lecture.md").read_text("utf-8").split("```{code-cell} python\n")
+    (code,) = [cell.split("```")[0] for cell in cells if "def sentence(" in cell]
+    found: dict[str, Any] = {"np": np}
+    exec(code, found)
+    assert found["GERMAN"] == GERMAN
+    rng = np.random.default_rng(1)
+    drawn = [found["sentence"](length, rng) for length in range(2, 30)]
+    assert [target for _, target in drawn] == [translated(source) for source, _ in drawn]
 
 
 def test_the_file(tmp_path: Path) -> None:
