@@ -1,10 +1,11 @@
 """Searches and forced decoding: everything here works on a step function, not on a model.
 
 `greedy` and `sampling` follow one hypothesis per row in `single_loop`. `beam` sets up a beam
-search, `beam_loop` runs it, `extensions` finds the best extended hypotheses, and `ranking` scores
-them. `constraints` restrict the next token; `options` builds a search from plain numbers. `forced`
-scores given targets, `scheduled` mixes them with tokens drawn by `sampling`, and `margin` measures
-how clear-cut a search was. `types` holds what they share.
+search, `beam_loop` makes its steps, `extensions` finds the best extended hypotheses, and `ranking`
+scores them. `loop` repeats the steps of any search until all hypotheses have ended. `constraints`
+restrict the next token; `options` builds a search from plain numbers. `forced` scores given
+targets, `scheduled` mixes them with tokens drawn by `sampling`, and `margin` measures how clear-cut
+a search was. `types` holds what they share.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from keras_attention.decoding.constraints import (
     constrained,
 )
 from keras_attention.decoding.extensions import best_of_groups
+from keras_attention.decoding.loop import Rows, until_all_ended
 from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
     EndId,
@@ -30,8 +31,6 @@ from keras_attention.decoding.types import (
     check_start,
     checked_step,
     described,
-    repeat_rows,
-    until_all_ended,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -120,6 +119,7 @@ def beam_search(
     imitate_tfa_lengths: bool = False,
     attention_length: int | Tensor | None = None,
     attention_mask: Tensor | None = None,
+    memory: tuple[Nest, ...] = (),
 ) -> Hypotheses:
     """Extend the K best hypotheses of each row by every token, and keep the K best results.
 
@@ -136,10 +136,10 @@ def beam_search(
     choice, not the scores.
 
     Args:
-        step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
-            state)`; the K hypotheses of a row are adjacent.
-        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row,
-            such as its memory, belongs here, so that it is repeated, too.
+        step: `step(tokens (B * K,), state, *memory) -> (log_probs (B * K, V), weights (B * K, S) or
+            None, state)`; the K hypotheses of a row are adjacent.
+        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row
+            belongs here or into `memory`, so that it is repeated, too.
         start_tokens: (B,) int32, the tokens that the first step reads.
         end_id: The token that ends a hypothesis, or a tuple of several.
         max_length: Maximum tokens per hypothesis, including the end token, which truncated
@@ -155,6 +155,9 @@ def beam_search(
             other rows of the batch run.
         attention_length: S, to record the weights that `step` returns; None for no attention.
         attention_mask: Boolean (B, S), True at source tokens, for the coverage; None if all are.
+        memory: Further arguments of `step`, nests of tensors with B rows that no step changes. With
+            any, rows may leave the batch when their hypotheses have ended, see `rows_may_leave`, so
+            that nothing else that `step` or a constraint reads may have rows.
 
     Returns:
         Hypotheses, best first; T is `max_length`.
@@ -191,19 +194,27 @@ def beam_search(
     _check_coverage(coverage_penalty, attention_length)
     check_lengths(constraints, max_length)
     start_tokens = check_start(start_tokens, state)
-    mask = None if attention_mask is None else repeat_rows(attention_mask, width)
-    ranking = Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
-    choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
     step, state = checked_step(step, state, end_id)
 
-    def one_step(loop: BeamLoop) -> BeamLoop:
-        log_probs, weights, state = step(loop.tokens, loop.state)
-        log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
-        return extend(loop, log_probs, weights, state, ranking, choose, rows)
+    def ranking_of(rows: Rows) -> Ranking:
+        mask = rows.of(attention_mask, width)
+        return Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
 
-    rows = ops.shape(start_tokens)[0]
+    def step_of(rows: Rows) -> Callable[[BeamLoop], BeamLoop]:
+        ranking, read = ranking_of(rows), rows.of(memory, width)
+        choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
+
+        def one_step(loop: BeamLoop) -> BeamLoop:
+            log_probs, weights, state = step(loop.tokens, loop.state, *read)
+            log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
+            return extend(loop, log_probs, weights, state, ranking, choose, rows.size)
+
+        return one_step
+
     start = first_beams(state, start_tokens, width, groups, max_length, attention_length)
-    found = hypotheses(until_all_ended(one_step, start, max_length), ranking)
+    may_leave = bool(memory) and not imitate_tfa_lengths  # there, a finished row still changes
+    end = until_all_ended(step_of, start, max_length, may_leave)
+    found = hypotheses(end, ranking_of(Rows(ops.shape(start_tokens)[0])))
     return found if groups == 1 else best_first(found)
 
 

@@ -78,13 +78,15 @@ def greedy_search(
     max_length: int | Tensor,
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
+    memory: tuple[Nest, ...] = (),
 ) -> Hypotheses:
     """Take the likeliest token at every step until every row has ended.
 
     Ties go to the lower token id. Rows are independent.
 
     Args:
-        step: `step(tokens (B,), state) -> (log_probs (B, V), weights (B, S) or None, state)`.
+        step: `step(tokens (B,), state, *memory) -> (log_probs (B, V), weights (B, S) or None,
+            state)`.
         state: Nest of tensors with B rows.
         start_tokens: (B,) int32, the tokens that the first step reads.
         end_id: The token that ends a hypothesis, or a tuple of several.
@@ -92,6 +94,9 @@ def greedy_search(
             hypotheses lack.
         constraints: Limits on the next token. A row with no token left has no hypothesis.
         attention_length: S, to record the weights that `step` returns; None for no attention.
+        memory: Further arguments of `step`, nests of tensors with B rows that no step changes. With
+            any, rows may leave the batch when their hypotheses have ended, see `rows_may_leave`, so
+            that nothing else that `step` or a constraint reads may have rows.
 
     Returns:
         Hypotheses with K = 1; scores are plain log-probabilities, T is `max_length`.
@@ -129,4 +134,5 @@ def greedy_search(
         max_length=max_length,
         constraints=constraints,
         attention_length=attention_length,
+        memory=memory,
     )

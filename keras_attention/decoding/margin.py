@@ -17,6 +17,7 @@ from keras_attention.decoding.types import (
     check_size,
     checked_step,
     is_end,
+    repeat_rows,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -52,6 +53,7 @@ class SearchMargin:
         *,
         end_id: EndId,
         max_length: int,
+        memory: tuple[Nest, ...] = (),
         **_: Any,
     ) -> Tensor:
         """The margin (B,), infinite where there was no alternative; see `beam_search`."""
@@ -60,13 +62,13 @@ class SearchMargin:
         step, state = checked_step(step, state)
         ranking = Ranking(self.length_penalty, 0.0, None, end_id, imitate_tfa_lengths=False)
         is_kept = ops.arange(self.width) < self.kept
-        rows = ops.shape(start_tokens)[0]
+        rows, read = ops.shape(start_tokens)[0], repeat_rows(memory, self.width)
 
         def go_on(loop: BeamLoop, _: Tensor) -> Tensor:
             return ops.logical_not(ops.all(loop.ended[:, : self.kept]))
 
         def body(loop: BeamLoop, margin: Tensor) -> tuple[BeamLoop, Tensor]:
-            log_probs, _, state = step(loop.tokens, loop.state)
+            log_probs, _, state = step(loop.tokens, loop.state, *read)
             lengths = ops.where(loop.ended, loop.lengths, loop.time + 1)
             beams = Beams(rows, loop.log_prob, loop.ended, lengths, None)
             best = best_extensions(beams, log_probs, ranking)

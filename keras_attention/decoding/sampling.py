@@ -114,6 +114,7 @@ def sample(
     top_p: float | None = None,
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
+    memory: tuple[Nest, ...] = (),
 ) -> Hypotheses:
     """Draw every token from `q ~ p(y_t | y_<t, x) ** (1 / temperature)`, truncated to its top.
 
@@ -123,10 +124,10 @@ def sample(
     random numbers; they are an argument.
 
     Args:
-        step: `step(tokens (B * K,), state) -> (log_probs (B * K, V), weights (B * K, S) or None,
-            state)`; the K hypotheses of a row are adjacent.
-        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row,
-            such as its memory, belongs here, so that it is repeated, too.
+        step: `step(tokens (B * K,), state, *memory) -> (log_probs (B * K, V), weights (B * K, S) or
+            None, state)`; the K hypotheses of a row are adjacent.
+        state: Nest of tensors with B rows, repeated here to B * K. All that `step` reads of a row
+            belongs here or into `memory`, so that it is repeated, too.
         start_tokens: (B,) int32, the tokens that the first step reads.
         uniform: (B, K, T) float32 in [0, 1), one number per token.
         end_id: The token that ends a hypothesis, or a tuple of several.
@@ -137,6 +138,7 @@ def sample(
         top_p: Probability mass of the nucleus; None for all tokens.
         constraints: Limits on the next token. A hypothesis with no token left is dropped.
         attention_length: S, to record the weights that `step` returns; None for no attention.
+        memory: Further arguments of `step`, nests of tensors with B rows that no step changes.
 
     Returns:
         Hypotheses, best first. Scores are the model's plain log-probabilities, as `Seq2Seq.score`
@@ -187,6 +189,8 @@ def sample(
         max_length=max_length,
         constraints=constraints,
         attention_length=attention_length,
+        memory=repeat_rows(memory, width),
+        may_leave=False,  # `flat` has rows
     )
 
     def of_rows(x: Tensor | None) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, Written, check_lengths, constrained
+from keras_attention.decoding.loop import Rows, until_all_ended
 from keras_attention.decoding.types import (
     EndId,
     Hypotheses,
@@ -19,7 +20,6 @@ from keras_attention.decoding.types import (
     checked_step,
     is_end,
     record,
-    until_all_ended,
     without_dead,
     write,
 )
@@ -52,10 +52,12 @@ def follow(
     max_length: int | Tensor,
     constraints: Sequence[Constraint] = (),
     attention_length: int | Tensor | None = None,
+    memory: tuple[Nest, ...] = (),
+    may_leave: bool = True,
 ) -> Hypotheses:
     """Append the token that `choose` selects at every step until every row has ended.
 
-    The other arguments are those of `greedy_search`.
+    The other arguments are those of `greedy_search`; without `may_leave`, rows never leave.
     """
     check_size("max_length", max_length)
     check_end(end_id)
@@ -74,24 +76,29 @@ def follow(
         attention=attention_buffer(rows, max_length, attention_length),
     )
 
-    def one_step(loop: _Loop) -> _Loop:
-        log_probs, weights, state = step(loop.tokens, loop.state)
-        written = Written(loop.ids, loop.time, end_id)
-        chosen, log_prob = choose(constrained(log_probs, written, constraints), loop.time)
-        live = ops.logical_not(loop.ended)
-        tokens = ops.where(live, chosen, 0)
-        return _Loop(
-            time=loop.time + 1,
-            tokens=tokens,
-            state=state,
-            ended=ops.logical_or(loop.ended, is_end(tokens, end_id)),
-            log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
-            lengths=loop.lengths + ops.cast(live, "int32"),
-            ids=write(loop.ids, loop.time, tokens),
-            attention=record(loop.attention, loop.time, weights, live),
-        )
+    def step_of(rows: Rows) -> Callable[[_Loop], _Loop]:
+        read = rows.of(memory)
 
-    end = until_all_ended(one_step, start, max_length)
+        def one_step(loop: _Loop) -> _Loop:
+            log_probs, weights, state = step(loop.tokens, loop.state, *read)
+            written = Written(loop.ids, loop.time, end_id)
+            chosen, log_prob = choose(constrained(log_probs, written, constraints), loop.time)
+            live = ops.logical_not(loop.ended)
+            tokens = ops.where(live, chosen, 0)
+            return _Loop(
+                time=loop.time + 1,
+                tokens=tokens,
+                state=state,
+                ended=ops.logical_or(loop.ended, is_end(tokens, end_id)),
+                log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
+                lengths=loop.lengths + ops.cast(live, "int32"),
+                ids=write(loop.ids, loop.time, tokens),
+                attention=record(loop.attention, loop.time, weights, live),
+            )
+
+        return one_step
+
+    end = until_all_ended(step_of, start, max_length, may_leave and bool(memory))
     attention = None
     if end.attention:
         attention = ops.expand_dims(ops.swapaxes(end.attention[0], 1, 2), 1)

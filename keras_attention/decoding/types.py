@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from numbers import Integral
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 from keras import ops
@@ -13,19 +13,17 @@ from keras import ops
 from keras_attention.checks import check_positive, fits
 from keras_attention.types import Nest, Tensor
 
-StepFunction = Callable[[Tensor, Nest], tuple[Tensor, Tensor | None, Nest]]
-"""`step(tokens, state) -> (log_probs, weights, state)`.
+StepFunction = Callable[..., tuple[Tensor, Tensor | None, Nest]]
+"""`step(tokens, state, *memory) -> (log_probs, weights, state)`.
 
 Tokens (N,) int32, log-probabilities (N, V) of the next token, weights (N, S) or None, and a state
 whose tensors all have N rows. Leaves of the state may be None, such as the mask of a memory without
-padding; they stay None. A search knows nothing else about a model.
+padding; they stay None. A memory is what the step reads of each row and never changes; there is
+none unless a search was given one. A search knows nothing else about a model.
 """
 
 EndId: TypeAlias = "int | Tensor | tuple[int, ...]"
 """The id of the token that ends a hypothesis, or several."""
-
-Loop = TypeVar("Loop", bound=Any)
-"""The loop state of a search; it has the fields `time` and `ended`."""
 
 
 class Hypotheses(NamedTuple):
@@ -52,7 +50,7 @@ def checked_step(
     """A step function that checks its results, on a state without None, which loops cannot carry.
 
     Args:
-        step: `step(tokens, state) -> (log_probs, weights, state)`.
+        step: `step(tokens, state, *memory) -> (log_probs, weights, state)`.
         state: Nest of tensors and None.
         end_id: The token that ends a hypothesis, or a tuple of several; None if nothing ends.
 
@@ -70,11 +68,11 @@ def checked_step(
     def tensors_only(leaves: list[Tensor | None]) -> list[Tensor]:
         return [x for x in leaves if x is not None]
 
-    def step_on_tensors(tokens: Tensor, given: list[Tensor]) -> Any:
+    def step_on_tensors(tokens: Tensor, given: list[Tensor], *memory: Nest) -> Any:
         remaining = iter(given)
         own = [None if leaf is None else next(remaining) for leaf in leaves]
         own_state = keras.tree.pack_sequence_as(state, own)
-        results = step(tokens, own_state)
+        results = step(tokens, own_state, *memory)
         if not isinstance(results, tuple | list) or len(results) != 3:
             size = f" of {len(results)}" if isinstance(results, tuple | list) else ""
             raise TypeError(
@@ -98,19 +96,6 @@ def checked_step(
         return log_probs, weights, tensors_only(found)
 
     return step_on_tensors, tensors_only(leaves)
-
-
-def until_all_ended(extend: Callable[[Loop], Loop], start: Loop, max_length: int | Tensor) -> Loop:
-    """Extend hypotheses step by step until all have ended or have `max_length` tokens."""
-
-    def go_on(loop: Loop) -> Tensor:
-        return ops.logical_and(loop.time < max_length, ops.any(ops.logical_not(loop.ended)))
-
-    def body(loop: Loop) -> tuple[Loop]:
-        return (extend(loop),)
-
-    (end,) = ops.while_loop(go_on, body, (start,))
-    return end
 
 
 def without_dead(found: Hypotheses) -> Hypotheses:

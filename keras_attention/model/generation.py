@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import keras
@@ -23,6 +24,7 @@ from keras_attention.decoding import (
     TargetScores,
     forced_decoding,
 )
+from keras_attention.decoding.loop import rows_may_leave
 from keras_attention.decoding.types import EndId, StepFunction, repeat_rows
 from keras_attention.ids import END_ID, START_ID
 from keras_attention.memory import check_search
@@ -224,7 +226,7 @@ class StepModel:
             options["attention_length"] = self.attention_length(source, memory)
         if isinstance(search, BeamSearch) and search.coverage_penalty:
             options["attention_mask"] = self.attention_mask(source, memory)
-        memory = repeat_rows(memory, search.width)
+        step = self._step(wants_weights=self.has_attention)
         if isinstance(search, SamplingSearch):
             if uniform is None:
                 raise ValueError(
@@ -232,8 +234,12 @@ class StepModel:
                     f"graph; exported models cannot sample. Received: search={search}, uniform=None"
                 )
             options["uniform"] = uniform
+        if prefix is None and allowed is None:
+            options["memory"] = (memory,)
+        else:  # these have rows, too, which must stay in their places
+            step = partial(step, memory=repeat_rows(memory, search.width))
         return search(
-            self._step(memory, wants_weights=self.has_attention),
+            step,
             state,
             self._start_tokens(source),
             end_id=self.end_id,
@@ -294,13 +300,15 @@ class StepModel:
             given["uniform"] = search.draw(rows, max_length)
             search = replace(search, seed=None)  # another seed needs no recompilation
         names = tuple(given)
-        run = self.compiled_function(
-            (search, max_length, names),
-            lambda source, *arrays: self.search(
-                source, search, max_length, **dict(zip(names, arrays, strict=True))
-            ),
-            self._source_shapes(),
-        )
+
+        def searched(source: Nest, *arrays: Tensor) -> Hypotheses:
+            with rows_may_leave():
+                return self.search(
+                    source, search, max_length, **dict(zip(names, arrays, strict=True))
+                )
+
+        key = (search, max_length, names)
+        run = self.compiled_function(key, searched, self._source_shapes())
         found = run(*keras.tree.map_structure(ops.convert_to_tensor, (source, *given.values())))
         return _as_arrays(found, is_constrained)
 
@@ -350,10 +358,10 @@ class StepModel:
             Log-probabilities and attention of the target tokens.
         """
         memory, state = self._encoded(source)
-        checked = self._step(memory, wants_weights=False)
+        checked = self._step(wants_weights=False)
 
         def step(tokens: Tensor, state: Nest) -> tuple[Tensor, Tensor | None, Nest]:
-            log_probs, weights, after = checked(tokens, state)
+            log_probs, weights, after = checked(tokens, state, memory)
             return log_probs, weights if wants_attention else None, after
 
         return forced_decoding(step, state, self._start_tokens(source), target)
@@ -373,10 +381,10 @@ class StepModel:
         memory, state = encoded
         return memory, state
 
-    def _step(self, memory: Nest, wants_weights: bool) -> StepFunction:
-        """`decode_step` with this memory, after checking its results."""
+    def _step(self, wants_weights: bool) -> StepFunction:
+        """`decode_step`, after checking its results."""
 
-        def step(tokens: Tensor, state: Nest) -> tuple[Tensor, Tensor | None, Nest]:
+        def step(tokens: Tensor, state: Nest, memory: Nest) -> tuple[Tensor, Tensor | None, Nest]:
             given = self.decode_step(tokens, state, memory)
             check_results(self, "decode_step", given, 3, _STEP_RESULTS)
             log_probs, weights, after = given

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from keras_attention.decoding import GreedySearch
+from keras_attention.decoding.loop import rows_may_leave
 from keras_attention.export.formats import OPSET
 from keras_attention.export.naming import named
 from keras_attention.export.onnx.canonical import to_canonical_form
+from keras_attention.export.onnx.matrices import matrices_around_inner_loops
 from keras_attention.export.onnx.passes import loop_constants_to_outer_scope, name_dimensions
 from keras_attention.export.onnx.rewrites import rewrite
 from keras_attention.export.tracing import without_cudnn
@@ -120,13 +123,15 @@ def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelPro
     """
     import tf2onnx
 
-    with _without_copies():
+    with _without_copies(), _callers_first(), rows_may_leave():
         converted, _ = tf2onnx.convert.from_function(function, list(specs), opset=OPSET)
     graph = converted.graph
     graph.name = name
     loop_constants_to_outer_scope(graph)
     rewrite(graph)
-    to_canonical_form(graph)
+    to_canonical_form(graph)  # gives loops the names that copies of their matrices get
+    matrices_around_inner_loops(graph)
+    to_canonical_form(graph)  # without the matrices that only inner loops read
     return converted
 
 
@@ -146,3 +151,34 @@ def _without_copies() -> Iterator[None]:
         del os.environ[name]
         if before is not None:
             os.environ[name] = before
+
+
+@contextmanager
+def _callers_first() -> Iterator[None]:
+    """Make tf2onnx read a loop before the loops in it, whose inputs get their shapes from there.
+
+    tf2onnx 1.17 reads functions in any order, and loses the axis along which a loop in a loop joins
+    tensors if it has not read the outer one.
+    """
+    from tf2onnx import tfonnx
+
+    resolve = tfonnx.resolve_functions
+
+    def resolve_callers_first(graph: Any) -> Any:
+        functions = graph._functions
+        calls = {name: _called(function.definition) for name, function in functions.items()}
+        for name in TopologicalSorter(calls).static_order():
+            functions.move_to_end(name, last=False)
+        return resolve(graph)
+
+    tfonnx.resolve_functions = resolve_callers_first
+    try:
+        yield
+    finally:
+        tfonnx.resolve_functions = resolve
+
+
+def _called(definition: Any) -> set[str]:
+    """The names of the functions that a `FunctionDef` calls."""
+    attributes = (attr for node in definition.node_def for attr in node.attr.values())
+    return {attr.func.name for attr in attributes if attr.func.name}

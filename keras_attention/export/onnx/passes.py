@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, NodeProto, ValueInfoProto
 
 _LOOP_INPUTS = 2  # trip count and condition precede the carried values
 
@@ -86,35 +86,6 @@ def rename_outputs(graph: GraphProto, names: dict[str, str]) -> None:
     for output in graph.output:
         output.name = names[output.name]
     _rename(graph, names)
-
-
-def matrices_into_loops(graph: GraphProto) -> None:
-    """Copy matrices into the loops that multiply by them, where the quantizer expects them.
-
-    A matrix may be read in several places: Keras runs the first step of a masked recurrent layer
-    once more before its loop. Each loop gets one copy; those outside stay.
-
-    Args:
-        graph: The outermost graph, whose subgraphs have different names; modified in place.
-    """
-    outer = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        for body in subgraphs(node):
-            _copy_in(body, outer)
-
-
-def _copy_in(graph: GraphProto, outer: dict[str, TensorProto]) -> None:
-    copied: dict[str, str] = {}
-    for node in graph.node:
-        if node.op_type in ("MatMul", "Gemm") and node.input[1] in outer:
-            name = node.input[1]
-            if name not in copied:
-                copied[name] = f"{name}/{graph.name}"
-                graph.initializer.add().CopyFrom(outer[name])
-                graph.initializer[-1].name = copied[name]
-            node.input[1] = copied[name]
-        for body in subgraphs(node):
-            _copy_in(body, outer)
 
 
 def name_dimensions(value: ValueInfoProto, names: dict[int, str]) -> None:

@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.onnx.canonical import to_canonical_form
-from keras_attention.export.onnx.passes import matrices_into_loops
+from keras_attention.export.onnx.matrices import matrices_into_loops
 from keras_attention.export.onnx.scopes import Scope, scopes
 
 _LARGE = 16
@@ -52,7 +52,15 @@ def _stored_as(
 
     A runtime evaluates these nodes once, when it loads the model.
     """
-    graph, kept, nodes = model.graph, [], []
+    for scope in reversed(list(scopes(model.graph))):  # inner ones first, as outer ones copy them
+        _store(scope.graph, store)
+    return model
+
+
+def _store(
+    graph: GraphProto, store: Callable[[str, np.ndarray], tuple[list[TensorProto], list[NodeProto]]]
+) -> None:
+    kept, nodes = [], []
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
         is_matrix = array.ndim > 1 and array.size >= _LARGE * array.shape[-1]
@@ -66,7 +74,6 @@ def _stored_as(
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(kept)
     graph.node.extend(nodes)
-    return model
 
 
 def _in_16_bits(name: str, array: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_attention.checks import check_one_of
+from keras_attention.decoding.loop import rows_may_leave
 from keras_attention.export.extras import ONNX, check_installed
 from keras_attention.export.formats import FLOAT16, FLOAT32, INT8
 from keras_attention.export.functions import (
@@ -138,7 +139,8 @@ def write_onnx(
 
     texts = {name: function.text for name, function in given.items()}
     on_ids = {name: one.text.on_ids if one.text else one for name, one in given.items()}
-    exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
+    with rows_may_leave():
+        exported = ModelFunctions(model, None, on_ids, batch_size, precision=precision)
     exported.check_operations(PYTHON | RANDOM | STATE)
     converted = {
         name: _converted(exported, name, precision, texts[name]) for name in exported.names

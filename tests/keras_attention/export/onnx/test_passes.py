@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from keras_attention.export.onnx.canonical import to_canonical_form
+from keras_attention.export.onnx.matrices import matrices_around_inner_loops, matrices_into_loops
 from keras_attention.export.onnx.passes import (
     loop_constants_to_outer_scope,
     name_dimensions,
     op_types,
 )
+from keras_attention.export.onnx.scopes import scopes
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 WEIGHT = np.array([[2.0, -1.0], [0.5, 3.0]], "float32")
@@ -135,7 +141,7 @@ def test_values_that_change_places_stay_carried() -> None:
     assert y2.tolist() == [[1.0, 5.0]]
 
 
-def test_loops_inside_loops() -> None:
+def loop_in_a_loop() -> onnx.ModelProto:
     inner = loop_model(through_identity=False, weight_is_an_output=False)
     inner_loop = loop_of(inner)
     inner_loop.input[2:] = ["w1", "h1", "h1"]
@@ -160,12 +166,34 @@ def test_loops_inside_loops() -> None:
         [value("z", FLOAT, ["B", 2])],
         inner.graph.initializer,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_loops_inside_loops() -> None:
+    model = loop_in_a_loop()
     x = np.array([[1.0, -2.0], [0.25, 3.0]], "float32")
     before = run(model, x)
     assert loop_constants_to_outer_scope(model.graph) == 3
     np.testing.assert_array_equal(run(model, x)[0], before[0])
     assert op_types(model.graph) == ["Add", "Identity", "Loop", "MatMul"]
+
+
+@pytest.mark.parametrize(
+    ("moved", "depth"), [(matrices_around_inner_loops, 1), (matrices_into_loops, 2)]
+)
+def test_a_matrix_lies_once_where_the_runtime_looks_for_it(moved: Any, depth: int) -> None:
+    model = loop_in_a_loop()
+    x = np.array([[1.0, -2.0], [0.25, 3.0]], "float32")
+    before = run(model, x)
+    loop_constants_to_outer_scope(model.graph)
+    moved(model.graph)
+    to_canonical_form(model.graph)
+    np.testing.assert_array_equal(run(model, x)[0], before[0])
+    matrices = [
+        sum(len(tensor.dims) == 2 for tensor in scope.graph.initializer)
+        for scope in scopes(model.graph)
+    ]
+    assert matrices == [int(place == depth) for place in range(3)]
 
 
 def test_dimensions_get_names() -> None:
