@@ -50,7 +50,7 @@ function plane(tokens, keys, step, palette) {
     const [length, away] = [Math.hypot(...vector) || 1, 14];
     const [tx, side] = [x + (vector[0] / length) * away, x < half ? "end" : "start"];
     let ty = y - (vector[1] / length) * away + 4;
-    while (taken.some(([ox, oy, other]) => other === side && Math.abs(ox - tx) < 60 && Math.abs(oy - ty) < 14)) ty += 7;
+    while (taken.some(([ox, oy, other]) => other === side && Math.abs(ox - tx) < 60 && Math.abs(oy - ty) < 16)) ty += 8;
     taken.push([tx, ty, side]);
     const line = tag("line", { x1: half, y1: half, x2: x, y2: y, stroke: colour, "stroke-width": width });
     return line + tag("circle", { cx: x, cy: y, r: 3.5, fill: colour }) + label(tx, ty, text, { fill: colour, "text-anchor": side });
@@ -58,10 +58,11 @@ function plane(tokens, keys, step, palette) {
   const axes =
     tag("line", { x1: 10, y1: half, x2: size - 10, y2: half, stroke: palette.line }) +
     tag("line", { x1: half, y1: 10, x2: half, y2: size - 10, stroke: palette.line }) +
-    tag("circle", { cx: half, cy: half, r: 130, fill: "none", stroke: palette.line, "stroke-dasharray": "3 4" });
+    tag("circle", { cx: half, cy: half, r: 130, fill: "none", stroke: palette.line, "stroke-dasharray": "3 4" }) +
+    label(half + 96, half - 96, "length 1", { fill: palette.soft, "font-size": 11 });
   const ofKeys = keys.map((key, j) => arrow(key, palette.strong, tokens[j].text, 1 + 5 * step.weights[j]));
   const rest = arrow(step.context, palette.ink, "context", 2) + arrow(step.query, palette.high, "query", 2);
-  const name = `In the plane: query ${point(step.query)}, ${keys.map((key, j) => `${tokens[j].text} ${point(key)}`).join(", ")}, context ${point(step.context)}`;
+  const name = `In the plane: query ${point(step.query)}, ${keys.map((key, j) => `${tokens[j].name} ${point(key)}`).join(", ")}, context ${point(step.context)}`;
   return svg(size, size, palette, name, axes + ofKeys.join("") + rest);
 }
 
@@ -72,7 +73,7 @@ function picture(sides, state, palette, room = WIDEST) {
   const drawn = sides.map((side) => matrix(side, state, palette, room));
   const total = (key) => drawn.reduce((sum, one) => sum + one[key] + 16, -16);
   const most = (key) => Math.max(...drawn.map((one) => one[key]));
-  const isBeside = total("width") <= WIDEST;
+  const isBeside = total("width") <= Math.min(WIDEST, room);
   let [x, y] = [0, 0];
   const parts = drawn.map(({ content, width, height }) => {
     const moved = tag("g", { transform: `translate(${x} ${y})` }, content);
@@ -90,7 +91,7 @@ function spoken({ tokens, words, result }) {
     .map(({ weights }, t) => {
       if (!weights) return words[t];
       const most = argmax(weights);
-      return `${words[t]} looked at ${tokens[most].text}, ${percent(weights[most])}`;
+      return `${words[t]} looked at ${tokens[most].name}, ${percent(weights[most])}`;
     })
     .join("; ");
 }
@@ -114,7 +115,7 @@ function matrix(side, state, palette, room) {
   const titled = `${SCORE_TEXTS[side.score].name}${state.temperature === 1 || !hasAttention ? "" : `, temperature ${temperatureText(state.temperature)}`}`;
   const content = [label(8, 17, titled, { "font-weight": 600 })];
   const now = Math.min(state.step, steps.length) - 1;
-  const rowsTop = hasAttention ? top + 4 : head + 6;
+  const rowsTop = hasAttention ? top + 4 : head + 12;
   if (hasAttention) {
     tokens.forEach(({ text }, j) => {
       const place = isTurned ? { transform: `translate(${x(j) + cell / 2 + 3} ${head + named - 4}) rotate(-52)` } : {};
@@ -124,8 +125,8 @@ function matrix(side, state, palette, room) {
       content.push(tag("rect", { x: x(j) + 2, y: top - height, width: cell - 4, height, fill: palette.high }));
     });
     content.push(tag("line", { x1: left, x2: x(tokens.length), y1: top, y2: top, stroke: palette.line }));
-    content.push(label(x(tokens.length) + 8, top, "how sure", { fill: palette.soft, "font-size": 11 }));
   }
+  content.push(label(x(hasAttention ? tokens.length : 0) + 8, rowsTop - 3, "how sure", { fill: palette.soft, "font-size": 11 }));
   steps.forEach((step, t) => {
     const y = rowsTop + t * usual;
     const row = [];
@@ -137,7 +138,7 @@ function matrix(side, state, palette, room) {
     shares.forEach((share, j) => {
       const fill = { fill: palette.strong, "fill-opacity": share.toFixed(3), stroke: palette.line, "stroke-width": 0.5 };
       const most = t === now && share === Math.max(...shares) ? { "data-most": "" } : {};
-      row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, tag("title", {}, escaped(`${tokens[j].text}: ${percent(share)}`))));
+      row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, tag("title", {}, escaped(`${tokens[j].name}: ${percent(share)}`))));
     });
     const end = x(shares.length);
     const forced = state.shares[t + 1] && hasAttention ? ", forced" : "";

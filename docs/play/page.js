@@ -29,6 +29,12 @@ function compared(words, right) {
   return { isWrong, missing };
 }
 
+/** The number of a token, as an index, among those with the same text; nothing if there is no other. */
+function numbered(tokens, j) {
+  const same = tokens.flatMap(({ text }, i) => (text === tokens[j].text ? [i] : []));
+  return same.length > 1 ? String(same.indexOf(j) + 1).replace(/\d/g, (digit) => "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"[digit]) : "";
+}
+
 /** All that is shown of one model. */
 function sideOf(score) {
   const stored = storedOf(state.translator);
@@ -52,6 +58,7 @@ function sideOf(score) {
 function show() {
   const stored = storedOf(state.translator);
   tokens = tokenize(stored.type === "char" ? state.text : state.text.replace(/[.,;:!?]+(?=\s|$)/g, ""), stored);
+  tokens.forEach((token, j) => (token.name = token.text + numbered(tokens, j)));
   sides = [state.score, state.beside].filter(Boolean).map(sideOf);
   const count = Math.max(...sides.map(({ result }) => result.steps.length));
   state.step = Math.min(state.step, count);
@@ -73,7 +80,7 @@ function bringIntoView() {
   const [box, most] = [find("picture"), find("picture").querySelector("[data-most]")];
   if (!most) return;
   const [outer, inner] = [box.getBoundingClientRect(), most.getBoundingClientRect()];
-  if (inner.right > outer.right - 60 || inner.left < outer.left + 60) box.scrollLeft += inner.left - outer.left - outer.width / 2;
+  if (inner.right > outer.right || inner.left < outer.left) box.scrollLeft += inner.left - outer.left - outer.width / 2;
 }
 
 function showControls(stored, count) {
@@ -130,7 +137,7 @@ function lookingAt(weights) {
   const [most, count] = [argmax(weights), weights.filter((weight) => weight > 0).length];
   if (count === 0) return "looks at nothing";
   if (count > 1 && weights.every((weight) => weight === 0 || weights[most] - weight < 1e-9)) return `looks at ${count} words equally`;
-  return `looks most at ${tokens[most].text} (${percent(weights[most])})`;
+  return `looks most at ${tokens[most].name} (${percent(weights[most])})`;
 }
 
 let saying;
@@ -215,9 +222,10 @@ function listen() {
   on("save", "click", save);
   on("picture", "click", ({ target }) => target.closest("[data-step]") && act.step(Number(target.closest("[data-step]").dataset.step)));
   addEventListener("keydown", (event) => event.key === "Escape" && act.letGo());
-  addEventListener("hashchange", () => {
-    if (location.hash === addressOf(state)) return;
-    state = stateOf(location.hash);
+  addEventListener("hashchange", ({ newURL }) => {
+    const { hash } = new URL(newURL); // the address now may be that of a change made before
+    if (hash === addressOf(state)) return;
+    state = stateOf(hash);
     showChoices();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
@@ -231,9 +239,14 @@ function start() {
     find("translators").append(element("label", {}, radio, ` ${title}`));
   }
   const questions = QUESTIONS.map(({ question, links, text }) => {
-    const show = () => setTimeout(() => find("bar").nextElementSibling.scrollIntoView());
-    const shownBy = links.flatMap(([name, link], i) => [i ? " \u00b7 " : "", element("a", { href: link(), onclick: show }, name)]);
-    return element("details", {}, element("summary", {}, question), element("p", {}, "Look: ", ...shownBy), element("p", {}, text));
+    const heading = element("summary", {}, question);
+    const show = (look) => {
+      const back = element("button", { type: "button", onclick: () => heading.focus() }, "Back to the question");
+      find("look").replaceChildren(element("strong", {}, "Look for: "), look, " ", back);
+      setTimeout(() => find("bar").nextElementSibling.scrollIntoView());
+    };
+    const shownBy = links.flatMap(([name, to, look], i) => [i ? " \u00b7 " : "", element("a", { href: addressOf({ ...PLAIN, ...to }), onclick: () => show(look) }, name)]);
+    return element("details", {}, heading, element("p", {}, "Look: ", ...shownBy), element("p", {}, text));
   });
   find("questions").replaceChildren(...questions);
   listen();

@@ -86,7 +86,7 @@ function queryView() {
 
 /** The table of the words that were read: score, share as a slider, and whether it may be looked at. */
 function sharesView(side, act) {
-  const rows = side.tokens.map(({ text, id }, j) => {
+  const rows = side.tokens.map(({ text, id, name: numbered }, j) => {
     const name = `${text === "\u23ce" ? "the end token" : text}, word ${j + 1}`;
     const row = {
       number: element("span", { className: "number" }),
@@ -99,7 +99,7 @@ function sharesView(side, act) {
     row.tick.setAttribute("aria-label", `May look at ${name}`);
     row.slider.addEventListener("input", () => act.hold(j + 1, Number(row.slider.value) / 100));
     row.tick.addEventListener("change", () => act.hide(j + 1, !row.tick.checked));
-    const head = element("th", { scope: "row" }, text);
+    const head = element("th", { scope: "row" }, numbered);
     if (id === UNKNOWN) head.append(element("span", { className: "soft" }, " (unknown)"));
     row.node = element("tr", {}, head, element("td", { className: "of-score" }, row.bar, row.number), element("td", { className: "of-slider" }, row.slider), row.percent, element("td", {}, row.tick));
     return row;
@@ -143,14 +143,14 @@ function sharesView(side, act) {
 }
 
 /** Each score as the sum that it is, and its share. */
-function writtenOut({ tokens, mask }, step, { temperature }, isForced) {
-  const parted = (x) => (x < 0 ? `(${fixed(x)})` : fixed(x));
+function writtenOut({ score: kind, tokens, mask }, step, { temperature }, isForced) {
+  const parted = (x) => fixed(x).replace(/^\u2212.*/, "($&)");
   const divided = temperature === 1 || temperature === 0 || temperature === Infinity ? step.scores : scaled(step.scores, 1 / temperature);
   const total = divided.reduce((sum, x, j) => sum + (mask[j] ? Math.exp(x) : 0), 0);
   return tokens.map(({ text }, j) => {
     const { left, right, divisor } = step.products[j];
     const terms = left.map((a, i) => `${parted(a)}\u00b7${parted(right[i])}`).join(" + ");
-    const score = divisor === 1 ? `${terms} = ${fixed(step.scores[j])}` : `(${terms}) / ${fixed(divisor)} = ${fixed(step.scores[j])}`;
+    const score = divisor === 1 ? `${terms} = ${fixed(step.scores[j])}` : `(${terms}) / ${fixed(divisor)} = ${fixed(step.scores[j])}, divided by ${kind === "cosine" ? "both lengths" : "the root of the size"}`;
     const over = temperature === 1 ? "" : ` / ${temperatureText(temperature)}`;
     let share = `exp(${fixed(step.scores[j])}${over}) / total = ${fixed(Math.exp(divided[j]))} / ${fixed(total)} = ${percent(step.own[j])}`;
     if (temperature === 0) share = step.own[j] ? "the largest score gets everything" : "not the largest score: 0 %";
@@ -168,7 +168,7 @@ function contextView() {
     update(side, state, palette) {
       const step = shown(side, state);
       const order = step.weights.map((_, j) => j).sort((a, b) => step.weights[b] - step.weights[a]);
-      const terms = order.slice(0, 4).filter((j) => step.weights[j] > 0.0005).map((j) => `${step.weights[j].toFixed(2)}\u00b7k(${side.tokens[j].text})`);
+      const terms = order.slice(0, 4).filter((j) => step.weights[j] > 0.0005).map((j) => `${step.weights[j].toFixed(2)}\u00b7k(${side.tokens[j].name})`);
       const rest = order.slice(terms.length).reduce((total, j) => total + step.weights[j], 0);
       const others = rest > 0.0005 ? ` + ${percent(rest)} of others` : "";
       sum.textContent = terms.length ? `context = ${terms.join(" + ")}${others}` : "context = 0: there is nothing to look at.";
@@ -195,7 +195,7 @@ function nextView() {
       });
       list.replaceChildren(...items);
       const own = side.own(step);
-      note.textContent = own !== null && own !== step.writes ? `With its own shares it would write ${readable(target[own])}.` : "";
+      note.textContent = own !== null && own !== step.writes ? `Without your changes it would write ${readable(target[own])}.` : "";
     },
   };
 }

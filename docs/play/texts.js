@@ -57,11 +57,12 @@ const TRANSLATORS = {
   dates: {
     title: "Dates, ten languages to digits",
     about:
-      "It reads a date letter by letter, as people write it, and writes year, month and day. The order of the parts and the names of the months differ from language to language, so it has to look in different places. It has learned the years from 1900 to 2100, and writes a date whatever it reads.",
-    examples: ["le 14 juillet 1989", "saturday, june 1, 2019", "3. mai 1979", "24 de diciembre de 2031"],
+      "It reads a date letter by letter, as people write it, and writes year, month and day. The order of the parts and the names of the months differ from language to language, so it has to look in different places. It has learned the years from 1900 to 2100, and writes something like a date whatever it reads. ␣ is a space.",
+    examples: ["le 14 juillet 1989", "saturday, june 1, 2019", "2088/01/06", "3. mai 1979", "24 de diciembre de 2031"],
     answers: [
       ["le 14 juillet 1989", "1989-07-14"],
       ["saturday, june 1, 2019", "2019-06-01"],
+      ["2088/01/06", "2088-01-06"],
       ["3. mai 1979", "1979-05-03"],
       ["24 de diciembre de 2031", "2031-12-24"],
     ],
@@ -96,7 +97,7 @@ const SCORE_TEXTS = {
   cosine: {
     name: "cosine",
     equation: "score(q, k) = q · k / (|q| |k|)",
-    text: "The angle alone counts, not how long the vectors are. So a score lies between −1 and 1, and no share can be more than e² = 7.4 times another.",
+    text: "The angle alone counts, not how long the vectors are. So a score lies between −1 and 1, and at temperature 1 no share can be more than e² = 7.4 times another.",
     paper: ["Graves, Wayne and Danihelka 2014, equation 6", "https://arxiv.org/abs/1410.5401"],
     python: ["keras_attention/scores.py", "scores.html#cosine", "cosines = dot(unit_vectors(query), unit_vectors(key))"],
   },
@@ -128,7 +129,7 @@ const SCORE_TEXTS = {
 const PARTS = {
   query: {
     title: "1. The query: what it is looking for",
-    text: "The decoder reads the word that it wrote last, and its cell makes a vector of it and of all that it wrote before. Each square is one of its numbers: blue below zero, orange above.",
+    text: "The decoder reads the word that it wrote last, and its cell (one step of an LSTM) makes a vector of it and of all that it wrote before. Each square is one of its numbers: blue below zero, orange above.",
     equation: "q = s_t = LSTM(x_t, s_t−1)",
     paper: ["Luong, Pham and Manning 2015, section 3", LUONG],
     python: ["keras_attention/recurrent/query_times.py", "recurrent/decoder.html#AttentionDecoder", "output, after = run_stack(cells, inputs, states)"],
@@ -162,46 +163,47 @@ const PARTS = {
 
 // ---- Questions: what to look at, and the addresses that show it
 
-const address = (state) => addressOf({ ...PLAIN, ...state });
+// A link: its name, the state that it leads to, what to look for there.
 const QUESTIONS = [
   {
     question: "Why is “don't” lost without attention?",
     links: [
-      ["one command", () => address({ score: "none", beside: "dot", text: "don't eat the pear", step: 4 })],
-      ["three commands", () => address({ score: "none", beside: "dot", text: FULL, step: 16 })],
+      ["one command", { score: "none", beside: "dot", text: "don't eat the pear", step: 4 }, "both write “nicht”: one command fits into the state."],
+      ["three commands", { score: "none", beside: "dot", text: FULL, step: 16 }, "the words marked wrong, and which word the framed row, the last “nicht”, looks at with attention."],
     ],
-    text: "Without attention the whole sentence has to pass through one state of 32 numbers, which every further word changes. One command fits. Of three, adjectives and one “don't” come out wrong or not at all; which ones, nobody can tell beforehand: there is no room for all of them. With attention each step has a path of its own to every word, so nothing has to be carried: in the step that writes the last “nicht”, see which word it looks at.",
+    text: "Without attention the whole sentence has to pass through one state, 32 numbers that the model remembers, and every further word changes them. One command fits. Of three, adjectives and one “don't” come out wrong or not at all; which ones, nobody can tell beforehand: there is no room for all of them. With attention each step has a path of its own to every word, so little has to be carried.",
   },
   {
     question: "What does the softmax do that the scores do not?",
     links: [
-      ["the scores as they are", () => address({ text: LONG, step: 7 })],
-      ["temperature 4", () => address({ text: LONG, step: 7, temperature: 4 })],
-      ["hardmax", () => address({ text: LONG, step: 7, temperature: 0 })],
-      ["uniform", () => address({ text: LONG, step: 7, temperature: Infinity })],
+      ["temperature 1", { text: LONG, step: 7 }, "the columns “score” and “share” in part 3: how far the scores are apart, and what is made of it."],
+      ["temperature 4", { text: LONG, step: 7, temperature: 4 }, "the same scores, closer together once they are divided: paler squares, smaller differences between shares."],
+      ["hardmax", { text: LONG, step: 7, temperature: 0 }, "one square in each row: the best word alone."],
+      ["uniform", { text: LONG, step: 7, temperature: Infinity }, "all shares are the same, and every step sees the same context."],
     ],
-    text: "Scores may be negative and have no total, so they cannot weigh a sum. The softmax makes them shares of one whole, and lets the best one win clearly: at temperature 1, a score larger by 1 is a share 2.7 times as large. Heat the scores, and the winner dissolves into the mean of all words; cool them, and only the winner is left. Here the best word alone would do. But a softmax can mix several words where it needs them, and training can raise a share a little and see whether that helps, which taking the best does not allow.",
+    text: "Scores may be negative and add up to anything, so a sum weighted by them would be no mean of the words, and its size would jump from step to step. The softmax makes them shares of one whole; only differences count: at temperature 1, a score larger by 1 is a share 2.7 times as large. Heat the scores, and the winner dissolves into the mean of all words; cool them, and only the winner is left. Here the best word alone would nearly do. But a softmax can also mix words, and training can raise a share a little and see whether that helps, which taking the best does not allow.",
   },
   {
     question: "What changes with a cosine?",
     links: [
-      ["beside the dot product", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7 })],
-      ["at half the temperature", () => address({ score: "cosine", beside: "dot", text: LONG, step: 7, temperature: 0.5 })],
-      ["in the plane", () => address({ translator: "lecture", text: "let's go", score: "cosine", beside: "dot", step: 1 })],
+      ["beside the dot product", { score: "cosine", beside: "dot", text: LONG, step: 7 }, "pale squares under the cosine, and the word that it gets wrong."],
+      ["at half the temperature", { score: "cosine", beside: "dot", text: LONG, step: 7, temperature: 0.5 }, "both are sharper, and the wrong word stays wrong."],
+      ["in the plane", { translator: "lecture", text: "let's go", score: "cosine", beside: "dot", step: 1 }, "the arrows in part 4. Turning the query changes a cosine, stretching it does not; a dot product changes with both. With three words to choose from, the cosine manages as well."],
     ],
-    text: "The cosine divides by the lengths of both vectors, so its scores stay between −1 and 1. At temperature 1, at which all the models were trained, the softmax of such scores cannot point: among twenty words even the best gets only a small share, the context is nearly a mean, and words of long sentences come out wrong. The dot product lets the model make vectors long where it is sure. The temperature divides the scores of both: half of it makes both sharper, but what follows was trained on the pale shares, and the wrong word stays wrong.",
+    text: "The cosine divides by the lengths of both vectors, so its scores stay between −1 and 1. At temperature 1, at which all the models were trained, the softmax of such scores cannot point: among twenty words even the best gets only a small share, and the context is nearly a mean. The model has learned to read small differences in it, and most words still come out right; in long sentences some do not. A dot product keeps the lengths, so scores can lie 10 apart, and the softmax points. The temperature divides the scores of both, but half of it is not what the models were trained with.",
   },
   {
     question: "Where did the decoder look when it wrote the year?",
     links: [
-      ["le 14 juillet 1989", () => address({ translator: "dates", text: "le 14 juillet 1989", step: 1 })],
-      ["saturday, june 1, 2019", () => address({ translator: "dates", text: "saturday, june 1, 2019", step: 1 })],
+      ["the year last", { translator: "dates", text: "le 14 juillet 1989", step: 1 }, "the first four rows of the whole picture: their strongest squares are at the year."],
+      ["the year first", { translator: "dates", text: "2088/01/06", step: 1 }, "the first four rows again: the squares have moved with the year."],
+      ["with a day of the week", { translator: "dates", text: "saturday, june 1, 2019", step: 1 }, "the first four rows: Saturday and the day have digits and letters, too, but the squares are at the year."],
     ],
-    text: "See the first four rows of the whole picture: their strongest squares are at the year, wherever it stands in the text. A square may lie a letter or two later than you expect, because a key knows all that was read up to it.",
+    text: "In the first four rows of the whole picture the strongest squares are at the year, wherever it stands in the text. A square may lie a letter or two later than you expect, because a key knows all that was read up to it.",
   },
   {
     question: "What if it looked at another word?",
-    links: [["force “buy” onto “cut”", () => address({ text: "buy the big cold soup and cut the red cake", step: 1, shares: { 1: { 7: 1 } } })]],
+    links: [["force “buy” onto “cut”", { text: "buy the big cold soup and cut the red cake", step: 1, shares: { 1: { 7: 1 } } }, "the first word that it writes; then press “Release shares”."]],
     text: "The first step is forced to look at the second verb, and writes that one's translation: the decoder has nothing else to tell it which verb to write. Release the share, and the model's own come back. A step that writes “die” hardly minds where it looks; verbs, adjectives and nouns do.",
   },
 ];

@@ -137,7 +137,7 @@ def test_drags_a_share_and_lets_go(tmp_path: Path) -> None:
     assert numbers(forced)[6] > 95
     assert sum(numbers(forced)) == pytest.approx(100, abs=1)
     assert writes == ["schneide"]
-    assert note == "With its own shares it would write kauf."
+    assert note == "Without your changes it would write kauf."
 
 
 def test_holds_a_share_by_keyboard_and_by_touch(tmp_path: Path) -> None:
@@ -339,7 +339,8 @@ def test_made_for_people(tmp_path: Path, scheme: str, width: int) -> None:
 
 def test_the_answers_to_its_questions_are_on_the_page(tmp_path: Path) -> None:
     """What the texts say of each address is what is seen there."""
-    links = ["evaluate", "QUESTIONS.map(({ links }) => links.map(([, link]) => link()))"]
+    address = "([, to]) => addressOf({ ...PLAIN, ...to })"
+    links = ["evaluate", f"QUESTIONS.map(({{ links }}) => links.map({address}))"]
     _, (dont, softmax, cosine, year, other) = play(tmp_path, ["open"], links)
     every = [link for question in (dont, softmax, cosine, year, other) for link in question]
     assert set(read(play(tmp_path, *_each(every, ["textContent", "#said"])))) == {""}
@@ -357,11 +358,36 @@ def test_the_answers_to_its_questions_are_on_the_page(tmp_path: Path) -> None:
         [max(map(max, side)) for side in x] for x in read(play(tmp_path, *_each(cosine[:1], rows)))
     ]
     assert pointed[0][0] < 0.5 < pointed[0][1]
-    first, second = read(play(tmp_path, *_each(year, rows)))
+    first, early, second = read(play(tmp_path, *_each(year, rows)))
+    assert all(_most(shares) in range(6) for shares in early[0][:4])  # 2088/0
     assert all(_most(shares) in range(14, 19) for shares in first[0][:4])  # 1989 and the end
     assert all(_most(shares) in range(18, 23) for shares in second[0][:4])  # 2019 and the end
     (wrote,) = read(play(tmp_path, *_each(other, NEXT)))
     assert wrote == ["schneide"]
+
+
+def test_a_question_leads_to_what_it_asks_for(tmp_path: Path) -> None:
+    """However fast its link is clicked, and whatever was changed just before."""
+    link = "#questions details:nth-child(1) a:nth-of-type(2)"
+    found = play(
+        tmp_path,
+        ["open"],
+        ["click", "#questions details:nth-child(1) summary"],
+        ["click", "#forward"],
+        ["click", link],
+        ["waitForTimeout", 600],
+        ["inputValue", "#text"],
+        ["textContent", "#step-is"],
+        ["textContent", "#look"],
+        *LIVE,
+        ["click", "#look button"],
+        ["evaluate", "document.activeElement.textContent"],
+    )
+    assert found[5].endswith("and don't cut the old soup")
+    assert found[6].startswith("Step 16 of")
+    assert "Look for: the words marked wrong" in found[7]
+    assert "dot product looks most at don't₃ (" in found[9]
+    assert found[11] == "Why is “don't” lost without attention?"
 
 
 def test_the_documents_lead_to_states_that_exist(tmp_path: Path) -> None:
