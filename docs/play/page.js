@@ -171,7 +171,10 @@ const act = {
   },
   letGo: () => change({ shares: {} }),
   step: (step) => change({ step }),
-  read: (text) => change({ text: text.slice(0, LONGEST), shares: {}, hidden: [], step: 1 }),
+  read(text) {
+    find("look").replaceChildren(); // it was of another sentence
+    change({ text: text.slice(0, LONGEST), shares: {}, hidden: [], step: 1 });
+  },
   translate(translator) {
     const { models } = storedOf(translator);
     const kept = (score, otherwise) => (Object.hasOwn(models, score) ? score : otherwise);
