@@ -132,13 +132,14 @@ function matrix(side, state, palette, room) {
     const row = [];
     const colour = isWrong[t] ? palette.bad : palette.ink;
     const name = `${isWrong[t] ? "\u2717 " : ""}${words[t]}`;
-    row.push(tag("rect", { x: 4, y, width: left - 4, height: usual, fill: palette.paper }));
+    row.push(tag("rect", { x: 4, y, width: x(hasAttention ? tokens.length : 0) - 4, height: usual, fill: palette.paper }));
     row.push(label(left - 8, y + usual / 2 + 4, name, { "text-anchor": "end", fill: colour, "font-weight": t === now ? 700 : 400 }));
     const shares = hasAttention ? step.weights : [];
     shares.forEach((share, j) => {
-      const fill = { fill: palette.strong, "fill-opacity": share.toFixed(3), stroke: palette.line, "stroke-width": 0.5 };
+      if (share < 0.002) return; // as good as white
+      const fill = { fill: palette.strong, "fill-opacity": share.toFixed(3) };
       const most = t === now && share === Math.max(...shares) ? { "data-most": "" } : {};
-      row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, tag("title", {}, escaped(`${tokens[j].name}: ${percent(share)}`))));
+      row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, t === now ? tag("title", {}, escaped(`${tokens[j].name}: ${percent(share)}`)) : ""));
     });
     const end = x(shares.length);
     const forced = state.shares[t + 1] && hasAttention ? ", forced" : "";
@@ -146,7 +147,15 @@ function matrix(side, state, palette, room) {
     if (t === now) row.push(tag("rect", { x: 4, y: y + 0.5, width: end - 4, height: usual - 1, fill: "none", stroke: palette.high, "stroke-width": 2, rx: 3 }));
     content.push(tag("g", { "data-step": t + 1 }, row.join("")));
   });
+  if (hasAttention) content.push(grid(left, rowsTop, cell, usual, tokens.length, steps.length, palette));
   return { content: content.join(""), width: Math.ceil(width), height: rowsTop + steps.length * usual + 6 };
+}
+
+/** The lines between cells, as one path. */
+function grid(x, y, width, height, columns, rows, palette) {
+  const lines = Array.from({ length: rows + 1 }, (_, i) => `M${x} ${y + i * height}h${columns * width}`);
+  lines.push(...Array.from({ length: columns + 1 }, (_, j) => `M${x + j * width} ${y}v${rows * height}`));
+  return tag("path", { d: lines.join(""), fill: "none", stroke: palette.line, "stroke-width": 0.5, "pointer-events": "none" });
 }
 
 const temperatureText = (temperature) =>
