@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from keras_attention.decoding.constraints import (
     constrained,
 )
 from keras_attention.decoding.extensions import best_of_groups
-from keras_attention.decoding.loop import Rows, until_all_ended
+from keras_attention.decoding.loop import until_all_ended
 from keras_attention.decoding.ranking import Ranking
 from keras_attention.decoding.types import (
     EndId,
@@ -31,6 +31,7 @@ from keras_attention.decoding.types import (
     check_start,
     checked_step,
     described,
+    repeat_rows,
 )
 from keras_attention.types import Nest, Tensor
 
@@ -196,25 +197,23 @@ def beam_search(
     start_tokens = check_start(start_tokens, state)
     step, state = checked_step(step, state, end_id)
 
-    def ranking_of(rows: Rows) -> Ranking:
-        mask = rows.of(attention_mask, width)
+    def ranking_with(mask: Tensor | None) -> Ranking:
         return Ranking(length_penalty, coverage_penalty, mask, end_id, imitate_tfa_lengths)
 
-    def step_of(rows: Rows) -> Callable[[BeamLoop], BeamLoop]:
-        ranking, read = ranking_of(rows), rows.of(memory, width)
+    def one_step(
+        loop: BeamLoop, rows: int | Tensor, mask: Tensor | None, *memory: Nest
+    ) -> BeamLoop:
+        ranking = ranking_with(mask)
         choose = partial(best_of_groups, ranking=ranking, groups=groups, diversity=diversity)
-
-        def one_step(loop: BeamLoop) -> BeamLoop:
-            log_probs, weights, state = step(loop.tokens, loop.state, *read)
-            log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
-            return extend(loop, log_probs, weights, state, ranking, choose, rows.size)
-
-        return one_step
+        log_probs, weights, state = step(loop.tokens, loop.state, *memory)
+        log_probs = constrained(log_probs, Written(loop.ids, loop.time, end_id), constraints)
+        return extend(loop, log_probs, weights, state, ranking, choose, rows)
 
     start = first_beams(state, start_tokens, width, groups, max_length, attention_length)
     may_leave = bool(memory) and not imitate_tfa_lengths  # there, a finished row still changes
-    end = until_all_ended(step_of, start, max_length, may_leave)
-    found = hypotheses(end, ranking_of(Rows(ops.shape(start_tokens)[0])))
+    of_rows = (attention_mask, *memory)
+    end = until_all_ended(one_step, start, max_length, of_rows, width, may_leave)
+    found = hypotheses(end, ranking_with(repeat_rows(attention_mask, width)))
     return found if groups == 1 else best_first(found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
@@ -36,29 +36,12 @@ def rows_may_leave() -> Iterator[None]:
         _MAY_LEAVE.reset(token)
 
 
-class Rows(NamedTuple):
-    """The rows of a batch that a loop extends.
-
-    Attributes:
-        size: Their number, n.
-        places: (n,) int32, their places in the batch; None for all of it.
-    """
-
-    size: int | Tensor
-    places: Tensor | None = None
-
-    def of(self, nest: Nest, times: int | Tensor = 1) -> Nest:
-        """What tensors with B rows have for these rows, each repeated: (n * times, ...)."""
-        if self.places is not None:
-            taken = partial(_taken, self.places)
-            nest = keras.tree.map_structure(lambda x: None if x is None else taken(x), nest)
-        return repeat_rows(nest, times)
-
-
 def until_all_ended(
-    step_of: Callable[[Rows], Callable[[Loop], Loop]],
+    extend: Callable[..., Loop],
     start: Loop,
     max_length: int | Tensor,
+    memory: tuple[Nest, ...] = (),
+    width: int | Tensor = 1,
     may_leave: bool = False,
 ) -> Loop:
     """Extend hypotheses step by step until all have ended or have `max_length` tokens.
@@ -70,34 +53,42 @@ def until_all_ended(
     stay.
 
     Args:
-        step_of: Returns a function that adds a token to the hypotheses of these rows.
+        extend: `extend(loop, rows, *memory) -> loop` adds a token to the hypotheses of so many
+            rows.
         start: The loop state of all rows.
         max_length: Maximum tokens per hypothesis.
-        may_leave: Whether all that a step reads of a row is in `step_of(rows)` and in the loop.
+        memory: What `extend` reads of each row and never changes: nests of tensors with B rows and
+            None. It gets those of the rows in the loop, each repeated `width` times.
+        width: K, the number of hypotheses per row.
+        may_leave: Whether all that a step reads of a row is in the memory and in the loop.
     """
 
-    def steps(rows: Rows, loop: Loop, has_work: Callable[[Loop], Tensor]) -> Loop:
-        step = step_of(rows)
+    def steps(
+        loop: Loop, rows: int | Tensor, memory: tuple[Nest, ...], has_work: Callable[[Loop], Tensor]
+    ) -> Loop:
+        read = repeat_rows(memory, width)
 
         def go_on(loop: Loop) -> Tensor:
             return ops.logical_and(loop.time < max_length, has_work(loop))
 
-        (end,) = ops.while_loop(go_on, lambda loop: (step(loop),), (loop,))
+        (end,) = ops.while_loop(go_on, lambda loop: (extend(loop, rows, *read),), (loop,))
         return end
 
     count = ops.shape(start.ended)[0]
     if not (may_leave and _MAY_LEAVE.get()) or start.ended.shape[0] is not None:
-        return steps(Rows(count), start, lambda loop: ops.any(ops.logical_not(loop.ended)))
+        return steps(start, count, memory, lambda loop: ops.any(ops.logical_not(loop.ended)))
 
     def some_are_left(places: Tensor, loop: Loop, found: Loop) -> Tensor:
         return ops.logical_and(loop.time < max_length, ops.shape(places)[0] > 0)
 
     def until_some_leave(places: Tensor, loop: Loop, found: Loop) -> tuple[Tensor, Loop, Loop]:
-        rows = Rows(ops.shape(places)[0], places)
-        most = rows.size * 3 // 4
-        loop = steps(rows, loop, lambda loop: ops.sum(ops.cast(_is_live(loop), "int32")) > most)
+        rows = ops.shape(places)[0]
+        most = rows * 3 // 4
+        here = keras.tree.map_structure(partial(_taken, places), memory)
+        loop = steps(
+            loop, rows, here, lambda loop: ops.sum(ops.cast(_is_live(loop), "int32")) > most
+        )
         (live,) = ops.nonzero(_is_live(loop))
-        width = ops.shape(loop.ended)[1] if len(loop.ended.shape) > 1 else 1
         found = _at_rows(_written, places, width, found, loop)
         return _taken(live, places), _at_rows(_taken, live, width, loop), found
 
@@ -112,9 +103,7 @@ def _is_live(loop: Loop) -> Tensor:
     return ops.any(live, axis=1) if len(live.shape) > 1 else live
 
 
-def _at_rows(
-    function: Callable[..., Tensor], rows: Tensor, width: int | Tensor, *loops: Loop
-) -> Loop:
+def _at_rows(function: Callable[..., Any], rows: Tensor, width: int | Tensor, *loops: Loop) -> Loop:
     """Apply `function(places, ...)` to what loops have at some rows, or at their K hypotheses."""
     hypotheses = ops.reshape(ops.expand_dims(rows, 1) * width + ops.arange(width), (-1,))
     *_, last = loops
@@ -126,8 +115,8 @@ def _at_rows(
     return last._replace(**results)
 
 
-def _taken(places: Tensor, x: Tensor) -> Tensor:
-    return ops.take(x, places, axis=0)
+def _taken(places: Tensor, x: Tensor | None) -> Tensor | None:
+    return None if x is None else ops.take(x, places, axis=0)
 
 
 def _written(places: Tensor, whole: Tensor, x: Tensor) -> Tensor:

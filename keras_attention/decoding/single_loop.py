@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention.decoding.constraints import Constraint, Written, check_lengths, constrained
-from keras_attention.decoding.loop import Rows, until_all_ended
+from keras_attention.decoding.loop import until_all_ended
 from keras_attention.decoding.types import (
     EndId,
     Hypotheses,
@@ -76,29 +76,25 @@ def follow(
         attention=attention_buffer(rows, max_length, attention_length),
     )
 
-    def step_of(rows: Rows) -> Callable[[_Loop], _Loop]:
-        read = rows.of(memory)
+    def one_step(loop: _Loop, _: int | Tensor, *memory: Nest) -> _Loop:
+        log_probs, weights, state = step(loop.tokens, loop.state, *memory)
+        written = Written(loop.ids, loop.time, end_id)
+        chosen, log_prob = choose(constrained(log_probs, written, constraints), loop.time)
+        live = ops.logical_not(loop.ended)
+        tokens = ops.where(live, chosen, 0)
+        return _Loop(
+            time=loop.time + 1,
+            tokens=tokens,
+            state=state,
+            ended=ops.logical_or(loop.ended, is_end(tokens, end_id)),
+            log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
+            lengths=loop.lengths + ops.cast(live, "int32"),
+            ids=write(loop.ids, loop.time, tokens),
+            attention=record(loop.attention, loop.time, weights, live),
+        )
 
-        def one_step(loop: _Loop) -> _Loop:
-            log_probs, weights, state = step(loop.tokens, loop.state, *read)
-            written = Written(loop.ids, loop.time, end_id)
-            chosen, log_prob = choose(constrained(log_probs, written, constraints), loop.time)
-            live = ops.logical_not(loop.ended)
-            tokens = ops.where(live, chosen, 0)
-            return _Loop(
-                time=loop.time + 1,
-                tokens=tokens,
-                state=state,
-                ended=ops.logical_or(loop.ended, is_end(tokens, end_id)),
-                log_prob=loop.log_prob + ops.where(live, log_prob, 0.0),
-                lengths=loop.lengths + ops.cast(live, "int32"),
-                ids=write(loop.ids, loop.time, tokens),
-                attention=record(loop.attention, loop.time, weights, live),
-            )
-
-        return one_step
-
-    end = until_all_ended(step_of, start, max_length, may_leave and bool(memory))
+    may_leave = may_leave and bool(memory)
+    end = until_all_ended(one_step, start, max_length, memory, may_leave=may_leave)
     attention = None
     if end.attention:
         attention = ops.expand_dims(ops.swapaxes(end.attention[0], 1, 2), 1)
