@@ -6,7 +6,8 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -130,10 +131,20 @@ class _Steps:
             data.held_out_pairs if data.held_out is None else 0,
         )
 
-    def _marked(self) -> list[tuple[CorpusFiles, bool]]:
-        """The parts, and whether each is one of `data.extra`."""
-        own = len(self.parts) - self.extra
-        return [(part, number >= own) for number, part in enumerate(self.parts)]
+    @cached_property
+    def _given(self) -> dict[str, list[Pair]]:
+        """The pairs that files give to validate on and for the final test."""
+        data = self.settings.data
+        files = {DEV: data.dev, HELD_OUT: data.held_out}
+        return {
+            name: read_corpus(CorpusFiles(**vars(given))).pairs
+            for name, given in files.items()
+            if given is not None
+        }
+
+    def _is_extra(self, number: int) -> bool:
+        """Whether a part is one of `data.extra`."""
+        return number >= len(self.parts) - self.extra
 
     @property
     def pieces(self) -> list[Path]:
@@ -172,9 +183,10 @@ class _Steps:
         data, held_out, sample = self.settings.data, sum(self.drawn), self.settings.sample
         keys = held_out + 1 if held_out else 0
         tasks = {
-            out: SurveyTask(number, part, data.seed, sample, 0 if is_extra else keys, out)
-            for number, (part, is_extra) in enumerate(self._marked())
+            out: SurveyTask(number, part, data.seed, sample, to_keep, out)
+            for number, part in enumerate(self.parts)
             for out in [self.work / f"survey-{number:05d}.json"]
+            for to_keep in [0 if self._is_extra(number) else keys]
         }
         self.workers.run(survey, tasks, "Read")
         found = Survey()
@@ -205,14 +217,11 @@ class _Steps:
         loaded = partial(_loaded, self.work)
         cleaning, barred = self.settings.cleaning, set(held_out)
         if self.extra:
-            given = [*_given(data.dev, []), *_given(data.held_out, [])]
-            barred |= source_keys(given, data.seed)
+            barred |= source_keys(chain.from_iterable(self._given.values()), data.seed)
         plan = ScatterPlan(data.seed, shards, limits, cleaning, held_out, barred, loaded)
         tasks = {
-            out.with_suffix(".json"): ScatterTask(number, part, is_extra, plan, out)
-            for number, ((part, is_extra), out) in enumerate(
-                zip(self._marked(), self.pieces, strict=True)
-            )
+            out.with_suffix(".json"): ScatterTask(number, part, self._is_extra(number), plan, out)
+            for number, (part, out) in enumerate(zip(self.parts, self.pieces, strict=True))
         }
         self.workers.run(scatter, tasks, "Encoded")
         found = Scattered()
@@ -242,8 +251,7 @@ class _Steps:
         """Write what a training needs besides the shards, the manifest last."""
         for tokenizer, name in zip(tokenizers, MODELS, strict=True):
             tokenizer.save(self.out / name)
-        data = self.settings.data
-        dev, test = (_given(data.dev, found.dev), _given(data.held_out, found.test))
+        dev, test = self._given.get(DEV, found.dev), self._given.get(HELD_OUT, found.test)
         for name, pairs in ((DEV, dev), (HELD_OUT, test)):
             rows = (json.dumps(pair, ensure_ascii=False) for pair in pairs)
             write(self.out / name, "".join(f"{row}\n" for row in rows))
@@ -254,11 +262,6 @@ class _Steps:
         print(f"Held out: {len(dev):,} pairs to validate on, {len(test):,} to test on.")
         write(self.out / FILE, json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
         shutil.rmtree(self.work)
-
-
-def _given(files: stored.Files | None, drawn: list[Pair]) -> list[Pair]:
-    """Read the pairs of files, or return those that were drawn from the text."""
-    return drawn if files is None else read_corpus(CorpusFiles(**vars(files))).pairs
 
 
 def _join(files: Sequence[Path], out: Path) -> None:
