@@ -110,8 +110,9 @@ function matrix(side, state, palette, room) {
   const named = isTurned ? Math.min(110, 0.8 * wide(tokens.map(({ text }) => text)) + 12) : 20;
   const [bars, top] = [44, head + named + 44];
   const hasAttention = side.score !== "none";
-  const width = Math.max(left + (hasAttention ? tokens.length * cell : 0) + right, hasAttention ? 300 : 200);
   const x = (j) => left + j * cell;
+  const end = x(hasAttention ? tokens.length : 0);
+  const width = Math.max(end + right, hasAttention ? 300 : 200);
   const titled = `${SCORE_TEXTS[side.score].name}${state.temperature === 1 || !hasAttention ? "" : `, temperature ${temperatureText(state.temperature)}`}`;
   const content = [label(8, 17, titled, { "font-weight": 600 })];
   const now = Math.min(state.step, steps.length) - 1;
@@ -124,15 +125,15 @@ function matrix(side, state, palette, room) {
       const height = bars * 0.94 * steps[now].weights[j];
       content.push(tag("rect", { x: x(j) + 2, y: top - height, width: cell - 4, height, fill: palette.high }));
     });
-    content.push(tag("line", { x1: left, x2: x(tokens.length), y1: top, y2: top, stroke: palette.line }));
+    content.push(tag("line", { x1: left, x2: end, y1: top, y2: top, stroke: palette.line }));
   }
-  content.push(label(x(hasAttention ? tokens.length : 0) + 8, rowsTop - 3, "how sure", { fill: palette.soft, "font-size": 11 }));
+  content.push(label(end + 8, rowsTop - 3, "how sure", { fill: palette.soft, "font-size": 11 }));
   steps.forEach((step, t) => {
     const y = rowsTop + t * usual;
     const row = [];
     const colour = isWrong[t] ? palette.bad : palette.ink;
     const name = `${isWrong[t] ? "\u2717 " : ""}${words[t]}`;
-    row.push(tag("rect", { x: 4, y, width: x(hasAttention ? tokens.length : 0) - 4, height: usual, fill: palette.paper }));
+    row.push(tag("rect", { x: 4, y, width: end - 4, height: usual, fill: palette.paper }));
     row.push(label(left - 8, y + usual / 2 + 4, name, { "text-anchor": "end", fill: colour, "font-weight": t === now ? 700 : 400 }));
     const shares = hasAttention ? step.weights : [];
     shares.forEach((share, j) => {
@@ -141,7 +142,6 @@ function matrix(side, state, palette, room) {
       const most = t === now && share === Math.max(...shares) ? { "data-most": "" } : {};
       row.push(tag("rect", { x: x(j), y, width: cell, height: usual, ...fill, ...most }, t === now ? tag("title", {}, escaped(`${tokens[j].name}: ${percent(share)}`)) : ""));
     });
-    const end = x(shares.length);
     const forced = state.shares[t + 1] && hasAttention ? ", forced" : "";
     row.push(label(end + 8, y + usual / 2 + 4, `${percent(step.probabilities[step.writes])}${forced}`, { fill: palette.soft, "font-size": 11 }));
     if (t === now) row.push(tag("rect", { x: 4, y: y + 0.5, width: end - 4, height: usual - 1, fill: "none", stroke: palette.high, "stroke-width": 2, rx: 3 }));

@@ -243,12 +243,12 @@ function start() {
   }
   const questions = QUESTIONS.map(({ question, links, text }) => {
     const heading = element("summary", {}, question);
-    const show = (look) => {
+    const lead = (look) => {
       const back = element("button", { type: "button", onclick: () => heading.focus() }, "Back to the question");
       find("look").replaceChildren(element("strong", {}, "Look for: "), look, " ", back);
-      setTimeout(() => find("bar").nextElementSibling.scrollIntoView());
+      setTimeout(() => find("output-title").scrollIntoView());
     };
-    const shownBy = links.flatMap(([name, to, look], i) => [i ? " \u00b7 " : "", element("a", { href: addressOf({ ...PLAIN, ...to }), onclick: () => show(look) }, name)]);
+    const shownBy = links.flatMap(([name, to, look], i) => [i ? " \u00b7 " : "", element("a", { href: addressOf({ ...PLAIN, ...to }), onclick: () => lead(look) }, name)]);
     return element("details", {}, heading, element("p", {}, "Look: ", ...shownBy), element("p", {}, text));
   });
   find("questions").replaceChildren(...questions);
