@@ -162,7 +162,7 @@ def test_misfits_are_named_by_file_and_line(
     pairs = [("b", "2"), *((f"{n}" * 50, "1" * 5) for n in range(4))]
     file = tmp_path / "a.tsv"
     file.write_text("x\n" + "".join("\t".join(pair) + "\n" for pair in pairs))
-    where = partial(places, CorpusFiles(tsv=str(file)))
+    where = partial(places, [CorpusFiles(tsv=str(file))])
     kept, dropped = checked_pairs(pairs, tokenizers, (7, 5), "drop", where)
     assert kept == [("b", "2")]
     assert [line.split(",")[0] for line in dropped] == [
