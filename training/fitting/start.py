@@ -27,7 +27,7 @@ from training.fitting.devices import Devices, devices_of
 from training.fitting.pipeline import budget_of
 from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
-from training.fitting.text import fitting_pairs, with_sizes
+from training.fitting.text import fitting_pairs, unknown_tokens, with_sizes
 from training.program import RunError
 from training.recipes.config import TrainConfig
 from training.recipes.reading import config_from
@@ -178,6 +178,8 @@ def _setup(
     budget = budget_of(training, counts(passes.parts(0)))
     a_pass = statistics(passes, budget, training.seed)
     print(f"A pass: {a_pass}.")
+    for line in unknown_tokens(validation, tokenizers):
+        print(line)
     units = config.model.decoder_units
     training, reasons = with_speed_chosen(training, units, a_pass, devices.total)
     for reason in reasons:

@@ -117,6 +117,22 @@ def checked_pairs(
     return Checked(kept, names)
 
 
+def unknown_tokens(pairs: Sequence[Pair], tokenizers: Tokenizers) -> list[str]:
+    """Say for each side how many tokens its tokenizer does not know, if there are any."""
+    found = []
+    for side, tokenizer in enumerate(tokenizers):
+        ids = tokenizer.encode([pair[side] for pair in pairs])
+        unknown = sum(row.count(UNKNOWN_ID) for row in ids)
+        if unknown:
+            name = ("source", "target")[side]
+            found.append(
+                f"Unknown: {unknown:,} of {sum(map(len, ids)):,} {name} tokens of the validation "
+                f"are not among the {tokenizer.vocabulary_size:,} that the model has "
+                f"(text.{name}_vocabulary)."
+            )
+    return found
+
+
 def _place_of(
     bad: Iterable[int],
     pairs: Sequence[Pair],

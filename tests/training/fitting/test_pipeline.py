@@ -13,7 +13,7 @@ from training.corpora.pairs import CorpusFiles, Pair, places
 from training.fitting.budget import Budget
 from training.fitting.pipeline import training_batches, validation_batches
 from training.fitting.tasks import Dates, Texts, task_of
-from training.fitting.text import checked_pairs
+from training.fitting.text import checked_pairs, unknown_tokens
 from training.program import ConfigError
 from training.recipes.config import DatesConfig
 from training.shards import rows as rows_module
@@ -175,6 +175,18 @@ def test_misfits_are_named_by_file_and_line(
     assert out.endswith(" and 3 more\n")
     with pytest.raises(ConfigError, match=rf"^4 of 4 .* {file}:3 \(source"):
         checked_pairs(pairs[1:], tokenizers, (7, 5), "drop", where)
+
+
+def test_tokens_outside_of_the_vocabulary_are_told() -> None:
+    letters = SentencePieceTokenizer.train(["abc"], 99, "char")
+    phones = SentencePieceTokenizer.train(["AH B AH B", "AH K"], 6, "word")
+    assert phones.vocabulary_size == 6  # four special tokens, AH and B
+    pairs = [("abc", "AH B K"), ("cab", "K AH B AH"), ("b", "B")]
+    assert unknown_tokens(pairs, (letters, phones)) == [
+        "Unknown: 2 of 8 target tokens of the validation are not among the 6 that the model has "
+        "(text.target_vocabulary)."
+    ]
+    assert unknown_tokens(pairs[2:], (letters, phones)) == []
 
 
 def test_pairs_that_just_fit_are_kept(tokenizers: Tokenizers) -> None:
