@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable
 
+from programs.allocation import keep_freed_memory
 from programs.interrupts import Interrupt
 from programs.library import stored
 
@@ -42,6 +43,7 @@ def guarded(
     reported: tuple[type[Exception], ...] = (RunError, *errors)
     try:
         _check(runs)
+        keep_freed_memory()
         with Interrupt().listening():
             return work()
     except KeyboardInterrupt:
