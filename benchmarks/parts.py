@@ -22,6 +22,7 @@ import tensorflow as tf
 import keras_attention as ka
 from benchmarks.machine import description
 from benchmarks.workloads import DECODER, EMBEDDING, ENCODER, VOCABULARY
+from keras_attention.dropout import Dropout
 from keras_attention.losses.tokens import cross_entropy
 from training.fitting.optimizer import Adam
 
@@ -109,11 +110,18 @@ def _optimizer() -> Run:
     return _compiled(lambda: optimizer.apply(gradients, weights))
 
 
+def _dropout() -> Run:
+    """Drop features of the decoder's outputs, compiled by XLA."""
+    layer, outputs = Dropout(0.3), tf.random.normal((_BATCH, _LENGTH, DECODER))
+    return _compiled(lambda: [tf.reduce_sum(layer(outputs, training=True))], jit_compile=True)
+
+
 PARTS = {
     "the decoder's loop": _loop,
     "the encoder": _encoder,
     "the loss": _loss,
     "the optimizer": _optimizer,
+    "dropout under XLA": _dropout,
 }
 
 
@@ -121,7 +129,7 @@ PARTS = {
 def _plain() -> Iterator[None]:
     """Use the formulations of Keras and TensorFlow instead of ours."""
     with (
-        patch.dict(globals(), Adam=keras.optimizers.Adam),
+        patch.dict(globals(), Adam=keras.optimizers.Adam, Dropout=keras.layers.Dropout),
         ka.recurrent.plain_gradients(),
     ):
         yield
@@ -138,10 +146,10 @@ def _trained(results: Callable[[], tuple[Any, list[Any]]]) -> Run:
     return _compiled(run)
 
 
-def _compiled(run: Callable[[], Any]) -> Run:
+def _compiled(run: Callable[[], Any], jit_compile: bool = False) -> Run:
     """Return a graph, already traced, that runs to completion."""
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def graph() -> Any:
         results = run() or [tf.zeros(1)]
         return tf.add_n([tf.reshape(x, [-1])[0] for x in results])

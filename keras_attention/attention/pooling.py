@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scores
+from keras_attention import backend, scores
 from keras_attention.alignments import Alignment, Softmax
 from keras_attention.attention.report import report
 from keras_attention.attention.weights import WeightOptions
@@ -128,7 +128,7 @@ class AttentionPooling(WeightOptions, SpecifiedLayer):
         weights = ops.cast(weights, self.compute_dtype)
         kept = weights
         if training and self.seed_generator is not None:
-            kept = keras.random.dropout(weights, self.dropout, seed=self.seed_generator)
+            kept = backend.dropout(weights, self.dropout, self.seed_generator)
         pooled, weights = ops.squeeze(linear(kept, inputs), 1), ops.squeeze(weights, 1)
         report(self, weights)
         return (pooled, weights) if return_attention_scores else pooled

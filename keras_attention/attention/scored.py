@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention import backend
 from keras_attention.alignments.base import Alignment, State
 from keras_attention.alignments.softmax import Softmax
 from keras_attention.attention.base import AttentionLayer, Memory, carried_mask, check_prepared
@@ -213,7 +214,7 @@ class Attention(WeightOptions, AttentionLayer):
         drawn = {}
         if self.dropout:
             ones = ops.ones(shape, dtype=dtype)
-            drawn["dropout"] = keras.random.dropout(ones, self.dropout, seed=seed)
+            drawn["dropout"] = backend.dropout(ones, self.dropout, seed)
         if self.alignment.noise:
             drawn["noise"] = keras.random.normal(shape, dtype=dtype, seed=seed)
         return drawn

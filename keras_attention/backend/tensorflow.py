@@ -137,6 +137,17 @@ def differentiable(
     return [derived.get(i) for i in range(len(found))]
 
 
+def dropout(
+    inputs: tf.Tensor, rate: float, seed: Any, noise_shape: Sequence[int | None] | None
+) -> tf.Tensor:
+    """`keras_attention.backend.dropout`, by Philox."""
+    if noise_shape is not None:
+        sizes = tf.shape(inputs)
+        noise_shape = [sizes[i] if size is None else size for i, size in enumerate(noise_shape)]
+    key = tf.cast(seed.next(), "int32")
+    return tf.nn.experimental.stateless_dropout(inputs, rate, key, "philox", noise_shape)
+
+
 def is_softmax(x: Any) -> bool:
     """`keras_attention.backend.is_softmax`.
 

@@ -90,12 +90,13 @@ def run_layer(
         Outputs (B, T, U), of no meaning where the mask is False, and the last states.
     """
     is_looped = has_own_gradient() and not has_fused_lstm() and is_gated(layer.cell)
-    if not (training and is_looped):
-        outputs, *after = layer(inputs, initial_state=states, mask=mask, training=training)
-        return outputs, after
     batch, _, features = ops.shape(inputs)
     with dropout_drawn_before([layer.cell], [features], batch, training):
-        return _run_loop(LoopedStack([layer.cell], features, True, training), inputs, states, mask)
+        if training and is_looped:
+            stack = LoopedStack([layer.cell], features, True, training)
+            return _run_loop(stack, inputs, states, mask)
+        outputs, *after = layer(inputs, initial_state=states, mask=mask, training=training)
+        return outputs, after
 
 
 def _run_loop(

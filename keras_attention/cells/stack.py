@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import keras
 from keras import ops
 
+from keras_attention import backend
 from keras_attention.cells.protocol import Cell, state_sizes
 from keras_attention.cells.residual import ResidualCell
 from keras_attention.types import Tensor
@@ -183,16 +184,23 @@ def dropout_drawn_before(
     """
     forget_dropout(cells)
     try:
-        for cell, size in zip(cells, features, strict=True):
+        for cell, size in zip(map(_innermost, cells), features, strict=True):
             if training and hasattr(cell, "get_dropout_mask"):
-                dtype = cell.compute_dtype
-                cell.get_dropout_mask(ops.ones((batch, size), dtype=dtype))
-                cell.get_recurrent_dropout_mask(
-                    ops.ones((batch, state_sizes(cell)[0]), dtype=dtype)
-                )
+                units = state_sizes(cell)[0]
+                _draw_mask(cell, "_dropout_mask", cell.dropout, (batch, size))
+                _draw_mask(cell, "_recurrent_dropout_mask", cell.recurrent_dropout, (batch, units))
         yield
     finally:
         forget_dropout(cells)
+
+
+def _draw_mask(cell: Cell, name: str, rate: float, shape: tuple[int | Tensor, int]) -> None:
+    """As the cell would: one mask for each gate, or one for all of them."""
+    if rate:
+        ones = ops.ones(shape, dtype=cell.compute_dtype)
+        count = getattr(cell, "dropout_mask_count", None)
+        masks = [backend.dropout(ones, rate, cell.seed_generator) for _ in range(count or 1)]
+        setattr(cell, name, masks if count else masks[0])
 
 
 def forget_dropout(cells: Sequence[Cell]) -> None:

@@ -17,6 +17,7 @@ from keras_attention.attention import (
 from keras_attention.attention.registry import ALIGNMENTS, PASTS
 from keras_attention.cells.layer_norm import LayerNormLSTMCell
 from keras_attention.cells.residual import ResidualCell
+from keras_attention.dropout import Dropout
 from keras_attention.model.config import Seq2SeqConfig
 from keras_attention.model.maxout import Maxout
 from keras_attention.model.reversible_embedding import REVERSIBLE_EMBEDDING
@@ -58,9 +59,9 @@ def dropped(embedded: Tensor, config: Seq2SeqConfig, policy: Any) -> Tensor:
     """Embeddings (B, L, D) after word dropout, if any, and feature dropout."""
     rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
     if config.word_dropout:
-        words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
+        words = Dropout(config.word_dropout, noise_shape=(None, None, 1), dtype=policy)
         embedded = words(embedded)
-    return keras.layers.Dropout(rate, dtype=policy)(embedded)
+    return Dropout(rate, dtype=policy)(embedded)
 
 
 def project(outputs: Tensor, layer: keras.layers.Layer) -> Tensor:

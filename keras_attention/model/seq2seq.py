@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention.attention import Memory
+from keras_attention.dropout import Dropout
 from keras_attention.ids import PADDING_ID
 from keras_attention.losses.attention import AddCoverageLoss
 from keras_attention.memory import check_model
@@ -102,7 +103,7 @@ class Seq2Seq(StepModel, keras.Model):
         outputs, weights = outputs if wants else (outputs, None)
         readout = readout_of(config, policy)
         outputs = read_out(outputs, embedded, readout)
-        outputs = keras.layers.Dropout(config.dropout, dtype=policy)(outputs)
+        outputs = Dropout(config.dropout, dtype=policy)(outputs)
         results = project(outputs, logits or target_embedding)
         if config.coverage_loss:
             covered = AddCoverageLoss(config.coverage_loss, name="coverage_loss")

@@ -20,6 +20,7 @@ from keras_attention.checks import (
     check_positive,
     check_sequence,
 )
+from keras_attention.dropout import Dropout
 from keras_attention.masking import step_mask, unmasked
 from keras_attention.parts import Composite
 from keras_attention.recurrent.padding import close_holes, open_holes, real_positions
@@ -56,7 +57,7 @@ class _Encoder(Composite):
             for i in range(num_layers)
         ]
         self.dropouts = [
-            keras.layers.Dropout(
+            Dropout(
                 dropout,
                 seed=None if seed is None else seed + i,
                 dtype=self.dtype_policy,
