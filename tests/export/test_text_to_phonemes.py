@@ -20,7 +20,6 @@ SMALL = [
     "data.dev_pairs=10",
     "data.held_out_pairs=10",
     "model.embedding_size=16",
-    "model.encoder_layers=1",
     "model.encoder_units=24",
     "model.decoder_units=48",
     "model.attention_units=16",
