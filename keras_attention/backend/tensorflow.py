@@ -144,7 +144,8 @@ def dropout(
     if noise_shape is not None:
         sizes = tf.shape(inputs)
         noise_shape = [sizes[i] if size is None else size for i, size in enumerate(noise_shape)]
-    key = tf.cast(seed.next(), "int32")
+    state = seed.next()
+    key = tf.cast(tf.math.floormod(state, tf.cast(tf.int32.max - 1, state.dtype)), "int32")
     return tf.nn.experimental.stateless_dropout(inputs, rate, key, "philox", noise_shape)
 
 

@@ -18,11 +18,21 @@ ONES = np.ones((6, 5, 4), np.float32)
 
 
 @pytest.mark.parametrize("with_xla", [False, True])
-@pytest.mark.parametrize("noise_shape", [None, (None, None, 1), (6, 1, 4), (1, None, None)])
-def test_layer_has_the_numbers_of_keras(with_xla: bool, noise_shape: Any) -> None:
+@pytest.mark.parametrize(
+    ("seed", "noise_shape"),
+    [
+        (3, None),
+        (2**31 - 2, None),  # Keras reduces seeds modulo 2^31 - 2
+        (2**32 - 7, None),
+        (5, (None, None, 1)),
+        (6, (6, 1, 4)),
+        (7, (1, None, None)),
+    ],
+)
+def test_layer_has_the_numbers_of_keras(with_xla: bool, seed: int, noise_shape: Any) -> None:
     results = []
     for kind in (keras.layers.Dropout, Dropout):
-        layer = kind(0.4, noise_shape=noise_shape, seed=3)
+        layer = kind(0.4, noise_shape=noise_shape, seed=seed)
         run = jitted(lambda x, layer=layer: layer(x, training=True), [ONES], with_xla)
         results.append(ops.convert_to_numpy(run(ops.convert_to_tensor(ONES))))
     theirs, ours = results
