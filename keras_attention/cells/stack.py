@@ -186,18 +186,21 @@ def dropout_drawn_before(
     try:
         for cell, size in zip(map(_innermost, cells), features, strict=True):
             if training and hasattr(cell, "get_dropout_mask"):
-                units = state_sizes(cell)[0]
-                _draw_mask(cell, "_dropout_mask", cell.dropout, (batch, size))
-                _draw_mask(cell, "_recurrent_dropout_mask", cell.recurrent_dropout, (batch, units))
+                sizes, dtype = (size, state_sizes(cell)[0]), cell.compute_dtype
+                inputs, state = (ops.ones((batch, width), dtype=dtype) for width in sizes)
+                _draw_mask(cell, "_dropout_mask", cell.dropout, inputs)
+                _draw_mask(cell, "_recurrent_dropout_mask", cell.recurrent_dropout, state)
+                # A cell that overrides these methods draws now, outside of the loop.
+                cell.get_dropout_mask(inputs)
+                cell.get_recurrent_dropout_mask(state)
         yield
     finally:
         forget_dropout(cells)
 
 
-def _draw_mask(cell: Cell, name: str, rate: float, shape: tuple[int | Tensor, int]) -> None:
+def _draw_mask(cell: Cell, name: str, rate: float, ones: Tensor) -> None:
     """As the cell would: one mask for each gate, or one for all of them."""
     if rate:
-        ones = ops.ones(shape, dtype=cell.compute_dtype)
         count = getattr(cell, "dropout_mask_count", None)
         masks = [backend.dropout(ones, rate, cell.seed_generator) for _ in range(count or 1)]
         setattr(cell, name, masks if count else masks[0])

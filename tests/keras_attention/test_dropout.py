@@ -71,6 +71,17 @@ def test_masks_of_cells_are_those_that_they_draw_themselves(kind: str) -> None:
     assert ours._dropout_mask is ours._recurrent_dropout_mask is None
 
 
+def test_a_cell_with_masks_of_its_own_draws_them_before_the_loop() -> None:
+    shapes = []
+
+    class Cell(keras.layers.GRUCell):
+        def get_dropout_mask(self, step_input: Any) -> None:
+            shapes.append(tuple(step_input.shape))
+
+    with dropout_drawn_before([Cell(3)], [4], 2, training=True):
+        assert shapes == [(2, 4)]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow's graph")
 def test_a_training_step_names_the_generator() -> None:
     """TensorFlow's own choice (`StatelessRandomGetKeyCounter`) takes 25 times as long under XLA."""
