@@ -23,6 +23,13 @@ _SIZES = (
     "attention_units",
     "num_heads",
 )
+_DROPOUTS = (
+    "dropout",
+    "word_dropout",
+    "recurrent_dropout",
+    "attention_dropout",
+    "memory_dropout",
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Seq2SeqConfig(Architecture):
         recurrent_dropout: Dropout rate of recurrent states, with one mask for all steps
             (variational dropout).
         attention_dropout: Dropout rate of attention weights.
+        memory_dropout: Dropout rate of the memory, the encoder outputs that attention reads.
         start_id: The decoder's first input: 1, or 2 for the end token.
         coverage_loss: Weight of the coverage loss that is added to the training loss, see
             `CoverageLoss`; 0 for none.
@@ -113,7 +121,7 @@ class Seq2SeqConfig(Architecture):
         self._check_options("past", PASTS[self.past] if self.past else None)
         self._check_arrangement()
         self._check_tied()
-        for name in ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"):
+        for name in _DROPOUTS:
             check_fraction(name, getattr(self, name))
         if self.embedding_dropout is not None:
             check_fraction("embedding_dropout", self.embedding_dropout)

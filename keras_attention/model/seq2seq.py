@@ -95,7 +95,10 @@ class Seq2Seq(StepModel, keras.Model):
         target = keras.Input((None,), dtype="int32", name="target")
         mask = ops.not_equal(source, PADDING_ID)
         encoded, *states = encoder(dropped(source_embedding(source), config, policy), mask=mask)
-        attended = {"memory": encoded, "memory_mask": mask} if config.attention else {}
+        memory = encoded
+        if config.memory_dropout:
+            memory = Dropout(config.memory_dropout, dtype=policy)(encoded)
+        attended = {"memory": memory, "memory_mask": mask} if config.attention else {}
         embedded = dropped(target_embedding(target), config, policy)
         start = bridge(states, memory=encoded, memory_mask=mask)
         wants = config.attention is not None

@@ -73,6 +73,7 @@ class Architecture:
     word_dropout: Fraction = 0.0
     recurrent_dropout: Fraction = 0.0
     attention_dropout: Fraction = 0.0
+    memory_dropout: Fraction = 0.0
     start_id: Literal[1, 2] = 1
     coverage_loss: Factor = 0.0
 

@@ -429,6 +429,7 @@ REGISTRY: dict[str, Entry] = {
             normalize=True,
             dropout=0.1,
             attention_dropout=0.1,
+            memory_dropout=0.1,
             coverage_loss=0.5,
         ),
         lambda model, x: [model(x)],

@@ -87,9 +87,8 @@ def test_a_training_step_names_the_generator() -> None:
     """TensorFlow's own choice (`StatelessRandomGetKeyCounter`) takes 25 times as long under XLA."""
     import tensorflow as tf
 
-    rates = dict.fromkeys(
-        ("dropout", "word_dropout", "recurrent_dropout", "attention_dropout"), 0.3
-    )
+    parts = ("word_dropout", "recurrent_dropout", "attention_dropout", "memory_dropout")
+    rates = dict.fromkeys(("dropout", *parts), 0.3)
     config = ka.Seq2SeqConfig(
         9, 9, 4, encoder_units=4, decoder_units=4, attention_units=4, encoder_layers=2, **rates
     )

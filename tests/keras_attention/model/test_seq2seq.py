@@ -266,6 +266,7 @@ def test_a_config_that_cannot_be_is_refused(options: dict[str, Any], message: st
         ({"word_dropout": 1.0}, r"`word_dropout`.*Received: word_dropout=1.0"),
         ({"embedding_dropout": -0.1}, r"`embedding_dropout`.*Received: embedding_dropout=-0.1"),
         ({"recurrent_dropout": 2}, r"`recurrent_dropout`.*Received: recurrent_dropout=2"),
+        ({"memory_dropout": 1}, r"`memory_dropout`.*Received: memory_dropout=1"),
         ({"tie_embeddings": "source"}, r"`tie_embeddings`.*Received: tie_embeddings='source'"),
         (
             {"tie_embeddings": "output", "attention_layer_units": 5},
@@ -323,6 +324,30 @@ def test_dropped_words_lose_all_features_and_others_none() -> None:
     assert 0.4 < (words[:, :, 0] == 0.0).mean() < 0.6
     assert len({tuple(row) for row in words[:, :, 0]}) > 25, "each sentence loses other words"
     np.testing.assert_array_equal(to_numpy(model(np.ones((2, 3, 5), "float32"))), 1.0)
+
+
+def test_attention_reads_a_memory_of_which_features_are_dropped() -> None:
+    """The bridge, which reads the same outputs, loses none."""
+    sizes = {"embedding_size": 3, "encoder_units": 16, "attention_units": 5}
+    read: dict[str, list[Any]] = {"decoder": [], "bridge": []}
+    model = ka.Seq2Seq(ka.Seq2SeqConfig(11, 7, bridge="mean", memory_dropout=0.25, **sizes))
+    for name, found in read.items():
+        layer = getattr(model, name)
+
+        def call(*args: Any, found: Any = found, of: Any = layer.call, **options: Any) -> Any:
+            found.append(to_numpy(options["memory"]))
+            return of(*args, **options)
+
+        layer.call = call
+    for training in (False, True):
+        inputs = {"source": SOURCE[:, :2], "target": np.ones((3, 2), "int32")}
+        model(inputs, training=training)
+    whole, thinned = read["decoder"]
+    kept = thinned != 0.0
+    assert 0.65 < kept.mean() < 0.85
+    np.testing.assert_allclose(thinned[kept], whole[kept] / 0.75, rtol=0, atol=1e-6)
+    for seen in read["bridge"]:
+        np.testing.assert_allclose(seen, whole, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("dtype", "scaled"), [("mixed_float16", True), ("mixed_bfloat16", False)])

@@ -271,9 +271,9 @@ def test_all_that_draws_random_numbers_resumes(
 ) -> None:
     """With every dropout, AdamW, averaged weights and token batches; not with changed data."""
     data = write_pairs(tmp_path / "pairs.tsv", 300)
-    dropouts = ("dropout", "embedding_dropout", "word_dropout", "attention_dropout")
+    parts = ("embedding", "word", "recurrent", "attention", "memory")
     options = [*SMALL_CORPUS, f"data.train.tsv={data}", "model.encoder_layers=2"]
-    options += [f"model.{name}=0.2" for name in (*dropouts, "recurrent_dropout")]
+    options += ["model.dropout=0.2", *(f"model.{part}_dropout=0.2" for part in parts)]
     options += ["training.batch_size=null", "training.batch_tokens=128"]
     options += ["training.weight_decay=0.01", "training.average_decay=0.9"]
     options += ["training.steps=9", "training.steps_per_epoch=3"]
