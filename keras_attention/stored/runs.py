@@ -239,6 +239,9 @@ class Optimization:
             shapes, each of which XLA compiles, and more padding.
         max_shapes: The maximum number of batch shapes, chosen for the lengths of the pairs; a batch
             without enough pairs is filled up with padding. None: as many as the pairs need.
+        start_from: A finished run whose tokenizers and weights the training starts with, in place
+            of new ones; only dropout rates and `coverage_loss` of its architecture may differ. None
+            for random weights.
         steps: The total number of steps, a multiple of `steps_per_epoch`.
         steps_per_epoch: The number of steps between validations (and checkpoints).
         learning_rate: The maximum, reached after warm-up.
@@ -264,6 +267,7 @@ class Optimization:
     batch_tokens: Count | None = None
     pad_to_multiple: Length = 4
     max_shapes: Annotated[int, Within(1, 1000)] | None = None
+    start_from: Name | None = None
     steps: Count = 10000
     steps_per_epoch: Count = 1000
     learning_rate: Factor = 1e-3

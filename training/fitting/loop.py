@@ -15,6 +15,7 @@ from keras_attention.text.runs import RunDirectory
 from training.fitting.batches import Share
 from training.fitting.callbacks import Bar, DrawAttention, Pace, SeedDropout, TellCost, Validate
 from training.fitting.checkpoints import KeepBest, LeaveTrace
+from training.fitting.inherited import inherit_weights
 from training.fitting.interrupts import StopOnInterrupt
 from training.fitting.optimizer import compiled_model, loaded_model
 from training.fitting.pipeline import training_batches, validation_batches
@@ -104,6 +105,9 @@ def _new(setup: Setup) -> ka.Seq2Seq:
         f"{printable(config.name)}: {source:,} source and {target:,} target tokens, "
         f"{model.count_params():,} weights, {config.training.steps:,} steps."
     )
+    if base := config.training.start_from:
+        inherit_weights(model, base)
+        print(f"Starting from the weights of {printable(base)}.")
     return model
 
 

@@ -24,6 +24,7 @@ from training.fitting.batches import statistics
 from training.fitting.budget import Budget
 from training.fitting.choices import kept, with_batches_chosen, with_speed_chosen
 from training.fitting.devices import Devices, devices_of
+from training.fitting.inherited import check_architecture, inherited_tokenizers
 from training.fitting.pipeline import budget_of
 from training.fitting.state import TrainingState, first_files
 from training.fitting.tasks import Task, check_memory, task_of
@@ -107,11 +108,14 @@ def prepare(run: RunDirectory, config: TrainConfig) -> Setup:
     """
     devices, task = devices_of(config.training), task_of(config.data)
     data = fingerprint(task)
-    tokenizers = task.tokenizers(config.text)
+    base = config.training.start_from
+    tokenizers = inherited_tokenizers(base, task) if base else task.tokenizers(config.text)
     validation = _with_fitting_pairs(task, config, tokenizers)
     source, target = tokenizers
     config = with_sizes(config, source.vocabulary_size, target.vocabulary_size)
     check_memory(check_model, config.model, copies=_COPIES)
+    if base:
+        check_architecture(base, config)
     held_out = fitting_pairs("held_out", task.held_out_pairs(), config, tokenizers, task)
     source.save(run.source_model)
     target.save(run.target_model)

@@ -112,6 +112,21 @@ def test_a_training_that_asks_for_other_data(
     assert not Path("run/config.yaml").exists()
 
 
+@pytest.mark.thorough
+def test_a_start_from_a_run_takes_shards_of_its_tokenizers(
+    prepare: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare("shards") == 0
+    assert train("base", *SETTINGS, "text.model_type=char") == 0
+    start = "training.start_from=base"
+    assert train("run", "data.train.shards=shards", start) == 2
+    error = capsys.readouterr().err
+    assert "the shards shards hold ids of other tokenizers than base" in error
+    advice = re.findall(r"text\.\w+_model=[\w/.]+model", error)
+    assert prepare("own", *advice) == 0
+    assert train("run", "data.train.shards=own", start) == 0
+
+
 def test_shards_that_are_damaged(prepare: Prepare) -> None:
     assert prepare("shards") == 0
     file = Path("shards") / shard_name(0)
