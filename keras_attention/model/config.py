@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import signature
 
 from keras_attention.attention.registry import ALIGNMENTS, PASTS
@@ -23,13 +23,7 @@ _SIZES = (
     "attention_units",
     "num_heads",
 )
-_DROPOUTS = (
-    "dropout",
-    "word_dropout",
-    "recurrent_dropout",
-    "attention_dropout",
-    "memory_dropout",
-)
+DROPOUTS = tuple(field.name for field in fields(Architecture) if field.name.endswith("dropout"))
 
 
 @dataclass(frozen=True)
@@ -121,10 +115,9 @@ class Seq2SeqConfig(Architecture):
         self._check_options("past", PASTS[self.past] if self.past else None)
         self._check_arrangement()
         self._check_tied()
-        for name in _DROPOUTS:
-            check_fraction(name, getattr(self, name))
-        if self.embedding_dropout is not None:
-            check_fraction("embedding_dropout", self.embedding_dropout)
+        for name in DROPOUTS:
+            if name != "embedding_dropout" or self.embedding_dropout is not None:
+                check_fraction(name, getattr(self, name))
         self._check_coverage_loss()
 
     def _check_sizes(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 
 import keras_attention as ka
+from keras_attention.model.config import DROPOUTS
 from keras_attention.text.runs import RunDirectory
 from training.fitting.tasks import Shards, Task
 from training.program import ConfigError
@@ -15,11 +15,7 @@ from training.shards.manifest import differences
 from training.shards.parts import Tokenizers
 
 _KEY = "Key `training.start_from`:"
-_IN_TRAINING_ALONE = tuple(
-    field.name
-    for field in dataclasses.fields(ka.Seq2SeqConfig)
-    if "dropout" in field.name or field.name == "coverage_loss"
-)
+_IN_TRAINING_ALONE = (*DROPOUTS, "coverage_loss")
 
 
 def inherited_tokenizers(run: str, task: Task) -> Tokenizers:
