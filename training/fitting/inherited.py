@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import keras_attention as ka
 from keras_attention.model.config import DROPOUTS
 from keras_attention.text.runs import RunDirectory
-from training.fitting.tasks import Shards, Task
+from training.fitting.tasks import Task
 from training.program import ConfigError
 from training.recipes.config import TrainConfig
 from training.recipes.reading import config_from
@@ -28,10 +26,10 @@ def inherited_tokenizers(run: str, task: Task) -> Tokenizers:
         tokenizers = RunDirectory(run).require_complete().tokenizers()
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_KEY} {error}") from error
-    if isinstance(task, Shards) and _models(task.folder.tokenizers) != _models(tokenizers):
+    if not task.takes(tokenizers):
         raise ConfigError(
-            f"{_KEY} the shards {task.folder.path} hold ids of other tokenizers than {run}. Make "
-            f"them with text.source_model={run}/source.model text.target_model={run}/target.model."
+            f"{_KEY} data.train.shards hold ids of other tokenizers than {run}. Make them with "
+            f"text.source_model={run}/source.model text.target_model={run}/target.model."
         )
     return tokenizers
 
@@ -56,8 +54,3 @@ def inherit_weights(model: ka.Seq2Seq, run: str) -> None:
         model.set_weights(RunDirectory(run).model().get_weights())
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_KEY} {error}") from error
-
-
-def _models(tokenizers: Iterable[ka.SentencePieceTokenizer]) -> list[bytes]:
-    """The models in the form that existing ones are brought to, which is the same for equal ids."""
-    return [ka.SentencePieceTokenizer.from_sentencepiece(one.model).model for one in tokenizers]

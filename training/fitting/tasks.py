@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from keras_attention import Translator
 from keras_attention.memory import check_fits
 from keras_attention.stored import printable
+from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training import dates
 from training.corpora.pairs import Pair, read_corpus
 from training.corpora.report import KINDS
@@ -46,6 +47,9 @@ class Task(Protocol):
     def tokenizers(self, text: TextConfig) -> Tokenizers:
         """Train the tokenizers, or read existing ones."""
 
+    def takes(self, tokenizers: Tokenizers) -> bool:
+        """Return whether the pairs can be had as ids of these tokenizers."""
+
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
         """Keep only the training pairs that `fitting` returns, if that is not known of all."""
 
@@ -76,6 +80,10 @@ class Texts(ABC):
     def tokenizers(self, text: TextConfig) -> Tokenizers:
         """Train the tokenizers, or read existing ones."""
         return learned_tokenizers(text, *self.tokenizer_text())
+
+    def takes(self, tokenizers: Tokenizers) -> bool:
+        """Return true: texts are encoded with any."""
+        return True
 
     def training_data(self) -> Any:
         """Return the pairs of the first pass."""
@@ -252,6 +260,10 @@ class Shards:
         self._check("text", differences(self.folder.manifest.settings.text, text))
         return self.folder.tokenizers
 
+    def takes(self, tokenizers: Tokenizers) -> bool:
+        """Return whether the shards hold ids of these tokenizers."""
+        return _models(self.folder.tokenizers) == _models(tokenizers)
+
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
         """Do nothing: shards hold only pairs that fit."""
 
@@ -278,6 +290,11 @@ def check_memory(check: Callable[..., None], *arguments: Any, **options: Any) ->
         check(*arguments, **options)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _models(tokenizers: Tokenizers) -> list[bytes]:
+    """The models in the form that existing ones are brought to, which is the same for equal ids."""
+    return [SentencePieceTokenizer.from_sentencepiece(one.model).model for one in tokenizers]
 
 
 def _pairs(examples: Iterable[dates.DateExample]) -> list[Pair]:
