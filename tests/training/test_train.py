@@ -498,7 +498,6 @@ def test_killed_before_the_configuration_is_written_a_run_begins_anew(
     assert not list(tmp_path.rglob("partial-*"))
 
 
-@pytest.mark.thorough
 def test_killed_while_the_first_configuration_is_written(train_toy: Train, tmp_path: Path) -> None:
     code = """
 import os, signal, sys

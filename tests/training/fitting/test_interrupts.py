@@ -47,7 +47,6 @@ def test_what_got_lost_at_the_end_of_an_epoch_is_found_before_others_are_waited_
     assert not goes_on
 
 
-@pytest.mark.thorough
 def test_a_training_ends_after_the_batch_in_which_ctrl_c_got_lost(
     train_toy: Train,
     tmp_path: Path,
