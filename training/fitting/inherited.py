@@ -23,15 +23,9 @@ def inherited_tokenizers(run: str, task: Task) -> Tokenizers:
         ConfigError: If there is no finished run, or the task's shards hold the ids of others.
     """
     try:
-        tokenizers = RunDirectory(run).require_complete().tokenizers()
+        return task.tokenizers_of(RunDirectory(run).require_complete())
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_KEY} {error}") from error
-    if not task.takes(tokenizers):
-        raise ConfigError(
-            f"{_KEY} data.train.shards hold ids of other tokenizers than {run}. Make them with "
-            f"text.source_model={run}/source.model text.target_model={run}/target.model."
-        )
-    return tokenizers
 
 
 def check_architecture(run: str, config: TrainConfig) -> None:

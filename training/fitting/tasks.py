@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from keras_attention import Translator
 from keras_attention.memory import check_fits
 from keras_attention.stored import printable
+from keras_attention.text.runs import RunDirectory
 from keras_attention.text.tokenizer import SentencePieceTokenizer
 from training import dates
 from training.corpora.pairs import Pair, read_corpus
@@ -47,8 +48,8 @@ class Task(Protocol):
     def tokenizers(self, text: TextConfig) -> Tokenizers:
         """Train the tokenizers, or read existing ones."""
 
-    def takes(self, tokenizers: Tokenizers) -> bool:
-        """Return whether the pairs can be had as ids of these tokenizers."""
+    def tokenizers_of(self, run: RunDirectory) -> Tokenizers:
+        """Return a run's tokenizers; `ValueError` if the pairs are ids of others."""
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
         """Keep only the training pairs that `fitting` returns, if that is not known of all."""
@@ -81,9 +82,9 @@ class Texts(ABC):
         """Train the tokenizers, or read existing ones."""
         return learned_tokenizers(text, *self.tokenizer_text())
 
-    def takes(self, tokenizers: Tokenizers) -> bool:
-        """Return true: texts are encoded with any."""
-        return True
+    def tokenizers_of(self, run: RunDirectory) -> Tokenizers:
+        """Return a run's tokenizers: texts are encoded with any."""
+        return run.tokenizers()
 
     def training_data(self) -> Any:
         """Return the pairs of the first pass."""
@@ -260,9 +261,16 @@ class Shards:
         self._check("text", differences(self.folder.manifest.settings.text, text))
         return self.folder.tokenizers
 
-    def takes(self, tokenizers: Tokenizers) -> bool:
-        """Return whether the shards hold ids of these tokenizers."""
-        return _models(self.folder.tokenizers) == _models(tokenizers)
+    def tokenizers_of(self, run: RunDirectory) -> Tokenizers:
+        """Return a run's tokenizers; `ValueError` if the shards hold ids of others."""
+        tokenizers = run.tokenizers()
+        if _models(self.folder.tokenizers) != _models(tokenizers):
+            raise ValueError(
+                f"the shards {self.folder.path} hold ids of other tokenizers than {run.path}. Make "
+                f"them with text.source_model={run.source_model} "
+                f"text.target_model={run.target_model}."
+            )
+        return tokenizers
 
     def keep_training_pairs(self, fitting: Callable[[Sequence[Pair]], list[Pair]]) -> None:
         """Do nothing: shards hold only pairs that fit."""

@@ -121,7 +121,7 @@ def test_a_start_from_a_run_takes_shards_of_its_tokenizers(
     start = "training.start_from=base"
     assert train("run", "data.train.shards=shards", start) == 2
     error = capsys.readouterr().err
-    assert "data.train.shards hold ids of other tokenizers than base" in error
+    assert "the shards shards hold ids of other tokenizers than base" in error
     advice = re.findall(r"text\.\w+_model=[\w/.]+model", error)
     assert prepare("own", *advice) == 0
     assert train("run", "data.train.shards=own", start) == 0
