@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
@@ -123,7 +122,7 @@ def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelPro
     """
     import tf2onnx
 
-    with _without_copies(), _callers_first(), rows_may_leave():
+    with _optimizers_alone(), _callers_first(), rows_may_leave():
         converted, _ = tf2onnx.convert.from_function(function, list(specs), opset=OPSET)
     graph = converted.graph
     graph.name = name
@@ -136,21 +135,51 @@ def convert_function(function: Any, specs: Sequence[Any], name: str) -> ModelPro
 
 
 @contextmanager
-def _without_copies() -> Iterator[None]:
-    """Make tf2onnx fail if one of its optimizers does.
+def _optimizers_alone() -> Iterator[None]:
+    """Make tf2onnx run its optimizers, and fail if one of them does, without what it does around.
 
-    By default, it copies the graph before each of them, which is a third of the time of a
-    conversion, and goes on with the copy after a failure. The environment has the setting.
+    Before each of them tf2onnx 1.17 copies the graph, to go on with the copy after a failure; after
+    each it writes the graph as protocol buffers, which nobody reads before the end, and walks from
+    each output anew to the nodes that it needs. Together that is most of the time of a conversion.
     """
-    name = "TF2ONNX_CATCH_ERRORS"
-    before = os.environ.get(name)
-    os.environ[name] = "FALSE"
-    try:
+    from tf2onnx import optimizer
+    from tf2onnx.graph import Graph
+    from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
+
+    optimize_graph = optimizer.optimize_graph
+
+    def without_copies(graph: Any, catch_errors: bool = True, optimizers: Any = None) -> Any:
+        return optimize_graph(graph, catch_errors=False, optimizers=optimizers)
+
+    def optimize(self: Any, graph: Any, iteration: int) -> Any:
+        self.opt_iteration = iteration
+        graph = self._optimize(graph)
+        graph.delete_unused_nodes(graph.outputs)
+        return graph
+
+    with (
+        _replaced(optimizer, "optimize_graph", without_copies),
+        _replaced(GraphOptimizerBase, "optimize", optimize),
+        _replaced(Graph, "extract_sub_graph_nodes", _needed_nodes),
+    ):
         yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
+
+
+def _needed_nodes(
+    graph: Any, outputs: Sequence[str], input_checker: Any = None, remove_unused_inputs: bool = True
+) -> list[Any]:
+    """The nodes of a tf2onnx graph that outputs need, in the graph's order, found in one walk."""
+    names = list(outputs)
+    if not remove_unused_inputs:
+        names += [node.output[0] for node in graph.inputs]
+    found = set()
+    while names:
+        node = graph.get_node_by_output(names.pop(), search_in_parent_graphs=False)
+        is_out = not node or (input_checker and input_checker(node) is False)
+        if not is_out and node not in found:
+            found.add(node)
+            names += [*node.input, *node.get_implicit_inputs()]
+    return [node for node in dict.fromkeys(graph.get_nodes()) if node in found]  # some twice
 
 
 @contextmanager
@@ -171,11 +200,18 @@ def _callers_first() -> Iterator[None]:
             functions.move_to_end(name, last=False)
         return resolve(graph)
 
-    tfonnx.resolve_functions = resolve_callers_first
+    with _replaced(tfonnx, "resolve_functions", resolve_callers_first):
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        tfonnx.resolve_functions = resolve
+        setattr(owner, name, before)
 
 
 def _called(definition: Any) -> set[str]:
