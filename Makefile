@@ -36,6 +36,7 @@ OLDEST_PYTHON ?= $(PYTHON)
 OLDEST_TESTS ?= tests/conformance tests/keras_attention/test_masking.py tests/keras_attention/test_scores.py \
 	$(addprefix tests/keras_attention/,alignments attention cells decoding losses model recurrent)
 OLDEST_MARKS ?= not thorough
+OLDEST_SHARE ?= 0/1
 SHARE ?= 0/1
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
@@ -94,8 +95,8 @@ test-oldest: $(INSTALLED) ## the library on the oldest versions it allows, and f
 	fi
 
 on-oldest: $(OLDEST)
-	$(ON_OLDEST) -m '$(OLDEST_MARKS)' $(OLDEST_TESTS)
-	KERAS_BACKEND=jax $(ON_OLDEST) -m '$(OLDEST_MARKS)' $(filter tests/conformance%,$(OLDEST_TESTS))
+	$(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(OLDEST_SHARE) $(OLDEST_TESTS)
+	KERAS_BACKEND=jax $(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(OLDEST_SHARE) $(filter tests/conformance%,$(OLDEST_TESTS))
 	$(PY) -m pytest tests/oldest
 
 bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers

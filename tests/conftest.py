@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.eager import eagerly
+
 # Keras chooses its backend, and TensorFlow its devices, on first import.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -66,6 +68,13 @@ def _seed() -> None:
     import keras
 
     keras.utils.set_random_seed(20150406)
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """TensorFlow compiles nothing: what is traced for a few steps takes longer than they do."""
+    with eagerly():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

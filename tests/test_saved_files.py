@@ -80,6 +80,7 @@ def test_a_finished_run_is_complete(saved: Path, capsys: pytest.CaptureFixture[s
     assert [x.text for x in found] == [example["target"] for example in examples]
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_resumes_to_what_the_finished_one_gave(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

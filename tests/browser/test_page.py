@@ -131,9 +131,8 @@ def test_a_page_with_the_runtime_beside_it_asks_nobody_else(
     run: RunDirectory, tmp_path: Path
 ) -> None:
     out = tmp_path / "toy"
-    options = ["--formats", "onnx", "--quantize", "int8"]
     package = ["--onnxruntime-web", str(MODULES / "onnxruntime-web")]
-    assert export([str(run.path), str(out), *options, *package]) == 0
+    assert export([str(run.path), str(out), "--formats", "onnx", *package]) == 0
     page = visit(out, tmp_path, cdn={SCRIPT: None, WASM: None})
     assert page["answers"][0]["isShown"]
     assert page["said"] == []
@@ -192,7 +191,7 @@ def test_a_page_without_attention(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ONNXRUNTIME_WEB", str(MODULES / "onnxruntime-web"))
     sizes = {"attention": None, "encoder": "lstm", "bridge": "copy", "decoder_units": 5}
     run = toy_run(tmp_path / "run", **sizes)
-    out = export_run(run.path, tmp_path / "toy", ["onnx"], ["int8"])
+    out = export_run(run.path, tmp_path / "toy", ["onnx"])
     assert verify([str(out), "--browser"]) == 0
     assert page_row(out)["comparison"]["attention_difference"] is None
     page = visit(out, tmp_path)

@@ -32,19 +32,21 @@ each_entry = variants("name", REGISTRY, core=FIRST_OF_EACH_CLASS)
 NOT_ON_TORCH = "torch.compile takes minutes for each recurrent layer, and is not tested"
 not_on_torch = pytest.mark.skipif(keras.backend.backend() == "torch", reason=NOT_ON_TORCH)
 TOLERANCE = 5e-6
+ON_JAX = keras.backend.backend() == "jax"
+# Tracing takes longest: the core suite traces two; on JAX it compiles one of each class.
 TRACED_IN_CORE = ("AttentionDecoder-bahdanau", "Seq2Seq-bahdanau")
+COMPILED_IN_CORE = FIRST_OF_EACH_CLASS if ON_JAX else TRACED_IN_CORE
 # On JAX whatever is not compiled is the exception; on TensorFlow XLA is a choice, and takes long.
-XLA_MARKS = [] if keras.backend.backend() == "jax" else [not_on_torch, pytest.mark.thorough]
+XLA_MARKS = [] if ON_JAX else [not_on_torch, pytest.mark.thorough]
 with_and_without_jit = pytest.mark.parametrize(
     "jit_compile", [False, pytest.param(True, marks=XLA_MARKS)]
 )
 
 STEPS = [(name, execution) for name in REGISTRY for execution in EXECUTIONS]
-# The core suite traces few of them, which takes longest; on JAX it compiles one of each class.
 STEPS_OF_CORE = [
     (name, execution)
     for name, execution in STEPS
-    if (execution == "xla" and keras.backend.backend() == "jax" and name in FIRST_OF_EACH_CLASS)
+    if (execution == "xla" and ON_JAX and name in FIRST_OF_EACH_CLASS)
     or (execution == "eager" and name in FIRST_OF_EACH_CLASS)
     or (execution == "graph" and name in TRACED_IN_CORE)
 ]
@@ -139,7 +141,7 @@ def test_a_saved_model_gives_equal_outputs(name: str, tmp_path: Path) -> None:
     assert_equal(outputs(fresh, arrays), expected, TOLERANCE)
 
 
-@each_entry
+@variants("name", REGISTRY, core=COMPILED_IN_CORE)
 @with_and_without_jit
 def test_compiled_equals_eager_for_any_batch_and_length(name: str, jit_compile: bool) -> None:
     entry = REGISTRY[name]

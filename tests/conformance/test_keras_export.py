@@ -27,7 +27,7 @@ pytestmark = [
     # Keras 3.15 checks whether NumPy still has `np.object` before it calls tf2onnx
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
-CORE = ("Monotonic", "BiLSTMEncoder", "Seq2Seq-bahdanau")
+CORE = ("Monotonic", "Seq2Seq-bahdanau")
 """Keras's exporters see operations, and these have all kinds of them."""
 each_entry = variants("name", REGISTRY, core=CORE)
 Arrays = dict[str, np.ndarray]

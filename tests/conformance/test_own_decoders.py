@@ -98,7 +98,7 @@ def is_mechanism(entry: Any) -> bool:
 
 
 MECHANISMS = [name for name, entry in REGISTRY.items() if is_mechanism(entry)]
-CORE = [("AttentionDecoder-gru", "model.tflite"), ("MultiHead", "onnx"), ("Sparsemax", "model")]
+CORE = [("AttentionDecoder-gru", "model.tflite"), ("MultiHead", "onnx")]
 
 
 @variants(("name", "file"), [(name, file) for name in MECHANISMS for file in WRITERS], core=CORE)

@@ -78,6 +78,7 @@ def log_probs(model: Any) -> np.ndarray:
     return np.asarray(model.score(SOURCE, TARGET).log_probs)
 
 
+@pytest.mark.thorough
 @each_mode
 def test_a_search_uses_quantized_weights(mode: str, tmp_path: Path) -> None:
     model, untouched = seq2seq(), seq2seq()

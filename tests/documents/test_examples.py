@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow
 from matplotlib import image
 
 from examples import (
@@ -42,16 +40,7 @@ def test_every_example_is_here_and_described() -> None:
         assert f"\npython -m examples.{name} --picture " in described
 
 
-@pytest.fixture
-def _eagerly() -> Iterator[None]:
-    """Run TensorFlow functions eagerly: tracing them would take longer than running them."""
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
-
-
-@pytest.mark.usefixtures("_eagerly")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+@pytest.mark.usefixtures("eager")
 @variants("name", sorted(TOY))
 def test_an_example(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "picture.png"

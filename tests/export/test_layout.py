@@ -73,6 +73,7 @@ def test_room_is_made_in_an_earlier_export(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {".unfinished", "README.md", "notes.txt"}
 
 
+@pytest.mark.thorough
 def test_links_in_an_earlier_export_are_replaced_and_never_followed(
     run: RunDirectory, exported: Path, tmp_path: Path
 ) -> None:

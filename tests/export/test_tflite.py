@@ -157,7 +157,7 @@ def test_two_sources_at_once_are_refused_by_the_runtime(exported: Path) -> None:
         runners(exported / "tflite" / "model.tflite")["greedy"](source=sources([3, 4], 27, seed=1))
 
 
-@each_architecture("coverage-heads")
+@each_architecture()
 def test_other_architectures_convert(changes: dict[str, Any], tmp_path: Path) -> None:
     model = toy_model(**changes)
     serving = ServingModule(model, MAX_TARGET, BEAM, None, None, MAX_SOURCE, batch_size=1)

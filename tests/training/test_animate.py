@@ -15,6 +15,8 @@ from tests.shared import made_once
 from training.animate import main
 from training.pictures.animation import animate, so_far
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 RESULT = Translation("7-", -1.0, ["7", "-", "⏎"], ["a", "␣", "⏎"], np.eye(3), is_complete=True)
 SQUARE = 30 * 30  # dots
 

@@ -12,6 +12,8 @@ from keras_attention.text.runs import RunDirectory
 from training import evaluate
 from training.compare import main
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture
 def test_set(tmp_path: Path) -> Path:

@@ -12,6 +12,7 @@ from keras_attention.text.runs import RunDirectory
 from training.dates import DateExample, DatesReport, evaluate_dates, generate
 from training.evaluate import main
 
+pytestmark = pytest.mark.usefixtures("eager")
 EXAMPLES = [
     DateExample("3 May 1979", "1979-05-03", "en", "d-mmm-yyyy"),
     DateExample("4 May 1980", "1980-05-04", "en", "d-mmm-yyyy"),

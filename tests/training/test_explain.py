@@ -30,6 +30,7 @@ from training.explanation.text import as_text
 from training.fitting.tasks import Texts, task_of
 from training.recipes.reading import load_config
 
+pytestmark = pytest.mark.usefixtures("eager")
 TEXT = "abc 12 é"
 KINDS: dict[str, dict[str, Any]] = {
     "dot": {"attention": "luong", "score": "dot", "decoder_units": 10, "start_id": 2},
@@ -39,14 +40,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "monotonic": {"alignment": "monotonic", "alignment_options": {"score_bias_init": 1.0}},
     "location": {"past": "location", "query": "between", "alignment": "sparsemax"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_compiled() -> Any:
-    """Compiling would take longer than running a search of a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def translator(search: Any = None, end_bias: float = 0.0, **changes: Any) -> ka.Translator:

@@ -9,6 +9,8 @@ from keras_attention.text.runs import RunDirectory
 from tests.variants import variants
 from training.plot_attention import main
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @variants("texts", [[], ["3 may 1979", "5月"]])
 def test_the_program(

@@ -10,6 +10,7 @@ from keras_attention import Translator
 from keras_attention.text.runs import RunDirectory
 from training.score import main
 
+pytestmark = pytest.mark.usefixtures("eager")
 PAIRS = [("3 May 1979", "1979-05-03"), ("4 May 1980", "1980-05-04"), ("3 May 1979", "1979-05-30")]
 
 

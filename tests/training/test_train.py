@@ -20,7 +20,7 @@ import keras_attention as ka
 from keras_attention.stored.bounds import MetricName
 from keras_attention.text.runs import RunDirectory
 from tests.arrays import randomize
-from tests.training.conftest import TOY, Train
+from tests.training.conftest import BARE, TOY, Train
 from tests.variants import variants
 from training.dates import generate
 from training.evaluation.metrics import METRICS
@@ -498,6 +498,7 @@ def test_killed_before_the_configuration_is_written_a_run_begins_anew(
     assert not list(tmp_path.rglob("partial-*"))
 
 
+@pytest.mark.usefixtures("eager")
 def test_killed_while_the_first_configuration_is_written(train_toy: Train, tmp_path: Path) -> None:
     code = """
 import os, signal, sys
@@ -510,7 +511,7 @@ os.replace = killed
 from training.train import main
 main(sys.argv[1:])
 """
-    options = ("training.steps=2", "training.steps_per_epoch=2")
+    options = (*BARE, "training.steps=2", "training.steps_per_epoch=2")
     arguments = ["--recipe", "dates", *TOY, *options, "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -521,6 +522,7 @@ main(sys.argv[1:])
     assert not list(tmp_path.rglob("partial-*"))
 
 
+@pytest.mark.usefixtures("eager")
 def test_links_in_a_run_directory_are_replaced_and_never_followed(
     train_toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -540,7 +542,7 @@ def test_links_in_a_run_directory_are_replaced_and_never_followed(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    options = ("training.steps=4", "training.steps_per_epoch=2")
+    options = (*BARE, "training.steps=4", "training.steps_per_epoch=2")
     link("source.model", "target.model", "held_out.tsv", "environment.json")
     link("partial-environment.json", "partial-config.yaml")
     before = files_of(theirs)
@@ -582,11 +584,12 @@ CHOSEN = ("dtype", "jit_compile", "pad_to_multiple", "max_shapes")
 OPEN = tuple(f"training.{name}=auto" for name in CHOSEN)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_stores_what_was_chosen_for_it(
     train_toy: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One run for a recipe that leaves everything open; the same command finds it complete."""
-    short = ("training.steps=2", "training.steps_per_epoch=2", *OPEN)
+    short = (*BARE, "training.steps=2", "training.steps_per_epoch=2", *OPEN)
     assert train_toy(tmp_path, *short) == 0
     stored = RunDirectory(tmp_path).config()["training"]
     assert stored["dtype"] in ("float32", "mixed_bfloat16")

@@ -14,6 +14,7 @@ from keras_attention.text.runs import RunDirectory
 from programs.lines import SOME_EMPTY, one_line
 from training.translate import main
 
+pytestmark = pytest.mark.usefixtures("eager")
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -17,6 +17,7 @@ from export.bulk.folder import NOTE
 from keras_attention import Translator
 from tests.export.bulk.conftest import Bulk, greedy, joined
 from tests.hosts.toy import descendants, until
+from tests.variants import variants
 
 ROOT = Path(__file__).parents[3]
 TOO_LONG = "has 14 tokens including the end token, but the model takes 13"
@@ -84,7 +85,7 @@ def kill_worker(program: subprocess.Popen[bytes]) -> None:
     os.kill(descendants(program.pid, sys.executable)[-1], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("kill", [kill_worker, subprocess.Popen.kill])
+@variants("kill", [kill_worker, subprocess.Popen.kill])
 def test_after_a_kill_the_same_command_leaves_the_same_bytes(
     exported: Path, bulk: Bulk, lines: list[str], tmp_path: Path, kill: Kill
 ) -> None:

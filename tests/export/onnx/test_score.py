@@ -108,7 +108,7 @@ def test_a_step_leaves_one_number_for_each_row(file: Path) -> None:
     }
 
 
-@each_architecture("plain", "stacked")
+@each_architecture("plain")
 def test_other_architectures(changes: dict) -> None:
     model = toy_model(VOCABULARY, **changes)
     source, target = sources([7, 1, 5], VOCABULARY, seed=6), sources([2, 9, 1], VOCABULARY, seed=7)
@@ -116,6 +116,7 @@ def test_other_architectures(changes: dict) -> None:
     np.testing.assert_allclose(found, model.score(source, target).log_probs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_8_bits_move_the_scores_of_pairs_a_little() -> None:
     model = toy_model(VOCABULARY, decoder_units=32, encoder_units=32)
     source = sources([7, 1, 5, 12], VOCABULARY, seed=6)

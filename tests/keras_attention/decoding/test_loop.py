@@ -105,6 +105,7 @@ def test_a_row_that_has_ended_costs_nothing_soon_after() -> None:
     assert 3 * lasts.sum() <= seen.numpy() < 3 * (lasts.sum() + ROWS * lasts.max()) / 2
 
 
+@pytest.mark.thorough
 def test_onnx_has_the_same_results() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     from keras_attention.export.onnx.convert import convert_function

@@ -110,6 +110,7 @@ def test_the_names_of_sources(specs: Any, names: list[str]) -> None:
     assert list(functions["greedy"].specs) == names
 
 
+@pytest.mark.thorough
 def test_options_as_inputs_of_a_saved_model(model: Describer, tmp_path: Path) -> None:
     functions = ka.export.search_functions(model, T, BEAM, ["search"])
     path = ka.export.to_saved_model(model, tmp_path / "model", functions=functions)

@@ -202,7 +202,7 @@ def test_a_model_with_a_coverage_loss_is_saved_with_it(tmp_path: Path) -> None:
     assert to_numpy(loaded.losses[0]) == pytest.approx(to_numpy(made.losses[0]), rel=1e-6)
 
 
-@variants("cost", COSTS)
+@variants("cost", COSTS, core=0)  # as in the example of `with_attention`
 def test_two_losses_in_plain_keras_train_the_model_itself(cost: Any) -> None:
     made = model()
     guided = made.with_attention()

@@ -63,6 +63,7 @@ def test_a_batch_gives_what_each_text_alone_gives(translator: ka.Translator, sea
         assert [other.text for other in together.others] == [other.text for other in alone.others]
 
 
+@pytest.mark.thorough
 def test_threads_translate_beside_a_training(
     tokenizer: ka.SentencePieceTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_no_texts_have_no_translations(translator: ka.Translator) -> None:
     assert translator([]) == []
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_other_hypotheses_of_a_beam_follow_best_first(translator: ka.Translator) -> None:
     for text in ("abc", "bad cab"):
         (best,) = translator([text], ka.BeamSearch(5, 0.0))
@@ -133,6 +135,7 @@ def test_the_other_hypotheses_of_a_beam_follow_best_first(translator: ka.Transla
         assert greedy.others == []
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_call_may_name_another_search_than_the_translator_has(
     tokenizer: ka.SentencePieceTokenizer,
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_call_may_name_another_search_than_the_translator_has(
     assert translator(["abc"], ka.GreedySearch())[0].others == []
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_translation_that_was_cut_says_so(tokenizer: ka.SentencePieceTokenizer) -> None:
     cut = make(tokenizer, end_bias=-99.0)(["abc"])[0]
     assert not cut.is_complete
@@ -151,11 +155,13 @@ def test_a_translation_that_was_cut_says_so(tokenizer: ka.SentencePieceTokenizer
     assert cut.attention.shape == (MAX_LENGTH, 4)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_translation_that_ends_at_once(tokenizer: ka.SentencePieceTokenizer) -> None:
     ended = make(tokenizer, end_bias=99.0)(["abc"])[0]
     assert (ended.text, ended.tokens, ended.is_complete) == ("", ["⏎"], True)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_model_without_attention_has_none_to_show(tokenizer: ka.SentencePieceTokenizer) -> None:
     translator = make(tokenizer, end_bias=1.0, attention=None)
     assert [result.attention for result in translator(["abc", ""])] == [None, None]
@@ -217,6 +223,7 @@ def save_run(translator: ka.Translator, path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("eager")
 def test_from_run(translator: ka.Translator, tmp_path: Path) -> None:
     same = ka.Translator.from_run(save_run(translator, tmp_path / "run"))
     assert same.search == ka.BeamSearch(3, 0.4)

@@ -10,6 +10,8 @@ from keras_attention.text.runs import RunDirectory
 from training import evaluate
 from training.evaluation.translation import references_by_source, report_translation
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def translation(text: str, is_complete: bool = True) -> Translation:
     return Translation(text, -1.0, [], [], None, is_complete)

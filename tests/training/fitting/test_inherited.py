@@ -19,6 +19,7 @@ from training.fitting.state import save_whole
 FEW_STEPS = ("training.steps=4", "training.steps_per_epoch=2", "training.warmup_steps=1")
 
 
+@pytest.mark.usefixtures("eager")
 def test_it_has_the_tokenizers_and_the_weights(
     run: RunDirectory, train_toy: Train, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from keras_attention.ids import END_ID, START_ID
-from tests.training.conftest import SMALL_CORPUS
+from tests.training.conftest import BARE, SMALL_CORPUS
 from tests.training.shards.conftest import SETTINGS, Prepare
 from training.fitting.batches import Share
 from training.fitting.budget import Budget
@@ -24,8 +24,11 @@ from training.recipes.reading import load_config
 from training.shards.folder import ShardFolder, ShardPasses, shard_name
 from training.train import main
 
-TRAINING = [option for option in SMALL_CORPUS if option.startswith(("model", "training"))] + [
-    "model.tie_embeddings=null"
+TRAINING = [
+    *(option for option in SMALL_CORPUS if option.startswith(("model", "training"))),
+    *BARE,
+    "model.attention_layer_units=null",
+    "model.tie_embeddings=null",
 ]
 
 
