@@ -65,8 +65,10 @@ const result = { first: await seen(), answers: [] };
 if (!result.first.isError) {
   await page.selectOption("#search", job.search);
   await settled();
-  await page.selectOption("#precision", job.precision);
-  await settled();
+  if (await page.isVisible("#precision")) {
+    await page.selectOption("#precision", job.precision);
+    await settled();
+  }
   for (const text of job.texts) {
     await page.fill("#text", text);
     await page.press("#text", "Enter");
