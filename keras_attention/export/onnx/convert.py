@@ -148,8 +148,8 @@ def _optimizers_alone() -> Iterator[None]:
 
     optimize_graph = optimizer.optimize_graph
 
-    def without_copies(graph: Any, catch_errors: bool = True, optimizers: Any = None) -> Any:
-        return optimize_graph(graph, catch_errors=False, optimizers=optimizers)
+    def without_copies(graph: Any, catch_errors: bool = True, **options: Any) -> Any:
+        return optimize_graph(graph, catch_errors=False, **options)
 
     def optimize(self: Any, graph: Any, iteration: int) -> Any:
         self.opt_iteration = iteration
