@@ -11,8 +11,9 @@ def eagerly() -> Iterator[None]:
     """Run what TensorFlow would trace and compile step by step, as the fixture `eager` does."""
     import tensorflow as tf
 
+    before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
         yield
     finally:
-        tf.config.run_functions_eagerly(False)
+        tf.config.run_functions_eagerly(before)

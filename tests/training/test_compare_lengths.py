@@ -58,6 +58,8 @@ def test_two_runs(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
     options = [*names, "--resamples", "50", "--beam-width", "2", "--out", str(picture)]
     assert compare_lengths.main([*options, *runs]) == 0
     out = capsys.readouterr().out
+    assert compare_lengths.main([runs[0], *options, runs[1]]) == 0
+    assert capsys.readouterr().out == out
     assert "with attention - without" in out.splitlines()[0]
     assert "on the longest third" in out.splitlines()[-1]
     assert imread(picture).shape == (750, 1050, 4)

@@ -91,13 +91,12 @@ def test_a_lost_ctrl_c_is_not_forgotten_when_the_work_fails() -> None:
 def test_a_second_ctrl_c_ends_the_process_at_once() -> None:
     code = """
 import signal
+from tests.training.fitting.test_interrupts import swallowed
 from training.fitting.interrupts import StopOnInterrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with StopOnInterrupt().listening():
-    try:
-        signal.raise_signal(signal.SIGINT)
-    except KeyboardInterrupt:
-        print("first", flush=True)
+    swallowed()
+    print("first", flush=True)
     signal.raise_signal(signal.SIGINT)
     print("second", flush=True)
 """
