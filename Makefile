@@ -2,11 +2,16 @@
 # Another interpreter: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
+# MLServer and the oldest versions need 3.11 or 3.12.
+OLDER_PYTHON ?= $(shell for python in $(PYTHON) python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15 --durations-min 8
 # On the oldest versions exports, LiteRT and translators are not tested, nor that we agree with Keras's own attention,
 # which cannot broadcast a mask there. TensorFlow 2.16 imports a name of JAX that JAX 0.4.30 deprecates.
+WITH_OLDER_PYTHON = @if test -n '$(OLDER_PYTHON)'; then $(MAKE) --no-print-directory $(1); else \
+	echo 'Python 3.11 or 3.12 is needed: $@ is left out. Name it: make OLDER_PYTHON=PATH $@'; fi
 ON_OLDEST = .oldest/bin/python $(wordlist 2,99,$(PYTEST)) --ignore tests/conformance/test_keras_export.py \
 	--ignore tests/conformance/test_own_decoders.py \
 	--ignore tests/conformance/test_litert_lengths.py \
@@ -27,24 +32,22 @@ HOSTS := $(VENV)/.installed-hosts
 DOCUMENTED := $(VENV)/.installed-docs
 BROWSER := .browser/.installed
 SERVERS := .servers/.installed
-SERVERS_PYTHON ?= $(PYTHON)
 VALIDATORS := .validators/.installed
 UV := uv==0.13.9
 NPM := --ignore-scripts --no-audit --no-fund
 OLDEST := .oldest/.installed
-OLDEST_PYTHON ?= $(PYTHON)
 OLDEST_TESTS ?= tests/conformance tests/keras_attention/test_masking.py tests/keras_attention/test_scores.py \
 	$(addprefix tests/keras_attention/,alignments attention cells decoding losses model recurrent)
 OLDEST_MARKS ?= not thorough
-OLDEST_SHARE ?= 0/1
 SHARE ?= 0/1
+CHROMIUM = $(shell command -v chromium || command -v chromium-browser)
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
 VERIFIED := $(OUT)/.verified
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help on-oldest env demo play test test-all test-thorough test-backends test-hosts test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
+.PHONY: help on-oldest on-servers env demo play test test-all test-thorough test-backends test-hosts test-browser test-servers test-oldest bench bench-growth campaigns docs linkcheck lint format lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -57,46 +60,45 @@ env: $(INSTALLED) ## only .venv, with all that the programs need
 test: $(INSTALLED) ## the core suite
 	$(PYTEST) --ignore tests/browser --ignore tests/hosts --ignore tests/oldest --ignore tests/servers
 
-test-all: test ## the core suite, what it leaves to this, the conformance tests on the other backends, the oldest versions
+test-all: test ## all tests: the core suite and what it leaves to the commands below
 	@$(MAKE) --no-print-directory test-thorough
 	@$(MAKE) --no-print-directory test-backends
 	@$(MAKE) --no-print-directory test-hosts
 	@$(MAKE) --no-print-directory OLDEST_MARKS='thorough or not thorough' test-oldest
+	@$(MAKE) --no-print-directory test-servers
+	@$(MAKE) --no-print-directory test-browser
 
-test-thorough: $(INSTALLED) ## the rest: further variants of what the core suite has; SHARE=K/N for a part
+test-thorough: $(INSTALLED) ## further variants of what the core suite has; SHARE=K/N for a part, here and below
 	$(PYTEST) --ignore tests/hosts -m thorough --share $(SHARE) tests
 
 test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is installed) and JAX, training in several processes
 	@if $(PY) -c 'import torch' 2>/dev/null; then \
-		KERAS_BACKEND=torch $(PYTEST) tests/conformance; \
+		KERAS_BACKEND=torch $(PYTEST) --share $(SHARE) tests/conformance; \
 	else \
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
-	KERAS_BACKEND=jax $(PYTEST) tests/conformance
+	KERAS_BACKEND=jax $(PYTEST) --share $(SHARE) tests/conformance
 	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore-glob 'tests/hosts/test_*on_ray.py'
 
 test-hosts: $(HOSTS) ## what Ray starts again: training in several processes, preparing and translating many files
 	$(PY) -m pytest tests/hosts/test_*on_ray.py tests/export/bulk/test_on_ray.py
 
 test-browser: $(INSTALLED) $(BROWSER) ## the exported page and the one to play with in headless Chromium (Debian: apt-get install chromium npm)
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-		echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
-	$(PY) -m pytest tests/browser
+	@test -n '$(CHROMIUM)' || { echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
+	$(PY) -m pytest --share $(SHARE) tests/browser
 
-test-servers: $(INSTALLED) $(SERVERS) $(VALIDATORS) ## the exported server, asked by real clients, and its manifests; needs Python 3.11 or 3.12
-	$(PY) -m pytest tests/servers
+test-servers: $(INSTALLED) ## the exported server, asked by real clients, and its manifests; needs Python 3.11 or 3.12
+	+$(call WITH_OLDER_PYTHON,on-servers)
+
+on-servers: $(SERVERS) $(VALIDATORS)
+	$(PY) -m pytest --share $(SHARE) tests/servers
 
 test-oldest: $(INSTALLED) ## the library on the oldest versions it allows, and files both ways; needs Python 3.11 or 3.12
-	@if $(OLDEST_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))'; then \
-		$(MAKE) --no-print-directory on-oldest; \
-	else \
-		echo 'The oldest versions need Python 3.11 or 3.12: their tests are left out. Name another:'; \
-		echo '    make OLDEST_PYTHON=python3.12 test-oldest'; \
-	fi
+	+$(call WITH_OLDER_PYTHON,on-oldest)
 
 on-oldest: $(OLDEST)
-	$(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(OLDEST_SHARE) $(OLDEST_TESTS)
-	KERAS_BACKEND=jax $(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(OLDEST_SHARE) $(filter tests/conformance%,$(OLDEST_TESTS))
+	$(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(SHARE) $(OLDEST_TESTS)
+	KERAS_BACKEND=jax $(ON_OLDEST) -m '$(OLDEST_MARKS)' --share $(SHARE) $(filter tests/conformance%,$(OLDEST_TESTS))
 	$(PY) -m pytest tests/oldest
 
 bench: $(INSTALLED) ## beside tfa.seq2seq, PyTorch, JoeyNMT and OpenNMT-py, in turns; installs them (18 GB) into .peers
@@ -214,10 +216,7 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 
 $(SERVERS): tests/servers/requirements.txt locks/tests/servers/requirements.txt \
 		export/mlserver/requirements.txt locks/export/mlserver/requirements.txt
-	@$(SERVERS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || { \
-		echo 'MLServer needs Python 3.11 or 3.12, and "$(SERVERS_PYTHON)" is newer. Name another:' >&2; \
-		echo '    make SERVERS_PYTHON=python3.12 test-servers' >&2; exit 1; }
-	$(SERVERS_PYTHON) -m venv --clear $(@D)
+	$(OLDER_PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m locks install $<
 	@touch $@
 
@@ -227,6 +226,6 @@ $(VALIDATORS): tests/servers/requirements-validators.txt locks/tests/servers/req
 	@touch $@
 
 $(OLDEST): tests/oldest/requirements.txt tests/oldest/constraints.txt locks/tests/oldest/requirements.txt
-	$(OLDEST_PYTHON) -m venv --clear $(@D)
+	$(OLDER_PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m locks install $<
 	@touch $@
