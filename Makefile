@@ -3,15 +3,17 @@
 
 PYTHON ?= python3
 # MLServer and the oldest versions need 3.11 or 3.12.
-OLDER_PYTHON ?= $(shell for python in $(PYTHON) python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' 2>/dev/null && echo $$python && break; done)
+IS_OLDER := -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))'
+OLDER_PYTHON ?= $(or $(shell for python in $(PYTHON) python3.12 python3.11; do \
+	$$python $(IS_OLDER) 2>/dev/null && echo $$python && break; done),$(PYTHON))
+WITH_OLDER_PYTHON = @if $(OLDER_PYTHON) $(IS_OLDER); then $(MAKE) --no-print-directory $(1); else \
+	echo 'Python 3.11 or 3.12 is needed, and "$(OLDER_PYTHON)" is neither: $@ is left out. Name another:'; \
+	echo '    make OLDER_PYTHON=python3.12 $@'; fi
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15 --durations-min 8
 # On the oldest versions exports, LiteRT and translators are not tested, nor that we agree with Keras's own attention,
 # which cannot broadcast a mask there. TensorFlow 2.16 imports a name of JAX that JAX 0.4.30 deprecates.
-WITH_OLDER_PYTHON = @if test -n '$(OLDER_PYTHON)'; then $(MAKE) --no-print-directory $(1); else \
-	echo 'Python 3.11 or 3.12 is needed: $@ is left out. Name it: make OLDER_PYTHON=PATH $@'; fi
 ON_OLDEST = .oldest/bin/python $(wordlist 2,99,$(PYTEST)) --ignore tests/conformance/test_keras_export.py \
 	--ignore tests/conformance/test_own_decoders.py \
 	--ignore tests/conformance/test_litert_lengths.py \
@@ -40,7 +42,6 @@ OLDEST_TESTS ?= tests/conformance tests/keras_attention/test_masking.py tests/ke
 	$(addprefix tests/keras_attention/,alignments attention cells decoding losses model recurrent)
 OLDEST_MARKS ?= not thorough
 SHARE ?= 0/1
-CHROMIUM = $(shell command -v chromium || command -v chromium-browser)
 TRAINED := $(RUN)/.trained
 EXPORTED := $(OUT)/config.json
 VERIFIED := $(OUT)/.verified
@@ -84,7 +85,8 @@ test-hosts: $(HOSTS) ## what Ray starts again: training in several processes, pr
 	$(PY) -m pytest tests/hosts/test_*on_ray.py tests/export/bulk/test_on_ray.py
 
 test-browser: $(INSTALLED) $(BROWSER) ## the exported page and the one to play with in headless Chromium (Debian: apt-get install chromium npm)
-	@test -n '$(CHROMIUM)' || { echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		echo 'Chromium is needed (on Debian and Ubuntu: apt-get install chromium).' >&2; exit 1; }
 	$(PY) -m pytest --share $(SHARE) tests/browser
 
 test-servers: $(INSTALLED) ## the exported server, asked by real clients, and its manifests; needs Python 3.11 or 3.12
