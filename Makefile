@@ -79,7 +79,7 @@ test-backends: $(BACKENDS) ## the conformance tests on PyTorch (where it is inst
 		echo 'PyTorch is not installed in $(VENV), its conformance tests are left out (see CONTRIBUTING.md).'; \
 	fi
 	KERAS_BACKEND=jax $(PYTEST) --share $(SHARE) tests/conformance
-	KERAS_BACKEND=jax $(PY) -m pytest tests/hosts --ignore-glob 'tests/hosts/test_*on_ray.py'
+	KERAS_BACKEND=jax $(PY) -m pytest --share $(SHARE) tests/hosts --ignore-glob 'tests/hosts/test_*on_ray.py'
 
 test-hosts: $(HOSTS) ## what Ray starts again: training in several processes, preparing and translating many files
 	$(PY) -m pytest tests/hosts/test_*on_ray.py tests/export/bulk/test_on_ray.py
