@@ -6,7 +6,8 @@ and ends with status 2. With `--on-problem empty`, it reports each such line, le
 translates the others, and ends with status 3.
 
 Translations are written as they are, for other programs; only in a terminal, which would obey them,
-control characters that a model writes are shown as escapes.
+control characters that a model writes are shown as escapes. If it takes longer than ten seconds,
+the program tells on standard error how far it is.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from programs.lines import (
     read_input,
     rows_of,
 )
+from programs.progress import Progress
 from training.options import add_runs, add_search, check_attention, translator_of
 from training.program import guarded
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from keras_attention.text import Translation
 
 _NAME = "Standard input"
+_LINES = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         check_problems(problems, _NAME)
     for warning in left_empty(problems):
         print(f"warning: {warning}", file=sys.stderr)
-    results = translator(texts)
+    results = _translated(translator, texts)
     for number in problems:
         results[number - 1] = replace(results[number - 1], score=-math.inf)
     if options.alignments is not None:
@@ -105,6 +108,17 @@ def _run(options: argparse.Namespace) -> int:
 def _read(translator: Translator) -> Input:
     rows = without_keras("text/lines").raw_lines(sys.stdin.buffer, _NAME)
     return read_input(rows, translator.source_tokenizer.encode, translator.max_source_length)
+
+
+def _translated(translator: Translator, texts: Sequence[str]) -> list[Translation]:
+    progress = Progress()
+    results: list[Translation] = []
+    for start in range(0, len(texts), _LINES):
+        part = translator(texts[start : start + _LINES])
+        results += part
+        progress.add(len(part))
+    progress.end()
+    return results
 
 
 def _align(

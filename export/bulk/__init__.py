@@ -5,5 +5,5 @@ number at a time, with `tokenizers`. `session` runs a file of the export on `bat
 with it, `translating` and its `search` make translations, and `scoring` makes scores: the `parts`
 of the output. `tasks` chooses. `stream` goes from standard input to standard output. `folder`
 decides what is to do for a folder of files, `shards` does it for one file, and `files` opens files,
-compressed or not. `progress` tells how far it is.
+compressed or not.
 """

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from export.bulk.progress import Progress
 from export.bulk.settings import Settings
 from export.bulk.shards import Shard, check_shard, finish_shard
 from programs.library import stored, without_keras
 from programs.lines import SOME_EMPTY
+from programs.progress import Progress
 from programs.scores import ScoreSummary
 from programs.tasks import TasksError, done
 

@@ -10,12 +10,12 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, cast
 
 from export.bulk.files import encoded, writing
-from export.bulk.progress import Progress
 from export.bulk.reading import Reader
 from export.bulk.settings import Settings
 from export.bulk.tasks import task_of
 from programs.library import stored
 from programs.lines import SOME_EMPTY, left_empty
+from programs.progress import Progress
 from programs.scores import ScoreSummary
 
 NAME = "Standard input"

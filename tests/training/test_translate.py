@@ -11,7 +11,9 @@ from keras_attention import BeamSearch, GreedySearch, Translator
 from keras_attention.decoding import MinLength, NoRepeatedNgram
 from keras_attention.text import Translation
 from keras_attention.text.runs import RunDirectory
+from programs import progress
 from programs.lines import SOME_EMPTY, one_line
+from training import translate as translate_program
 from training.translate import main
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -49,6 +51,22 @@ def test_standard_input_to_standard_output(
     assert done.stdout.decode() == "".join(f"{text}\n" for text in expected)
     assert expected[1] == expected[5] == ""
     assert all(len(text) > 7 for n, text in enumerate(expected) if n not in (1, 5))
+
+
+def test_a_long_input_is_told_how_far_it_is_and_keeps_its_order(
+    run: RunDirectory,
+    translator: Translator,
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setattr(translate_program, "_LINES", 3)
+    monkeypatch.setattr(progress, "_SECONDS", 0.0)
+    data = "".join(f"{source}\n" for source in sources).encode()
+    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    assert code == 0
+    assert out.splitlines() == [result.text for result in translator(sources)]
+    assert [line.split(",")[0] for line in err.splitlines()] == ["3 lines", "6 lines", "7 lines"]
 
 
 def test_most_dates_are_right_even_for_the_toy(
