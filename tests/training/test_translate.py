@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from training.translate import main
 
 pytestmark = pytest.mark.usefixtures("eager")
 ROOT = Path(__file__).parent.parent.parent
+Translate = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -25,17 +27,24 @@ def sources(run: RunDirectory) -> list[str]:
     return [source for source, _ in run.held_out()[:7]]
 
 
+@pytest.fixture
+def source_lines(sources: list[str]) -> bytes:
+    return "".join(f"{source}\n" for source in sources).encode()
+
+
+@pytest.fixture
 def translate(
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-    data: bytes,
-    *arguments: str,
-) -> tuple[int, str, str]:
-    """The program's exit code, standard output and standard error."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
-    code = main(arguments)
-    out, err = capsysbinary.readouterr()
-    return code, out.decode("utf-8"), err.decode("utf-8")
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Translate:
+    """Run the program; returns its exit code, standard output and standard error."""
+
+    def run(data: bytes, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
+        code = main(arguments)
+        out, err = capsysbinary.readouterr()
+        return code, out.decode("utf-8"), err.decode("utf-8")
+
+    return run
 
 
 def test_standard_input_to_standard_output(
@@ -57,26 +66,22 @@ def test_a_long_input_is_told_how_far_it_is_and_keeps_its_order(
     run: RunDirectory,
     translator: Translator,
     sources: list[str],
+    source_lines: bytes,
     monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    translate: Translate,
 ) -> None:
     monkeypatch.setattr(translate_program, "_LINES", 3)
     monkeypatch.setattr(progress, "_SECONDS", 0.0)
-    data = "".join(f"{source}\n" for source in sources).encode()
-    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, err = translate(source_lines, str(run.path))
     assert code == 0
     assert out.splitlines() == [result.text for result in translator(sources)]
     assert [line.split(",")[0] for line in err.splitlines()] == ["3 lines", "6 lines", "7 lines"]
 
 
-def test_most_dates_are_right_even_for_the_toy(
-    run: RunDirectory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> None:
+def test_most_dates_are_right_even_for_the_toy(run: RunDirectory, translate: Translate) -> None:
     pairs = run.held_out()
     data = "".join(f"{source}\n" for source, _ in pairs).encode()
-    code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, _ = translate(data, str(run.path))
     lines = out.splitlines()
     assert (code, len(lines)) == (0, len(pairs))
     assert sum(line == target for line, (_, target) in zip(lines, pairs, strict=True)) > 20
@@ -84,13 +89,9 @@ def test_most_dates_are_right_even_for_the_toy(
 
 @pytest.mark.parametrize(("data", "expected"), [(b"", ""), (b"\n", "\n"), (b"\n\r\n \n", "\n\n\n")])
 def test_input_with_nothing_in_it(
-    run: RunDirectory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-    data: bytes,
-    expected: str,
+    run: RunDirectory, translate: Translate, data: bytes, expected: str
 ) -> None:
-    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, err = translate(data, str(run.path))
     assert (code, out, err) == (0, expected, "")
 
 
@@ -98,10 +99,10 @@ def test_a_beam(
     run: RunDirectory,
     translator: Translator,
     sources: list[str],
+    source_lines: bytes,
     monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    translate: Translate,
 ) -> None:
-    data = "".join(f"{source}\n" for source in sources).encode()
     arguments = (str(run.path), "--beam-width", "4", "--length-penalty", "0.3")
     searches = []
     original = Translator.__call__
@@ -111,7 +112,7 @@ def test_a_beam(
         return original(self, texts)
 
     monkeypatch.setattr(Translator, "__call__", spy)
-    code, out, _ = translate(monkeypatch, capsysbinary, data, *arguments)
+    code, out, _ = translate(source_lines, *arguments)
     assert searches == [BeamSearch(4, 0.3)]
     assert code == 0
     assert out.splitlines() == [r.text for r in original(translator, sources, BeamSearch(4, 0.3))]
@@ -122,10 +123,9 @@ def test_the_options_of_a_search(
     run: RunDirectory,
     translator: Translator,
     sources: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    source_lines: bytes,
+    translate: Translate,
 ) -> None:
-    data = "".join(f"{source}\n" for source in sources).encode()
     options = ("--min-length", "9", "--no-repeat-ngram", "3", "--replace-unknown")
     beam = ("--beam-width", "3", "--coverage-penalty", "0.2")
     constraints = (MinLength(9), NoRepeatedNgram(3))
@@ -133,7 +133,7 @@ def test_the_options_of_a_search(
         (options, GreedySearch(constraints)),
         ((*options, *beam), BeamSearch(3, 0.6, 0.2, constraints=constraints)),
     ):
-        code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path), *given)
+        code, out, _ = translate(source_lines, str(run.path), *given)
         assert code == 0
         assert out.splitlines() == [result.text for result in translator(sources, search)]
 
@@ -142,23 +142,19 @@ def test_several_runs_decide_together(
     run: RunDirectory,
     translator: Translator,
     sources: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    source_lines: bytes,
+    translate: Translate,
 ) -> None:
-    data = "".join(f"{source}\n" for source in sources).encode()
-    code, out, _ = translate(monkeypatch, capsysbinary, data, str(run.path), str(run.path))
+    code, out, _ = translate(source_lines, str(run.path), str(run.path))
     assert code == 0
     assert out.splitlines() == [result.text for result in translator(sources)]
 
 
 def test_a_line_that_is_too_long_is_an_error_before_any_output(
-    run: RunDirectory,
-    sources: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, sources: list[str], translate: Translate
 ) -> None:
     data = f"{sources[0]}\n\n{'9' * 48}\n{sources[1]}\n".encode()
-    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, err = translate(data, str(run.path))
     assert (code, out) == (2, "")
     assert err.startswith(
         "error: Standard input, line 3 has 49 tokens including the end token, but the model takes "
@@ -167,12 +163,10 @@ def test_a_line_that_is_too_long_is_an_error_before_any_output(
 
 
 def test_a_line_that_is_not_utf_8_is_an_error_before_any_output(
-    run: RunDirectory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, translate: Translate
 ) -> None:
     data = "3 May 1979\n3 März 1979\n".encode("latin-1")
-    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, err = translate(data, str(run.path))
     assert (code, out) == (2, "")
     assert err.startswith("error: Standard input, line 2 is not UTF-8: invalid continuation byte (")
 
@@ -181,16 +175,12 @@ PROBLEMS = b"3 May 1979\n" + b"9" * 48 + b"\n\n3 M\xe4rz\na\0b\n4 May 1979\n"
 
 
 def test_lines_that_cannot_be_translated_can_be_left_empty(
-    run: RunDirectory,
-    translator: Translator,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, translator: Translator, tmp_path: Path, translate: Translate
 ) -> None:
     """The other lines keep their numbers and their translations, in every kind of output."""
     file = tmp_path / "alignments.txt"
     options = (str(run.path), "--on-problem", "empty", "--alignments", str(file))
-    code, out, err = translate(monkeypatch, capsysbinary, PROBLEMS, *options)
+    code, out, err = translate(PROBLEMS, *options)
     first, last = (result.text for result in translator(["3 May 1979", "4 May 1979"]))
     assert code == SOME_EMPTY == 3
     assert out == f"{first}\n\n\n\n\n{last}\n"
@@ -203,7 +193,7 @@ def test_lines_that_cannot_be_translated_can_be_left_empty(
     aligned = file.read_text(encoding="utf-8").split("\n")
     assert [bool(line) for line in aligned] == [True, False, False, False, False, True, False]
     beam = ("--beam-width", "2", "--n-best", "2")
-    code, out, _ = translate(monkeypatch, capsysbinary, PROBLEMS, *options[:3], *beam)
+    code, out, _ = translate(PROBLEMS, *options[:3], *beam)
     rows = [line.split(" ||| ") for line in out.splitlines()]
     assert code == 3
     assert [row[0] for row in rows] == ["0", "0", "1", "2", "3", "4", "5", "5"]
@@ -216,59 +206,48 @@ def test_lines_that_cannot_be_translated_can_be_left_empty(
 
 
 def test_nothing_is_reported_where_all_lines_can_be_translated(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+    run: RunDirectory, translate: Translate
 ) -> None:
     options = (str(run.path), "--on-problem", "empty")
-    code, out, err = translate(monkeypatch, capsysbinary, b"3 May 1979\n\n", *options)
+    code, out, err = translate(b"3 May 1979\n\n", *options)
     assert (code, out.count("\n"), err) == (0, 2, "")
 
 
-def test_utf_16_is_an_error_whatever_is_asked(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_utf_16_is_an_error_whatever_is_asked(run: RunDirectory, translate: Translate) -> None:
     options = (str(run.path), "--on-problem", "empty")
     data = "3 May 1979\n".encode("utf-16")
-    code, out, err = translate(monkeypatch, capsysbinary, data, *options)
+    code, out, err = translate(data, *options)
     assert (code, out) == (2, "")
     assert err.startswith("error: Standard input is UTF-16, but text must be UTF-8.")
 
 
-def test_what_the_model_does_not_know_is_told(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_what_the_model_does_not_know_is_told(run: RunDirectory, translate: Translate) -> None:
     data = "3 May 1979\n3 ☃☃ 1979\n".encode()
-    code, _, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, _, err = translate(data, str(run.path))
     assert code == 0
     assert err == "warning: line 2: 1 of its 8 tokens are unknown to the model\n"
 
 
 def test_a_line_that_was_cut_is_told(
-    run: RunDirectory,
-    translator: Translator,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, translator: Translator, monkeypatch: pytest.MonkeyPatch, translate: Translate
 ) -> None:
     translator = Translator(
         translator.model, translator.source_tokenizer, translator.target_tokenizer, 48, max_length=5
     )
     monkeypatch.setattr(Translator, "from_run", lambda *runs, **options: translator)
     data = b"\n3 May 1979\n"
-    code, out, err = translate(monkeypatch, capsysbinary, data, str(run.path))
+    code, out, err = translate(data, str(run.path))
     assert code == 0
     assert [len(line) for line in out.split("\n")] == [0, 5, 0]
     assert err == "warning: line 2: cut off at the maximum length\n"
 
 
 def test_n_best(
-    run: RunDirectory,
-    translator: Translator,
-    sources: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, translator: Translator, sources: list[str], translate: Translate
 ) -> None:
     data = f"{sources[0]}\n\n{sources[1]}\n".encode()
     arguments = (str(run.path), "--n-best", "3", "--beam-width", "4", "--length-penalty", "0.5")
-    code, out, _ = translate(monkeypatch, capsysbinary, data, *arguments)
+    code, out, _ = translate(data, *arguments)
     assert code == 0
     lines = [line.split(" ||| ") for line in out.splitlines()]
     assert [line[0] for line in lines] == ["0"] * 3 + ["1"] + ["2"] * 3
@@ -283,16 +262,12 @@ def test_n_best(
 
 
 def test_alignments_have_a_line_for_each_line(
-    run: RunDirectory,
-    sources: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    run: RunDirectory, sources: list[str], tmp_path: Path, translate: Translate
 ) -> None:
     file = tmp_path / "new" / "alignments.txt"
     data = f"3 May 1979\n\n{sources[0]}\n".encode()
-    plain = translate(monkeypatch, capsysbinary, data, str(run.path))
-    aligned = translate(monkeypatch, capsysbinary, data, str(run.path), "--alignments", str(file))
+    plain = translate(data, str(run.path))
+    aligned = translate(data, str(run.path), "--alignments", str(file))
     assert aligned == plain
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines[0] in ("0-0", "1-0", "2-0")  # an ISO date is one word
@@ -317,22 +292,17 @@ def test_alignments_have_a_line_for_each_line(
 )
 def test_a_search_that_cannot_be(
     run: RunDirectory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
+    translate: Translate,
     arguments: tuple[str, ...],
     message: str,
 ) -> None:
-    code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(run.path), *arguments)
+    code, out, err = translate(b"a\n", str(run.path), *arguments)
     assert (code, out) == (2, "")
     assert message in err
 
 
-def test_a_run_that_is_not_there(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> None:
-    code, out, err = translate(monkeypatch, capsysbinary, b"a\n", str(tmp_path / "no"))
+def test_a_run_that_is_not_there(tmp_path: Path, translate: Translate) -> None:
+    code, out, err = translate(b"a\n", str(tmp_path / "no"))
     assert (code, out) == (2, "")
     assert "There is no run directory" in err
 
